@@ -1,0 +1,181 @@
+# cubby: `make` builds the library and the program into build/, `make check` tests them, `make demo` shows them at work.
+#
+# Layers are folders of src/, one archive each. A layer may include and call only those in its DEPS line: its unit tests link just
+# these, and `make tidy` runs tests/layers.sh over the includes.
+
+VERSION   := 0.1.0
+SOVERSION := 0
+
+BUILD  ?= build
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+PREFIX ?= /usr/local
+OPT    ?= -O2 -g
+
+comma := ,
+# make SAN=address,undefined (or thread): the same targets, built with sanitizers, in a folder of its own.
+ifdef SAN
+BUILD := build-$(subst $(comma),-,$(SAN))
+SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT := -O1 -g
+endif
+ifdef COVERAGE
+BUILD := build-coverage
+SANFLAGS := --coverage
+OPT := -O0 -g
+endif
+
+WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -Isrc $(XCPPFLAGS)
+CFLAGS   := -std=c11 $(OPT) $(WARN) $(SANFLAGS) $(XCFLAGS)
+LDFLAGS  := $(SANFLAGS) $(XLDFLAGS)
+LIBS     := -llz4 -lxxhash -lpthread
+
+LAYERS     := api mail store tree log mime codec os base
+DEPS_base  := base
+DEPS_os    := os base
+DEPS_codec := codec base
+DEPS_mime  := mime base
+DEPS_log   := log os codec base
+DEPS_tree  := tree os base
+DEPS_store := store tree log os codec base
+DEPS_mail  := mail store tree log mime codec os base
+DEPS_api   := $(LAYERS)
+
+TOOL_LIBS  := -lz -llzma -lzstd -lbz2 -lpthread
+
+LIB_SRC  := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+TOOL_SRC := $(wildcard tools/*.c tools/archive/*.c)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/%.o)
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
+PROG_SRC := $(wildcard tests/model/test_*.c tests/crash/test_*.c)
+PROG_BIN := $(PROG_SRC:%.c=$(BUILD)/%)
+HEADERS  := $(wildcard include/*.h src/*/*.h)
+MAN      := $(wildcard man/*.1 man/*.3 man/*.5)
+
+.PHONY: all lib check test demo bench headers tidy install clean deps format fuzz
+all: deps $(BUILD)/cubby $(BUILD)/libcubby.a $(BUILD)/libcubby.so $(BUILD)/cubby.pc
+
+# What a fresh machine lacks is installed when that is possible, else named.
+deps:
+	@.ci/deps
+
+lib: $(BUILD)/libcubby.a $(BUILD)/libcubby.so
+
+# ---- objects and layers -----------------------------------------------------------------------------------------------------------
+
+$(BUILD)/src/%.o: src/%.c | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
+
+$(BUILD)/tools/%.o: tools/%.c | deps
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -Iinclude -Itools $(XCPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/%.o: tests/%.c | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c $< -o $@
+
+define layer_archive
+$(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_archive,$(l))))
+
+$(BUILD)/libcubby.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libcubby.so.$(VERSION): $(LIB_OBJ)
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,libcubby.so.$(SOVERSION) $(if $(SAN),,-Wl,--no-undefined) $^ $(LIBS) -o $@
+
+$(BUILD)/libcubby.so: $(BUILD)/libcubby.so.$(VERSION)
+	ln -sf libcubby.so.$(VERSION) $(BUILD)/libcubby.so.$(SOVERSION)
+	ln -sf libcubby.so.$(SOVERSION) $@
+
+$(BUILD)/cubby: $(TOOL_OBJ) $(BUILD)/libcubby.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) -o $@
+
+$(BUILD)/cubby.pc: cubby.pc.in
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+# ---- tests ------------------------------------------------------------------------------------------------------------------------
+
+# tests/unit/LAYER/test_FILE.c links LAYER and what lies below it, nothing else.
+define unit_rule
+$(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(foreach d,$(DEPS_$(1)),$(BUILD)/lib$(d).a)
+	$$(CC) $$(LDFLAGS) $$^ $$(LIBS) $$$$(pkg-config --libs check) -o $$@
+endef
+$(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
+
+$(BUILD)/tests/unit/tools/test_%: $(BUILD)/tests/unit/tools/test_%.o $(filter-out $(BUILD)/tools/cubby.o,$(TOOL_OBJ)) $(BUILD)/libcubby.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) $$(pkg-config --libs check) -o $@
+
+# Programs that test the whole library, with the simulated disk beside them.
+SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/crash/sim_*.c))
+$(BUILD)/tests/model/test_% $(BUILD)/tests/crash/test_%: $(BUILD)/tests/%.o
+$(PROG_BIN): $(BUILD)/%: $(BUILD)/%.o $(SIM_OBJ) $(BUILD)/libcubby.a
+	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+.SECONDARY:
+
+test: check
+check: all $(UNIT_BIN) $(PROG_BIN) $(BUILD)/demogen
+	@BUILD=$(BUILD) tests/run.sh
+
+$(BUILD)/demogen: tests/demo/demogen.c | deps
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(CFLAGS) $< -o $@
+
+demo: all $(BUILD)/demogen
+	@BUILD=$(BUILD) MBOX=$(MBOX) tests/demo/demo.sh
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libcubby.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(BUILD)/libcubby.a $(LIBS) -o $@
+
+bench: all $(BUILD)/demogen $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+	@BUILD=$(BUILD) MBOX="$(MBOX)" bench/run.sh
+
+# ---- style ------------------------------------------------------------------------------------------------------------------------
+
+# Every header compiles alone, as C and as C++ (the public ones).
+headers: deps
+	@for h in $(HEADERS); do $(CC) $(CPPFLAGS) -std=c11 $(WARN) -x c -fsyntax-only $$h || exit 1; done
+	@for h in $(wildcard include/*.h); do $(CXX) -Iinclude -Wall -Wextra -Werror -x c++ -fsyntax-only $$h || exit 1; done
+	@echo "headers: $(words $(HEADERS)) compile alone"
+
+tidy: deps
+	@tests/layers.sh
+	@clang-tidy --quiet $(LIB_SRC) -- $(CPPFLAGS) -std=c11
+	@clang-tidy --quiet $(TOOL_SRC) -- -D_GNU_SOURCE -Iinclude -Itools -std=c11
+
+# ---- installing -------------------------------------------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 755 $(BUILD)/cubby $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 include/cubby.h include/cubby_vfs.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libcubby.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libcubby.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libcubby.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcubby.so.$(SOVERSION)
+	ln -sf libcubby.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libcubby.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' cubby.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cubby.pc
+	for m in $(MAN); do install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/; done
+	install -m 644 tools/completion/cubby.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cubby
+	install -m 644 tools/completion/_cubby $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cubby
+
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

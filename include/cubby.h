@@ -1,0 +1,500 @@
+/* cubby.h - a mailbox storage engine: the whole public interface of libcubby.
+ *
+ * A store is a directory. It holds the folders and messages of one account (or of one tree of shared folders), with flags, uids,
+ * modseqs and tombstones, as IMAP (RFC 9051, 3501, 7162), POP3 (RFC 1939) and JMAP (RFC 8620, 8621) servers need them.
+ *
+ * Conventions
+ *  1. Every function that can fail returns an int: 0 is success, 1 (CUBBY_DONE) the end of an iteration or "nothing there" where
+ *     the function says so, a negative CUBBY_E... code an error. The detail of the last error of a store, whichever thread made
+ *     it, is read with cubby_last_error.
+ *  2. Results come through pointers, handles last. On an error they are not touched unless said otherwise.
+ *  3. Whatever ends a handle takes its address and sets it to NULL; passing the address of NULL is allowed.
+ *  4. Memory reached through a result is borrowed from the handle that gave it and lives until that handle's next call, or
+ *     longer where said. The library keeps no pointer to a caller's memory after a call returns.
+ *  5. Threads: a cubby_store may be used by any number of threads at once. Every other handle belongs to one thread at a time.
+ *     Processes: any number may open the same store. fork: a child may only exec.
+ *  6. The library never prints, exits, aborts, installs signal handlers or starts threads.
+ *  7. Times are seconds since 1970-01-01T00:00:00Z; sizes are bytes; strings are NUL-terminated UTF-8 unless they have a length.
+ */
+#ifndef CUBBY_H
+#define CUBBY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cubby_vfs.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CUBBY_VERSION_MAJOR 0
+#define CUBBY_VERSION_MINOR 1
+#define CUBBY_VERSION_PATCH 0
+
+/* "0.1.0", of the library in use. Static. */
+CUBBY_EXTERN const char *cubby_version(void);
+
+/* ---- errors --------------------------------------------------------------------------------------------------------------- */
+
+enum {
+    CUBBY_OK = 0,
+    CUBBY_DONE = 1,           /* end of an iteration; nothing to do */
+    CUBBY_EIO = -1,           /* the system failed to read, write or sync */
+    CUBBY_ECORRUPT = -2,      /* bytes of the store do not verify: other messages stay readable */
+    CUBBY_ENOENT = -3,        /* no such store, folder, message or part */
+    CUBBY_EEXIST = -4,        /* it is there already */
+    CUBBY_EINVAL = -5,        /* an argument breaks a documented rule; nothing was done */
+    CUBBY_ELIMIT = -6,        /* a documented limit would be passed */
+    CUBBY_EBUSY = -7,         /* somebody else held the writer lock for longer than lock_timeout_ms */
+    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one */
+    CUBBY_ENOSPC = -9,        /* no space left for the store */
+    CUBBY_ENOMEM = -10,       /* out of memory */
+    CUBBY_EACCES = -11,       /* not permitted, or the handle is read-only */
+    CUBBY_ENOTSTORE = -12,    /* the directory is not a cubby store */
+    CUBBY_EVERSION = -13,     /* a store of another format version, or with features that this library does not know */
+    CUBBY_ELATCHED = -14,     /* a write or sync of the log failed: no more writes until the store is opened anew */
+    CUBBY_EUNKNOWN = -15,     /* this commit's outcome is unknown: its sync failed. Open the store anew and look */
+    CUBBY_EHASCHILD = -16,    /* the folder has subfolders */
+    CUBBY_ECANCEL = -17,      /* a callback asked to stop */
+    CUBBY_ECONFLICT = -18     /* a condition on the present state does not hold */
+};
+
+typedef struct cubby_error {
+    int code;          /* CUBBY_E... */
+    int sys_errno;     /* errno of the system call that failed, or 0 */
+    uint64_t offset;   /* where in the file, in bytes; UINT64_MAX: nowhere in particular */
+    char path[256];    /* the file, or "" (only its end if it is long) */
+    char message[256]; /* one line, without path and offset */
+} cubby_error;
+
+/* A short name for a code ("no such folder or message"). Static. */
+CUBBY_EXTERN const char *cubby_strerror(int code);
+
+/* ---- memory --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct cubby_allocator {
+    void *(*malloc)(size_t n);
+    void *(*realloc)(void *p, size_t n);
+    void (*free)(void *p);
+} cubby_allocator;
+
+/* Replaces the allocator of the whole library (NULL: the C library's). Call it before anything else, once. */
+CUBBY_EXTERN void cubby_set_allocator(const cubby_allocator *a);
+
+/* ---- stores --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct cubby_store cubby_store;
+typedef struct cubby_snapshot cubby_snapshot;
+typedef struct cubby_txn cubby_txn;
+typedef struct cubby_message cubby_message;
+typedef struct cubby_reader cubby_reader;
+typedef struct cubby_scan cubby_scan;
+typedef struct cubby_changes cubby_changes;
+typedef struct cubby_uidset cubby_uidset;
+
+/* Told about things that an operator should know and that are no error of a call: a torn tail dropped, damage found. */
+typedef void (*cubby_notice_fn)(void *arg, const char *line);
+
+/* Long work reports (done, total) in bytes or items; total 0 is "unknown". A non-zero return cancels (CUBBY_ECANCEL). */
+typedef int (*cubby_progress_fn)(void *arg, uint64_t done, uint64_t total);
+
+typedef struct cubby_options {
+    unsigned version;          /* CUBBY_OPTIONS_VERSION */
+    unsigned flags;            /* CUBBY_READ_ONLY, ... */
+    uint32_t lock_timeout_ms;  /* how long to wait for the writer lock; 0: the default, 10 s; UINT32_MAX: do not wait */
+    uint32_t cache_bytes;      /* bound of the index page cache of this handle; 0: the default, 16 MiB */
+    uint64_t segment_bytes;    /* capacity of a log segment; 0: the default, an eighth of the live bytes, 32 KiB to 64 MiB */
+    uint32_t checkpoint_bytes; /* record bytes between index checkpoints; 0: the default, 256 KiB */
+    const cubby_vfs *vfs;      /* NULL: POSIX. Borrowed; must outlive the store */
+    cubby_notice_fn notice;    /* may be NULL */
+    void *notice_arg;
+    cubby_progress_fn progress; /* of a rebuild during open; may be NULL */
+    void *progress_arg;
+} cubby_options;
+
+#define CUBBY_OPTIONS_VERSION 1
+#define CUBBY_OPTIONS_INIT    {CUBBY_OPTIONS_VERSION, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL}
+
+enum {
+    CUBBY_READ_ONLY = 1,  /* write nothing, not even an index: what it lacks is replayed in memory */
+    CUBBY_CREATE = 2,     /* cubby_open: make the store if it is missing */
+    CUBBY_REBUILD = 4     /* cubby_open: throw the index away and build it anew */
+};
+
+/* Makes an empty store with the folder INBOX at path, which must not exist or must be an empty directory, or one that an
+ * interrupted cubby_create left. options may be NULL; err (may be NULL) gets the detail.
+ * EEXIST: there is a store. EINVAL: something else is there. */
+CUBBY_EXTERN int cubby_create(const char *path, const cubby_options *options, cubby_error *err);
+
+/* Opens a store; owner: the caller, ends with cubby_close. Recovers from an unclean stop if this is the first handle on it and it
+ * may write. Without write permission it opens as with CUBBY_READ_ONLY (see cubby_is_read_only).
+ * ENOENT, ENOTSTORE, EVERSION, EACCES, ECORRUPT (cubby.id), EIO. */
+CUBBY_EXTERN int cubby_open(const char *path, const cubby_options *options, cubby_store **out, cubby_error *err);
+
+/* Ends a handle; all its snapshots, transactions and messages must have ended. The store is left cleanly stopped if this was the
+ * last handle. The first error met is returned, the handle is gone all the same; no acknowledged commit depends on it. */
+CUBBY_EXTERN int cubby_close(cubby_store **store);
+
+CUBBY_EXTERN int cubby_is_read_only(const cubby_store *store);
+
+/* Copies the detail of the last error on this store by any thread. */
+CUBBY_EXTERN void cubby_last_error(cubby_store *store, cubby_error *out);
+
+/* Makes every commit so far durable, lazy ones too. */
+CUBBY_EXTERN int cubby_sync(cubby_store *store);
+
+/* Makes the index durable now, so that the next open replays nothing. Never needed for safety. */
+CUBBY_EXTERN int cubby_checkpoint(cubby_store *store);
+
+typedef struct cubby_stat {
+    uint8_t uuid[16];           /* of this store */
+    uint64_t folders;           /* INBOX included */
+    uint64_t messages;          /* entries in all folders */
+    uint64_t objects;           /* messages, each counted once however many folders it is in */
+    uint64_t original_bytes;    /* of those objects, as they came */
+    uint64_t segments;          /* files */
+    uint64_t segment_bytes;     /* their accepted bytes */
+    uint64_t live_bytes;        /* of these, of messages that are in a folder */
+    uint64_t dead_bytes;        /* records that a later one replaced, and what damage left */
+    uint64_t retained_bytes;    /* of expunged messages that are kept for a while */
+    uint64_t index_bytes;       /* size of the index file */
+    uint64_t index_free_bytes;  /* of these, in pages that hold nothing */
+    uint64_t last_commit;       /* modseq of the store */
+    uint64_t checkpoint_commit; /* what the last index checkpoint holds */
+    uint64_t pages_written;     /* index pages written by this handle, for measuring */
+    uint64_t syncs;             /* sync calls by this handle, for measuring */
+    uint64_t body_reads;        /* reads of body pieces by this handle: a header scan leaves it as it is */
+} cubby_stat;
+
+CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
+
+/* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
+
+/* One unchanging view of the whole store: all commits up to one modseq. O(1), never waits for writers. Meant for one command of a
+ * session, not for the session: a session keeps a modseq and asks cubby_changes_open for the difference. */
+CUBBY_EXTERN int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out);
+CUBBY_EXTERN void cubby_snapshot_end(cubby_snapshot **snap);
+CUBBY_EXTERN uint64_t cubby_snapshot_modseq(const cubby_snapshot *snap);
+
+/* ---- folders ---------------------------------------------------------------------------------------------------------------- */
+
+/* Special uses (RFC 6154, RFC 8457), a bit each. */
+enum {
+    CUBBY_USE_ALL = 1,
+    CUBBY_USE_ARCHIVE = 2,
+    CUBBY_USE_DRAFTS = 4,
+    CUBBY_USE_FLAGGED = 8,
+    CUBBY_USE_JUNK = 16,
+    CUBBY_USE_SENT = 32,
+    CUBBY_USE_TRASH = 64,
+    CUBBY_USE_IMPORTANT = 128
+};
+
+/* A name is one component: 1 to 255 bytes of UTF-8 in NFC, no control characters, depth at most 64. The engine knows no separator.
+ * At the top level INBOX is recognised in any case and always there. */
+typedef struct cubby_folder {
+    uint64_t id;            /* never given twice; stays over renames (MAILBOXID, RFC 8474) */
+    uint64_t parent;        /* CUBBY_ROOT at the top */
+    const char *name;       /* borrowed from the iterator or snapshot call that filled this in; see there */
+    size_t name_len;
+    uint32_t special_use;   /* CUBBY_USE_... */
+    uint32_t uidvalidity;
+    uint64_t uidnext;       /* up to 2^32: then the folder is full */
+    uint32_t recent_uid;    /* uids below it are not \Recent any more */
+    uint64_t highestmodseq; /* RFC 7162: rises with every new, changed or expunged message of the folder */
+    uint64_t props_modseq;  /* of the last change of name, parent or special use */
+    uint64_t created_modseq;
+    uint64_t messages, unseen, deleted; /* deleted: with the flag \Deleted */
+    uint64_t bytes;         /* sum of RFC822.SIZE */
+    uint64_t deleted_bytes;
+    uint64_t tombstone_floor; /* below it expunges are known without their modseq */
+} cubby_folder;
+
+#define CUBBY_ROOT 0u
+
+/* By id, or by parent and name (name_len bytes). CUBBY_DONE if there is none. out->name lives as long as the snapshot's next
+ * folder call. */
+CUBBY_EXTERN int cubby_folder_get(cubby_snapshot *snap, uint64_t id, cubby_folder *out);
+CUBBY_EXTERN int cubby_folder_find(cubby_snapshot *snap, uint64_t parent, const char *name, size_t name_len, cubby_folder *out);
+
+/* The child of parent whose name comes first behind `after` in byte order (after_len 0: the first of all). CUBBY_DONE at the end. */
+CUBBY_EXTERN int cubby_folder_next(cubby_snapshot *snap, uint64_t parent, const char *after, size_t after_len, cubby_folder *out);
+
+/* Subscriptions are names that need not exist. A path is its components, each followed by one NUL byte. cubby_subscription_next gives
+ * the first path behind `after` in byte order; *path lives until the next folder call on the snapshot. CUBBY_DONE at the end. */
+CUBBY_EXTERN int cubby_subscription_next(cubby_snapshot *snap, const char *after, size_t after_len, const char **path, size_t *path_len);
+
+/* ---- flags ------------------------------------------------------------------------------------------------------------------ */
+
+/* System flags (RFC 9051 2.3.2). \Recent is not one: see recent_uid. */
+enum { CUBBY_SEEN = 1, CUBBY_ANSWERED = 2, CUBBY_FLAGGED = 4, CUBBY_DELETED = 8, CUBBY_DRAFT = 16 };
+#define CUBBY_FLAGS_ALL 31u
+
+/* Keywords are ASCII atoms (RFC 9051), equal whatever their case, 1 to 255 bytes; the first spelling is kept. At most 1,024 a
+ * store. A keyword has a number, 1 to 1,024, for ever. */
+CUBBY_EXTERN int cubby_keyword_name(cubby_snapshot *snap, uint16_t id, const char **out); /* DONE: unknown; lives as long as snap */
+CUBBY_EXTERN int cubby_keyword_find(cubby_snapshot *snap, const char *name, uint16_t *out); /* DONE: no message ever had it */
+
+/* ---- uid sets ---------------------------------------------------------------------------------------------------------------- */
+
+/* A set of uids as ascending, disjoint, non-adjacent ranges. */
+CUBBY_EXTERN int cubby_uidset_new(cubby_uidset **out);
+/* IMAP's sequence-set ("1:5,9,12:*"); `*` is `max`, the highest uid in use. EINVAL for anything else. */
+CUBBY_EXTERN int cubby_uidset_parse(const char *text, uint32_t max, cubby_uidset **out);
+CUBBY_EXTERN int cubby_uidset_add(cubby_uidset *set, uint32_t first, uint32_t last);
+CUBBY_EXTERN int cubby_uidset_has(const cubby_uidset *set, uint32_t uid);
+CUBBY_EXTERN uint64_t cubby_uidset_count(const cubby_uidset *set);       /* uids */
+CUBBY_EXTERN size_t cubby_uidset_ranges(const cubby_uidset *set);        /* ranges */
+CUBBY_EXTERN void cubby_uidset_range(const cubby_uidset *set, size_t i, uint32_t *first, uint32_t *last);
+/* "1:5,9"; owner: the caller, ends with free() of the allocator in use (cubby_string_free). */
+CUBBY_EXTERN int cubby_uidset_format(const cubby_uidset *set, char **out);
+CUBBY_EXTERN void cubby_uidset_free(cubby_uidset **set);
+CUBBY_EXTERN void cubby_string_free(char **s);
+
+/* ---- header-only scans -------------------------------------------------------------------------------------------------------- */
+
+/* What a scan gives beside what the index holds; each costs a read. None reads a body. */
+enum {
+    CUBBY_WANT_OBJECT = 1, /* hash, original size, line endings, part count */
+    CUBBY_WANT_LIST = 2,   /* the list fields of the header: Date From To Subject Message-ID References Content-* ... (cubby_is_list_field) */
+    CUBBY_WANT_HEADER = 4, /* the whole header, as it came */
+    CUBBY_WANT_PARTS = 8   /* the MIME structure */
+};
+
+typedef struct cubby_scan_options {
+    unsigned version;          /* CUBBY_SCAN_VERSION */
+    unsigned want;             /* CUBBY_WANT_... */
+    const cubby_uidset *uids;  /* NULL: all. Borrowed until the scan is closed */
+    uint64_t since;            /* only modseq > since (0: all) */
+    uint32_t flags_set;        /* only messages with all of these system flags */
+    uint32_t flags_clear;      /* ... and with none of these */
+    int reverse;               /* highest uid first */
+    uint64_t limit;            /* at most so many rows (0: no limit) */
+} cubby_scan_options;
+
+#define CUBBY_SCAN_VERSION 1
+#define CUBBY_SCAN_INIT    {CUBBY_SCAN_VERSION, 0, NULL, 0, 0, 0, 0, 0}
+
+enum { CUBBY_EOL_NONE = 0, CUBBY_EOL_LF = 1, CUBBY_EOL_CRLF = 2, CUBBY_EOL_MIXED = 3 };
+enum { CUBBY_HAS_NUL = 1, CUBBY_HAS_8BIT_HEADER = 2, CUBBY_HAS_8BIT_BODY = 4, CUBBY_HAS_BARE_CR = 8, CUBBY_HAS_LONG_LINE = 16 /* > 998 */ };
+
+/* One part of a message. Offsets count bytes of the message as it came. Parts stand in the order of the message, the message itself
+ * first; a part's children follow it. */
+typedef struct cubby_part {
+    uint32_t parent;         /* index of the part that it is in; its own index for the first */
+    uint16_t depth;          /* 0 for the first */
+    uint8_t kind;            /* CUBBY_PART_... */
+    uint8_t encoding;        /* CUBBY_CTE_..., as the header says */
+    uint64_t header_offset, header_len; /* header_len counts the empty line */
+    uint64_t body_offset, body_len;
+    uint64_t body_lines;
+    const char *fields;      /* the part's own Content-* fields, raw; for the first part the list fields have them */
+    size_t fields_len;
+} cubby_part;
+
+enum { CUBBY_PART_LEAF = 0, CUBBY_PART_MULTIPART = 1, CUBBY_PART_MESSAGE = 2 /* message/rfc822 or message/global: one child */ };
+enum {
+    CUBBY_CTE_7BIT = 0, CUBBY_CTE_8BIT = 1, CUBBY_CTE_BINARY = 2, CUBBY_CTE_QP = 3, CUBBY_CTE_BASE64 = 4, CUBBY_CTE_OTHER = 5
+};
+
+typedef struct cubby_row {
+    uint32_t uid;
+    uint32_t flags;            /* CUBBY_SEEN ... */
+    const uint16_t *keywords;  /* ascending numbers */
+    size_t keyword_count;
+    uint64_t modseq;           /* of the last change */
+    uint64_t created_modseq;   /* of its coming into this folder */
+    int64_t internaldate;
+    int16_t internaldate_zone; /* minutes east of UTC */
+    int64_t save_date;         /* when it came into this folder (RFC 8514) */
+    int64_t sent_date;         /* the Date field, or internaldate if there is no sensible one */
+    uint64_t size;             /* RFC822.SIZE: with CRLF line ends */
+    uint64_t object;           /* the immutable message (EMAILID, RFC 8474): the same in every folder that it was copied to */
+    /* with CUBBY_WANT_OBJECT */
+    uint8_t hash[16];          /* XXH3-128 of the bytes as they came, canonical byte order; not an identity */
+    uint64_t original_size;    /* bytes as they came */
+    uint64_t header_len;       /* of these, the header, with the empty line */
+    uint8_t eol;               /* CUBBY_EOL_... */
+    uint8_t traits;            /* CUBBY_HAS_... */
+    /* with CUBBY_WANT_LIST, CUBBY_WANT_HEADER, CUBBY_WANT_PARTS */
+    const char *list_header;
+    size_t list_header_len;
+    const char *header;
+    size_t header_bytes_len;
+    const cubby_part *parts;
+    size_t part_count;
+    int damage;                /* CUBBY_OK, or why what was wanted of this message could not be read; the row is valid without it */
+} cubby_row;
+
+/* options may be NULL: everything, nothing extra. */
+CUBBY_EXTERN int cubby_scan_open(cubby_snapshot *snap, uint64_t folder, const cubby_scan_options *options, cubby_scan **out);
+/* The next row, or CUBBY_DONE. What it points to lives until the next call. */
+CUBBY_EXTERN int cubby_scan_next(cubby_scan *scan, const cubby_row **out);
+CUBBY_EXTERN void cubby_scan_close(cubby_scan **scan);
+
+/* One row; CUBBY_DONE if the uid is not there. Lives until the next cubby_row_get on the snapshot. */
+CUBBY_EXTERN int cubby_row_get(cubby_snapshot *snap, uint64_t folder, uint32_t uid, unsigned want, const cubby_row **out);
+
+/* Header bytes field by field. *pos starts at 0; name and value are borrowed from `header`; the value starts behind the colon and
+ * keeps its folding but not its last line end. CUBBY_DONE at the end. Lines that are no field are passed over. */
+CUBBY_EXTERN int cubby_header_next(const char *header, size_t header_len, size_t *pos, const char **name, size_t *name_len, const char **value,
+                                   size_t *value_len);
+/* 1 if a field of this name (any case) is among the list fields. */
+CUBBY_EXTERN int cubby_is_list_field(const char *name, size_t name_len);
+/* A date of RFC 5322 (obsolete forms too). EINVAL if it is none. */
+CUBBY_EXTERN int cubby_date_parse(const char *text, size_t len, int64_t *seconds, int16_t *zone_minutes);
+
+/* ---- reading a message ---------------------------------------------------------------------------------------------------------- */
+
+/* A positional reader; ends before the snapshot does. CUBBY_DONE if the uid is not there. */
+CUBBY_EXTERN int cubby_reader_open(cubby_snapshot *snap, uint64_t folder, uint32_t uid, cubby_reader **out);
+CUBBY_EXTERN uint64_t cubby_reader_size(const cubby_reader *r); /* bytes as they came */
+CUBBY_EXTERN const uint8_t *cubby_reader_hash(const cubby_reader *r); /* 16 bytes */
+CUBBY_EXTERN const cubby_part *cubby_reader_parts(const cubby_reader *r, size_t *count); /* lives as long as r */
+/* Up to n bytes from offset, as they came; reads only the pieces that hold them. *got < n only at the end. ECORRUPT: a piece does not
+ * verify; *got bytes before it are good. */
+CUBBY_EXTERN int cubby_reader_read(cubby_reader *r, uint64_t offset, void *buf, size_t n, size_t *got);
+/* Reads the whole message and compares its hash. ECORRUPT if it is not what came in. */
+CUBBY_EXTERN int cubby_reader_verify(cubby_reader *r);
+CUBBY_EXTERN void cubby_reader_close(cubby_reader **r);
+
+/* ---- storing a message ------------------------------------------------------------------------------------------------------------ */
+
+/* Bytes of a message on their way in: parsed, hashed and compressed as they come, in bounded memory, with no lock held. A finished
+ * message may be added to folders by transactions of the same store, and may be handed to another thread for that. */
+CUBBY_EXTERN int cubby_message_new(cubby_store *store, cubby_message **out);
+CUBBY_EXTERN int cubby_message_write(cubby_message *m, const void *data, size_t n);
+CUBBY_EXTERN int cubby_message_finish(cubby_message *m);
+/* Of a finished message. */
+CUBBY_EXTERN uint64_t cubby_message_size(const cubby_message *m);
+CUBBY_EXTERN const uint8_t *cubby_message_hash(const cubby_message *m); /* 16 bytes */
+CUBBY_EXTERN const char *cubby_message_list_header(const cubby_message *m, size_t *len);
+/* Back to empty, memory kept: for the next message. */
+CUBBY_EXTERN void cubby_message_reset(cubby_message *m);
+CUBBY_EXTERN void cubby_message_free(cubby_message **m);
+
+/* ---- transactions ------------------------------------------------------------------------------------------------------------------ */
+
+enum {
+    CUBBY_LAZY = 1 /* only flag changes: visible at once, durable with the next sync of anybody */
+};
+
+/* Waits for the writer lock. From here to commit or abort nobody else writes: stream messages in before.
+ * EBUSY, EACCES, ELATCHED, ENOSPC. */
+CUBBY_EXTERN int cubby_txn_begin(cubby_store *store, unsigned flags, cubby_txn **out);
+
+/* Everything that the transaction did, or nothing. Returns when it is on stable storage and visible to all; threads that commit at
+ * the same time share one sync. *modseq (may be NULL) is the commit's number; if nothing was changed, that of the last commit. The
+ * handle is gone whatever is returned. EIO, ENOSPC: nothing happened. EUNKNOWN: see there. */
+CUBBY_EXTERN int cubby_txn_commit(cubby_txn **txn, uint64_t *modseq);
+CUBBY_EXTERN void cubby_txn_abort(cubby_txn **txn);
+
+/* The state with the transaction's own changes; borrowed, ends with it, and must not be ended. Iterators over it end before the next
+ * change. */
+CUBBY_EXTERN cubby_snapshot *cubby_txn_snapshot(cubby_txn *txn);
+/* The modseq that everything changed here will have. */
+CUBBY_EXTERN uint64_t cubby_txn_modseq(const cubby_txn *txn);
+
+/* Each of the following leaves the transaction as it was if it fails, except for EIO, ENOMEM, ENOSPC and ECORRUPT, after which only
+ * abort is allowed. Reading goes on in any case. */
+
+/* EEXIST, EINVAL (name), ELIMIT (depth), ENOENT (parent). */
+CUBBY_EXTERN int cubby_folder_create(cubby_txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id);
+/* Moves the subtree; ids, uids and modseqs stay. INBOX cannot be renamed: EINVAL. */
+CUBBY_EXTERN int cubby_folder_rename(cubby_txn *txn, uint64_t id, uint64_t new_parent, const char *name, size_t name_len);
+/* With all its messages. EHASCHILD, EINVAL (INBOX). */
+CUBBY_EXTERN int cubby_folder_delete(cubby_txn *txn, uint64_t id);
+CUBBY_EXTERN int cubby_folder_set_special(cubby_txn *txn, uint64_t id, uint32_t special_use);
+/* on: 1 subscribes, 0 unsubscribes; path as in cubby_subscription_next. */
+CUBBY_EXTERN int cubby_subscribe(cubby_txn *txn, const char *path, size_t path_len, int on);
+
+typedef struct cubby_add_options {
+    unsigned version;             /* CUBBY_ADD_VERSION */
+    uint32_t flags;               /* system flags */
+    const char *const *keywords;
+    size_t keyword_count;
+    int64_t internaldate;         /* with has_date */
+    int16_t internaldate_zone;    /* minutes east of UTC, -1439 to 1439 */
+    int has_date;                 /* 0: now */
+    uint32_t uid;                 /* 0: the next; else at least uidnext (EINVAL if lower) */
+} cubby_add_options;
+
+#define CUBBY_ADD_VERSION 1
+#define CUBBY_ADD_INIT    {CUBBY_ADD_VERSION, 0, NULL, 0, 0, 0, 0, 0}
+
+/* Puts a finished message into a folder. Several adds of one cubby_message share its bytes. ELIMIT: the folder's uids are used up, or
+ * too many keywords. */
+CUBBY_EXTERN int cubby_add(cubby_txn *txn, uint64_t folder, cubby_message *m, const cubby_add_options *options, uint32_t *uid);
+
+enum { CUBBY_FLAGS_ADD = 0, CUBBY_FLAGS_REMOVE = 1, CUBBY_FLAGS_REPLACE = 2 };
+
+/* Changes flags of those of `uids` that are there; what is so already is not touched and keeps its modseq. *changed (may be NULL; else
+ * owner: the caller) gets the uids that did change. keywords that no message has are made. */
+CUBBY_EXTERN int cubby_flag(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, int how, uint32_t flags, const char *const *keywords,
+                            size_t keyword_count, cubby_uidset **changed);
+
+/* Copies or moves those of `uids` that are there, in ascending order, with flags and dates; no bytes are copied. *from and *to (may be
+ * NULL; else owner: the caller) get the old uids and the new ones, in the same order (COPYUID, RFC 4315). */
+CUBBY_EXTERN int cubby_copy(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, uint64_t target, cubby_uidset **from, cubby_uidset **to);
+CUBBY_EXTERN int cubby_move(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, uint64_t target, cubby_uidset **from, cubby_uidset **to);
+
+/* Expunges those of `uids` that are there (only_deleted: and have \Deleted). *gone as above. */
+CUBBY_EXTERN int cubby_expunge(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, int only_deleted, cubby_uidset **gone);
+
+/* Claims \Recent (RFC 3501): *first is the first uid that nobody has claimed; from now on uidnext is. Raises no modseq. */
+CUBBY_EXTERN int cubby_recent_claim(cubby_txn *txn, uint64_t folder, uint32_t *first);
+
+/* ---- what changed ------------------------------------------------------------------------------------------------------------------- */
+
+enum { CUBBY_CHANGE_NEW = 1, CUBBY_CHANGE_FLAGS = 2, CUBBY_CHANGE_VANISHED = 3 };
+
+typedef struct cubby_change {
+    int kind;                  /* CUBBY_CHANGE_...; NEW: created after `since` */
+    uint32_t uid, uid_last;    /* a range only for VANISHED */
+    uint64_t modseq;
+    uint64_t created_modseq;   /* 0 for VANISHED */
+    uint32_t flags;            /* with keywords: the state now */
+    const uint16_t *keywords;
+    size_t keyword_count;
+    int exact;                 /* VANISHED: 0 if `since` lies below the folder's tombstone_floor, so that the range may have gone earlier */
+} cubby_change;
+
+/* The changes of a folder with a modseq above `since`, by ascending modseq (CONDSTORE, QRESYNC: RFC 7162; JMAP /changes). Costs
+ * O(log n + changes). */
+CUBBY_EXTERN int cubby_changes_open(cubby_snapshot *snap, uint64_t folder, uint64_t since, cubby_changes **out);
+CUBBY_EXTERN int cubby_changes_next(cubby_changes *c, cubby_change *out); /* CUBBY_DONE at the end; keywords live until the next call */
+CUBBY_EXTERN void cubby_changes_close(cubby_changes **c);
+
+/* ---- checking ----------------------------------------------------------------------------------------------------------------------- */
+
+enum { CUBBY_NOTE = 0, CUBBY_WARNING = 1, CUBBY_ERROR = 2 };
+
+typedef struct cubby_finding {
+    const char *code;   /* stable, upper case: PIECE_CHECKSUM */
+    int severity;       /* CUBBY_NOTE: nothing is wrong */
+    const char *file;   /* below the store, or "" */
+    uint64_t offset;    /* UINT64_MAX: none */
+    uint64_t folder;    /* 0: none */
+    uint32_t uid;       /* 0: none */
+    const char *detail; /* one line */
+} cubby_finding;
+
+typedef int (*cubby_finding_fn)(void *arg, const cubby_finding *f); /* non-zero: stop (CUBBY_ECANCEL) */
+
+enum { CUBBY_CHECK_FULL = 1 /* decode and hash every message */ };
+
+typedef struct cubby_check_result {
+    uint64_t findings; /* warnings and errors */
+    uint64_t messages; /* entries looked at */
+} cubby_check_result;
+
+/* Reads every segment and compares the index with one built anew from them; changes nothing. Returns 0 whatever it found; negative
+ * only if the check itself could not go on. Runs beside readers and writers. */
+CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
+                             cubby_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

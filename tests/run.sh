@@ -1,0 +1,34 @@
+#!/bin/bash
+# Runs every test program and script and adds up what they print: lines "ok ...", "not ok ...", "skip ...".
+# Ends with "N passed, N failed, N skipped"; fails if anything failed, or if a test ended badly without saying so.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export BUILD=${BUILD:-build} CUBBY="$PWD/${BUILD:-build}/cubby"
+export TEST_TMP="${TEST_TMP:-$(mktemp -d "${TMPDIR:-/tmp}/cubby-test.XXXXXX")}"
+trap 'rm -rf "$TEST_TMP"' EXIT
+passed=0 failed=0 skipped=0
+run() { # name command...
+    local name=$1 out=$TEST_TMP/out ok bad skip rc
+    shift
+    "$@" >"$out" 2>&1 </dev/null
+    rc=$?
+    ok=$(grep -c '^ok ' "$out") bad=$(grep -c '^not ok ' "$out") skip=$(grep -c '^skip ' "$out")
+    if [ $rc -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; echo "not ok - $name ended with status $rc" >>"$out"; fi
+    if [ $((ok + bad + skip)) -eq 0 ]; then bad=1; echo "not ok - $name ran no test" >>"$out"; fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    printf '%-44s %4d passed %s%s\n' "$name" "$ok" "$([ "$bad" -gt 0 ] && echo ", $bad FAILED")" "$([ "$skip" -gt 0 ] && echo ", $skip skipped")"
+    grep '^skip ' "$out"
+    [ "$bad" -gt 0 ] && tail -n 60 "$out"
+}
+only=${ONLY:-}
+for t in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/model/test_* "$BUILD"/tests/crash/test_*; do
+    case $t in *.o | *.d | *.gc*) continue ;; esac
+    [ -x "$t" ] || continue
+    case $t in *"$only"*) run "${t#"$BUILD"/tests/}" "$t" ;; esac
+done
+for t in tests/cli/test_*.sh tests/golden/test_*.sh tests/check/test_*.sh; do
+    [ -f "$t" ] || continue
+    case $t in *"$only"*) run "${t#tests/}" bash "$t" ;; esac
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
