@@ -1,0 +1,157 @@
+#include <ftw.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "unit/os/vfs_suite.h"
+
+static const cubby_vfs *suite_begin(char dir[256])
+{
+    const char *base = getenv("TEST_TMP");
+    snprintf(dir, 256, "%s/vfs-posix.XXXXXX", base ? base : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    return cubby_vfs_posix();
+}
+
+static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(name);
+}
+
+static void suite_end(void)
+{
+    ck_assert_int_eq(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static int open_rc(const char *name, unsigned flags)
+{
+    cubby_file *f = NULL;
+    int rc = vfs->open(vfs->ctx, path(name), flags, &f);
+    if (!rc)
+        close_it(f);
+    return rc;
+}
+
+static const unsigned ways_to_open[] = {CUBBY_OPEN_READ, CUBBY_OPEN_WRITE, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE};
+
+START_TEST(refuses_symbolic_links)
+{
+    begin();
+    make("target", "secret");
+    ck_assert_int_eq(symlink("target", path("link")), 0);
+    ck_assert_int_eq(symlink("nowhere", path("dangling")), 0);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(open_rc("link", ways_to_open[i]), -EINVAL);
+        ck_assert_int_eq(open_rc("dangling", ways_to_open[i]), -EINVAL);
+    }
+    ck_assert_int_eq(open_rc("dangling", NEW), -EEXIST);
+    ck_assert_int_eq(stat_rc("nowhere"), -ENOENT); /* nothing was made through it */
+    ck_assert_int_eq(stat_of("link").is_dir, -1);
+    suite_end();
+}
+END_TEST
+
+START_TEST(refuses_special_files)
+{
+    begin();
+    ck_assert_int_eq(mkfifo(path("fifo"), 0600), 0);
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_lt((int)strlen(path("sock")), (int)sizeof addr.sun_path);
+    strcpy(addr.sun_path, path("sock"));
+    ck_assert_int_eq(bind(s, (struct sockaddr *)&addr, sizeof addr), 0);
+    for (size_t i = 0; i < 3; i++) { /* opening a FIFO without a peer would hang: the test's timeout tells */
+        ck_assert_int_eq(open_rc("fifo", ways_to_open[i]), -EINVAL);
+        ck_assert_int_eq(open_rc("sock", ways_to_open[i]), -EINVAL);
+    }
+    ck_assert_int_eq(stat_of("fifo").is_dir, -1);
+    close(s);
+    suite_end();
+}
+END_TEST
+
+START_TEST(modes_whatever_the_umask)
+{
+    static const mode_t masks[] = {000, 022, 077, 0777};
+    begin();
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        struct stat st;
+        char file[32], dir[32];
+        snprintf(file, sizeof file, "f%zu", i);
+        snprintf(dir, sizeof dir, "d%zu", i);
+        mode_t old = umask(masks[i]);
+        ck_assert_int_eq(open_rc(file, NEW), 0);
+        ck_assert_int_eq(vfs->mkdir(vfs->ctx, path(dir)), 0);
+        umask(old);
+        ck_assert_int_eq(stat(path(file), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 0600);
+        ck_assert_int_eq(stat(path(dir), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 0777, 0700);
+    }
+    ck_assert_int_eq(chmod(path("f0"), 0640), 0); /* an existing file keeps what its owner gave it */
+    ck_assert_int_eq(open_rc("f0", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE), 0);
+    struct stat st;
+    ck_assert_int_eq(stat(path("f0"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    suite_end();
+}
+END_TEST
+
+START_TEST(root_gives_files_to_the_owner)
+{
+    if (geteuid() != 0)
+        return;
+    begin();
+    struct stat st;
+    ck_assert_int_eq(chown(root, 12345, 23456), 0);
+    ck_assert_int_eq(vfs->mkdir(vfs->ctx, path("d/")), 0);
+    ck_assert_int_eq(open_rc("d/f", NEW), 0);
+    ck_assert_int_eq(stat(path("d"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, 12345);
+    ck_assert_uint_eq(st.st_gid, 23456);
+    ck_assert_int_eq(stat(path("d/f"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, 12345);
+    ck_assert_uint_eq(st.st_gid, 23456);
+    ck_assert_int_eq(chdir(root), 0); /* a name without a slash is in the current directory */
+    cubby_file *f = NULL;
+    ck_assert_int_eq(vfs->open(vfs->ctx, "bare", NEW, &f), 0);
+    close_it(f);
+    ck_assert_int_eq(stat("bare", &st), 0);
+    ck_assert_uint_eq(st.st_uid, 12345);
+    ck_assert_int_eq(chdir("/"), 0);
+    suite_end();
+}
+END_TEST
+
+START_TEST(closes_on_exec)
+{
+    begin();
+    cubby_file *f = open_ok("f", NEW);
+    char cmd[1024];
+    snprintf(cmd, sizeof cmd, "ls -l /proc/self/fd 2>/dev/null | grep -q '%s/f'", root);
+    ck_assert_int_ne(system(cmd), 0);
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
+START_TEST(map_of_a_read_only_file)
+{
+    begin();
+    char *p = NULL;
+    cubby_file *f = open_ok("f", NEW), *r = open_ok("f", CUBBY_OPEN_READ);
+    ck_assert_int_eq(vfs->truncate(vfs->ctx, f, 4096), 0);
+    put(f, "see", 0);
+    ck_assert_int_eq(vfs->map(vfs->ctx, r, 0, 4096, (void **)&p), 0);
+    ck_assert_mem_eq(p, "see", 3);
+    vfs->unmap(vfs->ctx, p, 4096);
+    close_it(r);
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
+UNIT_MAIN("os/vfs_posix", VFS_SUITE, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask, root_gives_files_to_the_owner,
+          closes_on_exec, map_of_a_read_only_file)
