@@ -126,6 +126,9 @@ void cubby__tree_abort(struct cubby__pager *p);
  * in root->sum. Not inside a transaction, except that a rebuild (cubby__tree_spill) may. Without a writable file: only the checksums are
  * computed and the pages stay in memory for good, so that readers can walk the root. */
 int cubby__pager_flush(struct cubby__pager *p, struct cubby__root *root, cubby_error *err);
+/* Forgets every unflushed page: the committed transactions that are not flushed have failed. Not inside a transaction. The pages' numbers are lost until the
+ * next cubby__pager_load_live. */
+void cubby__pager_discard(struct cubby__pager *p);
 /* Inside a long transaction: if more than max_dirty pages are unflushed, write them now so that memory stays bounded. The pages are then
  * copied on the next change like any others. Does nothing without a writable file. */
 int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err);
@@ -139,9 +142,10 @@ int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err
  * another process wrote in between. Pages that none of `roots` reaches count as free from root commit `now` on (death = now).
  * file_pages: what cubby__pager_stat.pages must at least be (from the published state). */
 int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages, cubby_error *err);
-/* The versions in use: commits of the published root, of the pending and of the last durable checkpoint, of every reader. Called before a
- * transaction; until the next call pages are reused by these. The pager copies the list. */
-int cubby__pager_protect(struct cubby__pager *p, const uint64_t *commits, size_t count, cubby_error *err);
+/* The versions in use: commits of the published root and of the checkpoints one by one, and every version from oldest_reader on (a reader's
+ * slot tells only the oldest of its snapshots). Called before a transaction; until the next call pages are reused by these: a page with lifetime
+ * [birth, death) is free if death <= oldest_reader and none of the commits lies in it. The pager copies the list. */
+int cubby__pager_protect(struct cubby__pager *p, const uint64_t *commits, size_t count, uint64_t oldest_reader, cubby_error *err);
 
 /* ---- checking ---- */
 
