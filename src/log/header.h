@@ -1,0 +1,41 @@
+/* header.h - the header of a segment, twice in the file (FORMAT.md 4). */
+#ifndef CUBBY_LOG_HEADER_H
+#define CUBBY_LOG_HEADER_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "log/ident.h"
+
+/* Highest numbers ever given; next = floor + 1. In the order of CUBBY__SEG_FLOORS_OFF. */
+struct cubby__floors {
+    uint64_t commit, object, piece, folder, keyword, uidvalidity, thread, reserved;
+};
+
+void cubby__floors_encode(const struct cubby__floors *f, uint8_t out[64]);
+void cubby__floors_decode(const uint8_t *p, struct cubby__floors *out);
+
+struct cubby__seg_header {
+    struct cubby__ident ident;
+    uint32_t number, kind;
+    uint64_t nonce;
+    uint32_t pred; /* 0: none */
+    uint64_t pred_nonce, pred_end;
+    uint64_t last_commit, last_chain; /* at the predecessor's accepted end */
+    uint64_t proven, proven_commit;   /* what was synced before the segment got its name */
+    struct cubby__floors floors;
+    int64_t created_ns;
+    struct cubby__buf defs; /* definitions; owned */
+    uint64_t frames;        /* decoded: file offset of the first frame */
+    int damaged_copies;     /* decoded: 1 if one of the two did not verify */
+};
+
+void cubby__seg_header_release(struct cubby__seg_header *h);
+/* Bytes of both copies. */
+uint64_t cubby__seg_header_size(size_t defs_len);
+/* Both copies, appended to *out; h->frames is set. CUBBY_ENOMEM, CUBBY_ELIMIT. */
+int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out);
+/* Reads and verifies the header of an open file. ECORRUPT, EVERSION, EIO. */
+int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path, struct cubby__seg_header *out, cubby_error *err);
+
+#endif

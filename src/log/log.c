@@ -1,0 +1,454 @@
+#include "log/log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "log/segname.h"
+
+enum { OPEN_MAX = 128 }; /* open segment files kept; beyond that the one used longest ago is closed */
+
+struct seg {
+    uint32_t number;
+    uint32_t users; /* reads under way */
+    uint64_t nonce;
+    uint64_t used; /* tick of the last use */
+    cubby_file *file;
+};
+
+struct cubby__log {
+    const cubby_vfs *vfs;
+    char *dir;
+    struct cubby__ident ident;
+    int writable;
+    pthread_mutex_t mutex; /* guards what follows */
+    struct seg *segs;      /* the open ones, in no order */
+    size_t count, cap;
+    uint64_t tick;
+};
+
+int cubby__log_new(const cubby_vfs *vfs, const char *dir, const struct cubby__ident *ident, int writable, struct cubby__log **out, cubby_error *err)
+{
+    struct cubby__log *log = cubby__calloc(1, sizeof *log);
+    if (!log || !(log->dir = cubby__strdup(dir))) {
+        cubby__free(log);
+        return cubby__fail_mem(err);
+    }
+    log->vfs = vfs;
+    log->ident = *ident;
+    log->writable = writable;
+    pthread_mutex_init(&log->mutex, NULL);
+    *out = log;
+    return 0;
+}
+
+void cubby__log_forget(struct cubby__log *log)
+{
+    for (size_t i = 0; i < log->count; i++)
+        log->vfs->close(log->vfs->ctx, log->segs[i].file);
+    log->count = 0;
+}
+
+void cubby__log_free(struct cubby__log **log)
+{
+    struct cubby__log *l = *log;
+    if (!l)
+        return;
+    cubby__log_forget(l);
+    pthread_mutex_destroy(&l->mutex);
+    cubby__free(l->segs);
+    cubby__free(l->dir);
+    cubby__free(l);
+    *log = NULL;
+}
+
+const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *buf)
+{
+    (void)log;
+    snprintf(buf, 512, "%s/%08u.seg", CUBBY__DIR_SEGMENTS, seg);
+    return buf;
+}
+
+/* ---- the table of open segments ---- */
+
+static struct seg *find(struct cubby__log *log, uint32_t number)
+{
+    for (size_t i = 0; i < log->count; i++)
+        if (log->segs[i].number == number)
+            return &log->segs[i];
+    return NULL;
+}
+
+static void close_oldest(struct cubby__log *log)
+{
+    struct seg *oldest = NULL;
+    for (size_t i = 0; i < log->count; i++)
+        if (!log->segs[i].users && (!oldest || log->segs[i].used < oldest->used))
+            oldest = &log->segs[i];
+    if (!oldest)
+        return;
+    log->vfs->close(log->vfs->ctx, oldest->file);
+    *oldest = log->segs[--log->count];
+}
+
+static int check_header(struct cubby__log *log, uint32_t number, const struct cubby__seg_header *h, const char *path, cubby_error *err)
+{
+    if (memcmp(h->ident.uuid, log->ident.uuid, 16) != 0)
+        return cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__SEG_ID_OFF, "this segment belongs to another store");
+    if (h->number != number)
+        return cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__SEG_NUMBER_OFF, "this is segment %u under another's name", h->number);
+    return 0;
+}
+
+static int open_file(struct cubby__log *log, uint32_t number, struct cubby__seg_header *h, cubby_file **file, cubby_error *err)
+{
+    char *path = cubby__path_segment(log->dir, number);
+    if (!path)
+        return cubby__fail_mem(err);
+    int rc = log->vfs->open(log->vfs->ctx, path, log->writable ? CUBBY_OPEN_WRITE : CUBBY_OPEN_READ, file);
+    if (rc != 0) {
+        rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "opening the segment");
+    } else {
+        rc = cubby__seg_header_read(log->vfs, *file, path, h, err);
+        if (rc == 0 && (rc = check_header(log, number, h, path, err)) != 0)
+            cubby__seg_header_release(h);
+        if (rc != 0)
+            log->vfs->close(log->vfs->ctx, *file);
+    }
+    cubby__free(path);
+    return rc;
+}
+
+/* Adds an open file to the table; mutex held. Takes the file over, also on failure. */
+static int add(struct cubby__log *log, uint32_t number, uint64_t nonce, cubby_file *file, cubby_error *err)
+{
+    if (log->count >= OPEN_MAX)
+        close_oldest(log);
+    if (log->count == log->cap) {
+        size_t cap = log->cap ? log->cap * 2 : 8;
+        struct seg *segs = cubby__realloc(log->segs, cap * sizeof *segs);
+        if (!segs) {
+            log->vfs->close(log->vfs->ctx, file);
+            return cubby__fail_mem(err);
+        }
+        log->segs = segs;
+        log->cap = cap;
+    }
+    log->segs[log->count++] = (struct seg){.number = number, .nonce = nonce, .file = file, .used = ++log->tick};
+    return 0;
+}
+
+/* A use of an open segment: the file stays open until put_seg. */
+static int get_seg(struct cubby__log *log, uint32_t number, cubby_file **file, uint64_t *nonce, cubby_error *err)
+{
+    int rc = 0;
+    pthread_mutex_lock(&log->mutex);
+    struct seg *s = find(log, number);
+    if (!s) {
+        struct cubby__seg_header h;
+        rc = open_file(log, number, &h, file, err);
+        if (rc == 0) {
+            rc = add(log, number, h.nonce, *file, err);
+            cubby__seg_header_release(&h);
+            s = find(log, number);
+        }
+    }
+    if (rc == 0) {
+        s->users++;
+        s->used = ++log->tick;
+        *file = s->file;
+        *nonce = s->nonce;
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return rc;
+}
+
+static void put_seg(struct cubby__log *log, uint32_t number)
+{
+    pthread_mutex_lock(&log->mutex);
+    find(log, number)->users--;
+    pthread_mutex_unlock(&log->mutex);
+}
+
+/* ---- reading ---- */
+
+int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
+                    struct cubby__piece *piece, cubby_error *err)
+{
+    cubby_file *file;
+    struct cubby__seed seed = {log->ident.salt, 0};
+    char name[512];
+    size_t header = cubby__frame_header_size(type), total = header + place->len;
+    if (place->len > CUBBY__FRAME_LEN_MAX || place->off % CUBBY__FRAME_ALIGN)
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the index names an impossible place");
+    int rc = get_seg(log, place->seg, &file, &seed.nonce, err);
+    if (rc != 0)
+        return rc == CUBBY_ENOENT ? CUBBY_ECORRUPT : rc;
+    cubby__buf_clear(buf);
+    uint8_t *p = cubby__buf_extend(buf, total);
+    int64_t got = p ? log->vfs->pread(log->vfs->ctx, file, p, total, place->off) : 0;
+    put_seg(log, place->seg);
+    if (!p)
+        return cubby__fail_mem(err);
+    if (got < 0)
+        return cubby__fail_io(err, (int)got, cubby__log_name(log, place->seg, name), place->off, "reading a frame");
+    struct cubby__frame f;
+    if (got < (int64_t)total || cubby__frame_decode(p, total, &seed, place->off, &f) != 0 || f.type != type || f.len != place->len)
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "no frame of type %u and %u bytes here", type, place->len);
+    if (cubby__payload_sum(p + header, f.len, &seed, place->off, f.commit) != f.paysum)
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the payload does not match its checksum");
+    *payload = p + header;
+    if (piece)
+        *piece = f.piece;
+    return 0;
+}
+
+int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, uint64_t off, size_t *got, cubby_error *err)
+{
+    cubby_file *file;
+    uint64_t nonce;
+    char name[512];
+    int rc = get_seg(log, seg, &file, &nonce, err);
+    if (rc != 0)
+        return rc;
+    int64_t r = log->vfs->pread(log->vfs->ctx, file, p, n, off);
+    put_seg(log, seg);
+    if (r < 0)
+        return cubby__fail_io(err, (int)r, cubby__log_name(log, seg, name), off, "reading the segment");
+    *got = (size_t)r;
+    return 0;
+}
+
+int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_error *err)
+{
+    cubby_file *file;
+    uint64_t nonce;
+    cubby_vfs_stat st;
+    char name[512];
+    int rc = get_seg(log, seg, &file, &nonce, err);
+    if (rc != 0)
+        return rc;
+    rc = log->vfs->fstat(log->vfs->ctx, file, &st);
+    put_seg(log, seg);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, cubby__log_name(log, seg, name), CUBBY__NO_OFFSET, "looking at the segment");
+    *size = st.size;
+    return 0;
+}
+
+int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err)
+{
+    cubby_file *file;
+    int rc = open_file(log, seg, out, &file, err);
+    if (rc == 0)
+        log->vfs->close(log->vfs->ctx, file);
+    return rc;
+}
+
+struct listing {
+    uint32_t *numbers;
+    size_t count, cap;
+    int rc;
+};
+
+static int list_one(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    uint32_t number = cubby__segname_parse(name);
+    if (!number)
+        return 0;
+    if (l->count == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        uint32_t *n = cubby__realloc(l->numbers, cap * sizeof *n);
+        if (!n) {
+            l->rc = CUBBY_ENOMEM;
+            return 1;
+        }
+        l->numbers = n;
+        l->cap = cap;
+    }
+    /* Insert in order: directories mostly list in some order already, and there are few files. */
+    size_t i = l->count++;
+    for (; i > 0 && l->numbers[i - 1] > number; i--)
+        l->numbers[i] = l->numbers[i - 1];
+    l->numbers[i] = number;
+    return 0;
+}
+
+int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, cubby_error *err)
+{
+    struct listing l = {0};
+    char *path = cubby__path_join(log->dir, CUBBY__DIR_SEGMENTS);
+    if (!path)
+        return cubby__fail_mem(err);
+    int rc = log->vfs->list(log->vfs->ctx, path, list_one, &l);
+    if (l.rc != 0)
+        rc = cubby__fail_mem(err);
+    else if (rc != 0)
+        rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "listing the segments");
+    cubby__free(path);
+    if (rc != 0) {
+        cubby__free(l.numbers);
+        return rc;
+    }
+    *numbers = l.numbers;
+    *count = l.count;
+    return 0;
+}
+
+/* ---- making a segment ---- */
+
+struct cubby__seg_maker {
+    struct cubby__log *log;
+    struct cubby__seg_header *header;
+    char *tmp, *path;
+    cubby_file *file;
+    uint64_t off;
+};
+
+static void free_maker(struct cubby__seg_maker **mp)
+{
+    struct cubby__seg_maker *m = *mp;
+    *mp = NULL;
+    cubby__free(m->tmp);
+    cubby__free(m->path);
+    cubby__free(m);
+}
+
+/* tmp/ is made when it is first needed. */
+static int open_tmp(struct cubby__seg_maker *m, cubby_error *err)
+{
+    const cubby_vfs *vfs = m->log->vfs;
+    vfs->unlink(vfs->ctx, m->tmp); /* a leftover of an interrupted attempt */
+    int rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
+    if (cubby__code_of_errno(rc) == CUBBY_ENOENT) {
+        char *dir = cubby__path_join(m->log->dir, CUBBY__DIR_TMP);
+        if (!dir)
+            return cubby__fail_mem(err);
+        vfs->mkdir(vfs->ctx, dir);
+        cubby__free(dir);
+        rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
+    }
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "making a segment");
+}
+
+int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err)
+{
+    struct cubby__seg_maker *m = cubby__calloc(1, sizeof *m);
+    if (!m)
+        return cubby__fail_mem(err);
+    m->log = log;
+    m->header = h;
+    m->off = cubby__seg_header_size(h->defs.len);
+    m->tmp = cubby__path_segment_tmp(log->dir, h->number);
+    m->path = cubby__path_segment(log->dir, h->number);
+    int rc = m->tmp && m->path ? open_tmp(m, err) : cubby__fail_mem(err);
+    if (rc != 0) {
+        free_maker(&m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err)
+{
+    int rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, p, n, m->off);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, m->tmp, m->off, "writing a segment");
+    m->off += n;
+    return 0;
+}
+
+static int name_segment(struct cubby__seg_maker *m, int *named, cubby_error *err)
+{
+    const cubby_vfs *vfs = m->log->vfs;
+    char *dir = cubby__path_join(m->log->dir, CUBBY__DIR_SEGMENTS);
+    int rc;
+    if (!dir)
+        return cubby__fail_mem(err);
+    if ((rc = vfs->sync(vfs->ctx, m->file)) != 0) /* complete before it has a name */
+        rc = cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "syncing a segment");
+    else if ((rc = vfs->rename(vfs->ctx, m->tmp, m->path)) != 0)
+        rc = cubby__fail_io(err, rc, m->path, CUBBY__NO_OFFSET, "naming a segment");
+    else if ((*named = 1, rc = vfs->dirsync(vfs->ctx, dir)) != 0) /* before anything is acknowledged in it */
+        rc = cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "syncing the directory");
+    cubby__free(dir);
+    return rc;
+}
+
+int cubby__seg_make_end(struct cubby__seg_maker **mp, uint64_t proven_commit, int *named, cubby_error *err)
+{
+    struct cubby__seg_maker *m = *mp;
+    *named = 0;
+    struct cubby__buf head = CUBBY__BUF_INIT;
+    m->header->proven = m->off;
+    m->header->proven_commit = proven_commit;
+    int rc = cubby__seg_header_encode(m->header, &head);
+    if (rc != 0) {
+        rc = cubby__fail(err, rc, m->tmp, 0, "the definitions do not fit into a segment header");
+    } else {
+        rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, head.data, head.len, 0);
+        rc = rc != 0 ? cubby__fail_io(err, rc, m->tmp, 0, "writing a segment") : name_segment(m, named, err);
+    }
+    cubby__buf_release(&head);
+    if (rc != 0) {
+        cubby__seg_make_abort(mp);
+        return rc;
+    }
+    pthread_mutex_lock(&m->log->mutex);
+    rc = add(m->log, m->header->number, m->header->nonce, m->file, err);
+    pthread_mutex_unlock(&m->log->mutex);
+    free_maker(mp);
+    return rc;
+}
+
+void cubby__seg_make_abort(struct cubby__seg_maker **mp)
+{
+    struct cubby__seg_maker *m = *mp;
+    if (!m)
+        return;
+    m->log->vfs->close(m->log->vfs->ctx, m->file);
+    m->log->vfs->unlink(m->log->vfs->ctx, m->tmp);
+    free_maker(mp);
+}
+
+/* ---- appending ---- */
+
+int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t n, uint64_t off, cubby_error *err)
+{
+    cubby_file *file;
+    uint64_t nonce;
+    char name[512];
+    int rc = get_seg(log, seg, &file, &nonce, err);
+    if (rc != 0)
+        return rc;
+    rc = log->vfs->pwrite(log->vfs->ctx, file, p, n, off);
+    put_seg(log, seg);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), off, "appending to the log");
+}
+
+int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err)
+{
+    cubby_file *file;
+    uint64_t nonce;
+    char name[512];
+    int rc = get_seg(log, seg, &file, &nonce, err);
+    if (rc != 0)
+        return rc;
+    rc = log->vfs->sync(log->vfs->ctx, file);
+    put_seg(log, seg);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), CUBBY__NO_OFFSET, "syncing the log");
+}
+
+void cubby__log_trim(struct cubby__log *log, uint32_t seg, uint64_t end)
+{
+    cubby_file *file;
+    uint64_t nonce;
+    if (get_seg(log, seg, &file, &nonce, NULL) != 0)
+        return;
+    log->vfs->truncate(log->vfs->ctx, file, end);
+    put_seg(log, seg);
+}

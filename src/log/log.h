@@ -1,0 +1,67 @@
+/* log.h - the segments of one store: reading frames, making segments, appending.
+ *
+ * Reading is thread-safe. Making and appending belong to whoever holds the store's writer lock. */
+#ifndef CUBBY_LOG_LOG_H
+#define CUBBY_LOG_LOG_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "cubby.h"
+#include "log/frame.h"
+#include "log/header.h"
+
+struct cubby__log;
+
+/* dir is copied. Owner: the caller. */
+int cubby__log_new(const cubby_vfs *vfs, const char *dir, const struct cubby__ident *ident, int writable, struct cubby__log **out, cubby_error *err);
+void cubby__log_free(struct cubby__log **log);
+
+/* ---- reading ---- */
+
+/* Reads the frame at place into *buf (reused) and verifies header, type, and payload. *payload points into buf. ECORRUPT names file and offset. */
+int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
+                    struct cubby__piece *piece, cubby_error *err);
+
+/* Bytes of a segment, for scans. *got < n only at its end. */
+int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, uint64_t off, size_t *got, cubby_error *err);
+int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_error *err);
+/* The header, read and verified: its identity must be the store's, its number that of its name. The caller releases it. ENOENT. */
+int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err);
+/* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). */
+int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, cubby_error *err);
+/* What error messages call a segment: "segments/00000001.seg" below the store. buf: 512 bytes. */
+const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *buf);
+
+/* ---- writing ---- */
+
+/* Where the log ends: what is published, and what a checkpoint names. */
+struct cubby__log_end {
+    uint32_t seg;
+    uint64_t nonce;
+    uint64_t off;    /* behind the last frame */
+    uint64_t zeroed; /* the file holds zeros from off up to here */
+    uint64_t commit; /* last commit before off */
+    uint64_t chain;
+};
+
+/* Makes segment h->number in tmp/ with this header and `body` behind it (already framed for its place), syncs it, gives it its name
+ * and syncs the directory: when this returns 0 the segment exists for good. h->nonce is the caller's. */
+struct cubby__seg_maker;
+int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err);
+/* Appends bytes behind the header; off is where they must land. */
+int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err);
+/* proven_commit goes into the header, which is written last, with the length. Ends the maker in any case. On an error *named says whether the
+ * segment may exist all the same: then nothing may be appended to its predecessor any more. */
+int cubby__seg_make_end(struct cubby__seg_maker **m, uint64_t proven_commit, int *named, cubby_error *err);
+void cubby__seg_make_abort(struct cubby__seg_maker **m);
+
+/* Writes n bytes at off (appending, or into the zeros). */
+int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t n, uint64_t off, cubby_error *err);
+int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err);
+/* Cuts the zeros behind an accepted end; never below it. Best effort. */
+void cubby__log_trim(struct cubby__log *log, uint32_t seg, uint64_t end);
+/* Forgets the open file of a segment (after another process may have replaced the whole store). */
+void cubby__log_forget(struct cubby__log *log);
+
+#endif

@@ -1,0 +1,15 @@
+/* segname.h - all file names of a store in one place. Paths are allocated; the caller frees them (cubby__free). NULL: out of memory. */
+#ifndef CUBBY_LOG_SEGNAME_H
+#define CUBBY_LOG_SEGNAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+char *cubby__path_join(const char *dir, const char *name);
+/* "segments/00000001.seg" below dir, or "tmp/00000001.seg". */
+char *cubby__path_segment(const char *dir, uint32_t number);
+char *cubby__path_segment_tmp(const char *dir, uint32_t number);
+/* The number in a name of segments/, or 0 if it is none. */
+uint32_t cubby__segname_parse(const char *name);
+
+#endif

@@ -1,0 +1,226 @@
+#include "log/segscan.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum { WINDOW = 128 << 10 };
+
+int cubby__segscan_open(struct cubby__segscan *s, struct cubby__log *log, uint32_t seg, uint64_t nonce, uint64_t salt, uint64_t pos, uint64_t limit,
+                        uint64_t last_commit, uint64_t last_chain, cubby_error *err)
+{
+    memset(s, 0, sizeof *s);
+    s->log = log;
+    s->seg = seg;
+    s->seed = (struct cubby__seed){salt, nonce};
+    s->pos = s->begin = pos;
+    s->last_commit = last_commit;
+    s->last_chain = last_chain;
+    s->err = err;
+    uint64_t size;
+    int rc = cubby__log_size(log, seg, &size, err);
+    s->limit = limit < size ? limit : size;
+    return rc;
+}
+
+void cubby__segscan_close(struct cubby__segscan *s)
+{
+    cubby__buf_release(&s->win);
+    cubby__buf_release(&s->headers);
+    cubby__buf_release(&s->arena);
+    cubby__free(s->records);
+    s->records = NULL;
+}
+
+/* Makes [off, off + n) part of the window, as far as the limit allows; *avail bytes from off are there. */
+static int need(struct cubby__segscan *s, uint64_t off, size_t n, const uint8_t **p, size_t *avail)
+{
+    uint64_t left = off < s->limit ? s->limit - off : 0;
+    if (n > left)
+        n = (size_t)left;
+    if (off < s->win_off || off + n > s->win_off + s->win.len) {
+        size_t want = n > WINDOW ? n : WINDOW, got = 0;
+        if (want > left)
+            want = (size_t)left;
+        cubby__buf_clear(&s->win);
+        uint8_t *to = cubby__buf_extend(&s->win, want);
+        if (!to)
+            return cubby__fail_mem(s->err);
+        s->win_off = off;
+        int rc = cubby__log_pread(s->log, s->seg, to, want, off, &got, s->err);
+        s->win.len = rc == 0 ? got : 0;
+        if (rc != 0)
+            return rc;
+    }
+    uint64_t in = s->win_off + s->win.len - off;
+    *p = s->win.data + (off - s->win_off);
+    *avail = in < left ? (size_t)in : (size_t)left;
+    return 0;
+}
+
+/* The frame at off: header, and payload unless it is a piece's that nobody asked for. 0, CUBBY_DONE (zeros), CUBBY_ECORRUPT. */
+static int frame_at(struct cubby__segscan *s, uint64_t off, struct cubby__frame *f, const uint8_t **header)
+{
+    const uint8_t *p;
+    size_t avail;
+    int rc = need(s, off, CUBBY__PIECE_FRAME_SIZE, &p, &avail);
+    if (rc == 0)
+        rc = cubby__frame_decode(p, avail, &s->seed, off, f);
+    if (rc != 0)
+        return rc;
+    size_t head = cubby__frame_header_size(f->type);
+    if (f->len > s->limit - off - head)
+        return CUBBY_ECORRUPT; /* begins before the limit, would end behind it */
+    *header = p;
+    if (f->type == CUBBY__REC_PIECE && !s->pieces)
+        return 0;
+    if ((rc = need(s, off, head + f->len, &p, &avail)) != 0)
+        return rc;
+    *header = p;
+    if (avail < head + f->len || cubby__payload_sum(p + head, f->len, &s->seed, off, f->commit) != f->paysum)
+        return CUBBY_ECORRUPT;
+    return 0;
+}
+
+static int gather(struct cubby__segscan *s, const struct cubby__frame *f, const uint8_t *header)
+{
+    if (s->count == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 64;
+        struct cubby__gathered *r = cubby__realloc(s->records, cap * sizeof *r);
+        if (!r)
+            return cubby__fail_mem(s->err);
+        s->records = r;
+        s->cap = cap;
+    }
+    size_t head = cubby__frame_header_size(f->type);
+    struct cubby__gathered *r = &s->records[s->count];
+    *r = (struct cubby__gathered){.type = f->type, .flags = f->flags, .commit = f->commit, .payload = s->arena.len, .piece = f->piece};
+    r->place = (struct cubby__place){s->seg, f->len, s->pos};
+    if (f->type != CUBBY__REC_PIECE)
+        cubby__buf_add(&s->arena, header + head, f->len);
+    cubby__buf_add(&s->headers, header, head);
+    if (s->arena.failed || s->headers.failed)
+        return cubby__fail_mem(s->err);
+    s->count++;
+    return 0;
+}
+
+static void forget(struct cubby__segscan *s)
+{
+    s->count = 0;
+    cubby__buf_clear(&s->arena);
+    cubby__buf_clear(&s->headers);
+    s->begin = s->pos;
+}
+
+static void raise(uint64_t *v, uint64_t to)
+{
+    if (to > *v)
+        *v = to;
+}
+
+/* The COMMIT frame at s->pos closes what is gathered, if it is what it says. */
+static int close_commit(struct cubby__segscan *s, const struct cubby__frame *f, const uint8_t *payload)
+{
+    struct cubby__commit c;
+    if (cubby__commit_decode(payload, f->len, &c) != 0)
+        return CUBBY_ECORRUPT;
+    raise(&s->durable, c.durable_through); /* true whatever became of the commit itself */
+    raise(&s->ceiling, c.ceiling);
+    if (f->commit <= s->last_commit)
+        return CUBBY_ECORRUPT;
+    if (!s->adopt) {
+        if (c.prev != s->last_commit || c.bytes != s->pos - s->begin || c.chain != cubby__chain(s->last_chain, &s->headers, &s->seed))
+            return CUBBY_ECORRUPT;
+        for (size_t i = 0; i < s->count; i++)
+            if (s->records[i].commit != f->commit)
+                return CUBBY_ECORRUPT;
+    }
+    s->adopt = 0;
+    s->head = c;
+    s->last_commit = f->commit;
+    s->last_chain = c.chain;
+    return 0;
+}
+
+int cubby__segscan_next(struct cubby__segscan *s)
+{
+    forget(s);
+    for (;;) {
+        struct cubby__frame f;
+        const uint8_t *header;
+        if (s->pos >= s->limit)
+            return s->count ? CUBBY_ECORRUPT : CUBBY_DONE;
+        int rc = frame_at(s, s->pos, &f, &header);
+        if (rc == CUBBY_DONE)
+            return s->count ? CUBBY_ECORRUPT : CUBBY_DONE;
+        if (rc != 0)
+            return rc;
+        uint64_t next = s->pos + cubby__frame_size(f.type, f.len);
+        if (f.type == CUBBY__REC_PROOF) {
+            if (s->count || f.len != CUBBY__PROOF_LEN)
+                return CUBBY_ECORRUPT;
+            raise(&s->durable, f.commit);
+            s->proof_commit = f.commit;
+            s->proof_chain = cubby__get64(header + CUBBY__FRAME_SIZE + CUBBY__PROOF_CHAIN_OFF);
+            s->pos = s->begin = s->proof_end = next;
+            continue;
+        }
+        if (f.type == CUBBY__REC_COMMIT) {
+            rc = close_commit(s, &f, header + CUBBY__FRAME_SIZE);
+            if (rc == 0)
+                s->pos = next;
+            return rc;
+        }
+        if ((rc = gather(s, &f, header)) != 0)
+            return rc;
+        s->pos = next;
+    }
+}
+
+int cubby__segscan_resync(struct cubby__segscan *s)
+{
+    int pieces = s->pieces;
+    s->pieces = 1; /* a header alone might be what is left of a frame that was here before */
+    uint64_t off = (s->pos + CUBBY__FRAME_ALIGN) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1);
+    int rc = CUBBY_DONE;
+    for (; off + CUBBY__FRAME_SIZE <= s->limit; off += CUBBY__FRAME_ALIGN) {
+        struct cubby__frame f;
+        const uint8_t *header;
+        rc = frame_at(s, off, &f, &header);
+        if (rc == 0 || (rc != CUBBY_DONE && rc != CUBBY_ECORRUPT))
+            break;
+        rc = CUBBY_DONE;
+    }
+    s->pieces = pieces;
+    if (rc == 0) {
+        s->pos = off;
+        s->adopt = 1;
+    }
+    forget(s);
+    return rc;
+}
+
+int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off)
+{
+    *off = UINT64_MAX;
+    while (from < s->limit) {
+        const uint8_t *p;
+        size_t avail;
+        int rc = need(s, from, 4096, &p, &avail);
+        if (rc != 0)
+            return rc;
+        if (!avail)
+            break;
+        for (size_t i = 0; i < avail; i++) {
+            if (p[i]) {
+                *off = from + i;
+                return 0;
+            }
+        }
+        from += avail;
+    }
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* segscan.h - the frames of one segment in order, and the commits that they make. Nothing that it yields is unverified. */
+#ifndef CUBBY_LOG_SEGSCAN_H
+#define CUBBY_LOG_SEGSCAN_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "cubby.h"
+#include "log/frame.h"
+#include "log/log.h"
+
+/* A record within a gathered commit. */
+struct cubby__gathered {
+    uint8_t type, flags;
+    struct cubby__place place;
+    uint64_t commit;
+    size_t payload; /* offset in the arena; of a PIECE there is none */
+    struct cubby__piece piece;
+};
+
+struct cubby__segscan {
+    struct cubby__log *log;
+    uint32_t seg;
+    struct cubby__seed seed;
+    uint64_t pos, limit;
+    int pieces; /* 1: payloads of pieces are read and verified too (an unproven tail) */
+    cubby_error *err;
+
+    /* the window on the file: bytes [win_off, win_off + win.len) */
+    struct cubby__buf win;
+    uint64_t win_off;
+
+    /* the commit being gathered */
+    struct cubby__buf headers, arena;
+    struct cubby__gathered *records;
+    size_t count, cap;
+    uint64_t begin; /* of its first frame */
+
+    /* the last commit yielded, or where gathering starts from */
+    uint64_t last_commit, last_chain;
+    int adopt;                 /* behind damage: the next COMMIT is taken at its word, so that what follows can be chained to it */
+    uint64_t durable, ceiling; /* highest seen; PROOFs count as durable */
+    uint64_t proof_commit, proof_chain, proof_end; /* of the last PROOF passed */
+    struct cubby__commit head; /* of the commit yielded */
+};
+
+/* From frame offset `pos` to `limit`, behind commit `last_commit` with `last_chain`. */
+int cubby__segscan_open(struct cubby__segscan *s, struct cubby__log *log, uint32_t seg, uint64_t nonce, uint64_t salt, uint64_t pos, uint64_t limit,
+                        uint64_t last_commit, uint64_t last_chain, cubby_error *err);
+void cubby__segscan_close(struct cubby__segscan *s);
+
+/* The next whole commit, chained to the one before: its records are in s->records, s->last_commit is its number, s->pos is behind it, s->begin at
+ * its first frame. CUBBY_DONE: nothing more (the limit, or zeros from s->pos on as far as a frame header goes). CUBBY_ECORRUPT: at s->pos stands something that
+ * is no frame, or a commit that does not verify: gathered frames stay in s->records (each verified by itself). PROOFs are taken into s->durable in passing. */
+int cubby__segscan_next(struct cubby__segscan *s);
+
+/* After CUBBY_ECORRUPT: to the next frame that verifies, header and payload, in steps of 8 bytes from s->pos on; CUBBY_DONE if there is none before
+ * the limit. Forgets what is gathered. The commit that comes next is not checked against the chain: what was before it is lost. */
+int cubby__segscan_resync(struct cubby__segscan *s);
+
+/* Offset of the first non-zero byte at or behind `from`; UINT64_MAX if all is zero up to the limit. */
+int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off);
+
+#endif
