@@ -1,0 +1,325 @@
+/* index.c - opening the index, replacing it, following another process's replacement, checkpoints, taking over as writer.
+ *
+ * X1  The index is derived: whatever is wrong with it (missing, damaged, of another store, ahead of the log) is answered by building a new one from
+ *     the segments. It is never taken for "empty", and an I/O error is not damage.
+ * X2  A checkpoint names a place in the log only after the log is synced up to there; its slot is written after its pages are synced, and it
+ *     counts after the slot is synced.
+ * X3  A new index has a new nonce; whoever has the old file open goes on reading it until its snapshots end. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "log/segname.h"
+#include "store/internal.h"
+#include "store/segstat.h"
+
+struct cubby__root cubby__published_root(const struct cubby__published *p)
+{
+    return (struct cubby__root){.page = p->root_page, .sum = p->root_sum, .commit = p->root_commit, .level = (uint32_t)p->root_level};
+}
+
+void cubby__set_root(struct cubby__published *p, const struct cubby__root *root)
+{
+    p->root_page = root->page;
+    p->root_sum = root->sum;
+    p->root_commit = root->commit;
+    p->root_level = root->level;
+}
+
+uint64_t cubby__live_bytes(struct cubby__store *s)
+{
+    static const uint8_t first[1] = {CUBBY__KS_SEGMENT};
+    struct cubby__root root = cubby__published_root(&s->pending);
+    struct cubby__cursor c;
+    uint64_t live = 0;
+    cubby__cursor_init(&c, s->pager, &root, NULL);
+    for (int rc = cubby__cursor_seek(&c, first, 1); rc == 0; rc = cubby__cursor_next(&c)) {
+        struct cubby__slice key = cubby__cursor_key(&c), value = cubby__cursor_value(&c);
+        struct cubby__segstat st;
+        if (key.p[0] != CUBBY__KS_SEGMENT)
+            break;
+        if (cubby__segstat_decode(value.p, value.n, &st) == 0)
+            live += st.live;
+    }
+    cubby__cursor_release(&c);
+    return live;
+}
+
+/* ---- pagers ---- */
+
+static int open_pager(struct cubby__store *s, int create, int in_memory, struct cubby__pager **out, cubby_error *err)
+{
+    struct cubby__pager_config c = {.vfs = s->vfs, .writable = !s->read_only, .create = create && !in_memory, .salt = s->ident.salt};
+    c.cache_bytes = s->o.cache_bytes ? s->o.cache_bytes : 16u << 20;
+    memcpy(c.uuid, s->ident.uuid, 16);
+    if (create) {
+        int rc = s->vfs->random(s->vfs->ctx, &c.nonce, sizeof c.nonce);
+        if (rc != 0)
+            return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes");
+    }
+    char *path = in_memory ? NULL : cubby__path_join(s->path, CUBBY__FILE_INDEX);
+    if (!in_memory && !path)
+        return cubby__fail_mem(err);
+    c.path = path;
+    int rc = cubby__pager_open(&c, out, err);
+    cubby__free(path);
+    return rc;
+}
+
+/* X3. Under v. */
+static void replace_pager(struct cubby__store *s, struct cubby__pager *p)
+{
+    const int max = (int)(sizeof s->old_pagers / sizeof *s->old_pagers);
+    if (s->pager && s->views && s->old_pager_count < max)
+        s->old_pagers[s->old_pager_count++] = s->pager;
+    else if (s->pager && !s->views)
+        cubby__pager_close(&s->pager);
+    s->pager = p;
+}
+
+/* Opens the index file that is there now, if it is the one that is published. Under v. */
+int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err)
+{
+    struct cubby__pager *p;
+    struct cubby__meta meta;
+    int rc = open_pager(s, 0, 0, &p, err);
+    if (rc == 0) {
+        rc = cubby__meta_read(p, &meta, err);
+        if (rc == CUBBY_DONE || (rc == 0 && meta.nonce != nonce))
+            rc = cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the index was replaced and its successor is not there");
+        if (rc != 0)
+            cubby__pager_close(&p);
+    }
+    if (rc == 0)
+        replace_pager(s, p);
+    return rc;
+}
+
+/* ---- opening ---- */
+
+/* X1: does the log have the commit that the checkpoint ends with, where it says? */
+static int checkpoint_fits(struct cubby__store *s, const struct cubby__meta *m, cubby_error *err)
+{
+    struct cubby__seg_header h;
+    enum { COMMIT_SIZE = CUBBY__FRAME_SIZE + CUBBY__COMMIT_LEN, PROOF_SIZE = CUBBY__FRAME_SIZE + CUBBY__PROOF_LEN };
+    int rc = cubby__log_header(s->log, m->seg, &h, err);
+    if (rc != 0)
+        return rc;
+    uint64_t nonce = h.nonce, frames = h.frames, commit = h.last_commit, chain = h.last_chain;
+    cubby__seg_header_release(&h);
+    if (nonce != m->seg_nonce)
+        return CUBBY_DONE;
+    if (m->seg_end == frames)
+        return commit == m->commit && chain == m->chain ? 0 : CUBBY_DONE;
+    struct cubby__seed seed = {s->ident.salt, nonce};
+    static const size_t sizes[] = {COMMIT_SIZE, PROOF_SIZE};
+    for (int i = 0; i < 2; i++) {
+        uint8_t b[COMMIT_SIZE];
+        size_t got = 0;
+        struct cubby__frame f;
+        if (m->seg_end < frames + sizes[i])
+            continue;
+        rc = cubby__log_pread(s->log, m->seg, b, sizes[i], m->seg_end - sizes[i], &got, err);
+        if (rc != 0)
+            return rc;
+        if (got == sizes[i] && cubby__frame_decode(b, got, &seed, m->seg_end - sizes[i], &f) == 0 && f.commit == m->commit &&
+            f.type == (i == 0 ? CUBBY__REC_COMMIT : CUBBY__REC_PROOF) && cubby__get64(b + CUBBY__FRAME_SIZE) == m->chain)
+            return 0; /* the chain stands first in both payloads */
+    }
+    return CUBBY_DONE;
+}
+
+static void from_meta(const struct cubby__meta *m, struct cubby__published *p)
+{
+    memset(p, 0, sizeof *p);
+    p->commit = m->commit;
+    p->chain = m->chain;
+    p->index_nonce = m->nonce;
+    p->file_pages = m->pages;
+    p->seg = m->seg;
+    p->seg_nonce = m->seg_nonce;
+    p->seg_off = p->zeroed = m->seg_end;
+    p->durable = p->vouched = m->commit;
+    p->ceiling = m->ceiling;
+    p->checkpoint_commit = m->commit;
+    p->checkpoint_seq = m->seq;
+    cubby__set_root(p, &m->root);
+}
+
+/* Makes what recovery put into the pending version visible: pages written, state published. */
+static int publish_recovered(struct cubby__store *s, cubby_error *err)
+{
+    struct cubby__root root = cubby__published_root(&s->pending);
+    struct cubby__pager_stat st;
+    int rc = root.page && !root.sum ? cubby__pager_flush(s->pager, &root, err) : 0;
+    if (rc != 0)
+        return rc;
+    cubby__set_root(&s->pending, &root);
+    cubby__pager_get_stat(s->pager, &st);
+    s->pending.file_pages = st.pages;
+    s->pending.index_nonce = cubby__pager_nonce(s->pager);
+    cubby__publish(s, &s->pending);
+    return 0;
+}
+
+static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
+{
+    struct cubby__pager *p;
+    int rc = open_pager(s, 1, s->read_only, &p, err);
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&s->v);
+    replace_pager(s, p);
+    pthread_mutex_unlock(&s->v);
+    rc = cubby__recover(s, NULL, evidence, err);
+    s->pending.checkpoint_seq = seq;
+    if (rc == 0)
+        rc = publish_recovered(s, err);
+    if (rc == 0 && !s->read_only) {
+        rc = cubby__index_checkpoint(s, &s->pending, 1, err);
+        if (rc == 0)
+            cubby__publish(s, &s->pending);
+    }
+    return rc;
+}
+
+/* The index as it is, brought up to the end of the log. CUBBY_DONE: it is of no use. */
+static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_error *err)
+{
+    int rc = open_pager(s, 0, 0, &s->pager, err);
+    if (rc != 0)
+        return rc == CUBBY_ENOENT ? CUBBY_DONE : rc;
+    rc = cubby__meta_read(s->pager, meta, err);
+    if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION || rc == CUBBY_DONE) {
+        cubby__notice(s, "the index cannot be used (%s); it is built anew from the segments", rc == CUBBY_DONE ? "it holds no checkpoint" : err->message);
+        return CUBBY_DONE;
+    }
+    if (rc != 0)
+        return rc;
+    rc = checkpoint_fits(s, meta, err);
+    if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT) {
+        cubby__notice(s, "the index does not belong to these segments; it is built anew");
+        return CUBBY_DONE;
+    }
+    struct cubby__published from;
+    from_meta(meta, &from);
+    if (rc == 0)
+        rc = cubby__recover(s, &from, meta->commit, err);
+    if (rc == 0)
+        rc = publish_recovered(s, err);
+    if (rc == CUBBY_ECORRUPT && strstr(err->path, CUBBY__FILE_INDEX)) {
+        cubby__notice(s, "the index is damaged (%s); it is built anew from the segments", err->message);
+        rc = CUBBY_DONE;
+    }
+    return rc;
+}
+
+int cubby__index_open(struct cubby__store *s, cubby_error *err)
+{
+    struct cubby__meta meta = {0};
+    int rc = s->o.flags & CUBBY_REBUILD ? CUBBY_DONE : use_index(s, &meta, err);
+    if (rc != CUBBY_DONE)
+        return rc;
+    return rebuild(s, meta.commit, meta.seq + 1, err);
+}
+
+/* ---- another process wrote before us ---- */
+
+/* What a writer that died left behind the published end, or a latch: it takes a recovery. */
+static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err)
+{
+    uint8_t b[4096];
+    size_t got = 0;
+    *unclean = cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF) != 0;
+    int rc = cubby__log_pread(s->log, (uint32_t)s->pending.seg, b, sizeof b, s->pending.seg_off, &got, err);
+    for (size_t i = 0; i < got && rc == 0; i++)
+        *unclean |= b[i] != 0;
+    if (rc != 0 || *unclean)
+        return rc;
+    struct cubby__seg_header h;
+    rc = cubby__log_header(s->log, (uint32_t)s->pending.seg + 1, &h, NULL);
+    if (rc == 0)
+        cubby__seg_header_release(&h);
+    *unclean = rc != CUBBY_ENOENT;
+    return 0;
+}
+
+static int load_pages(struct cubby__store *s, cubby_error *err)
+{
+    struct cubby__meta meta;
+    struct cubby__root roots[2] = {cubby__published_root(&s->pending)};
+    size_t count = 1;
+    int rc = cubby__meta_read(s->pager, &meta, err);
+    if (rc == 0) {
+        roots[count++] = meta.root;
+        s->pending.checkpoint_commit = meta.commit;
+        s->pending.checkpoint_seq = meta.seq;
+    } else if (rc != CUBBY_DONE) {
+        return rc;
+    }
+    return cubby__pager_load_live(s->pager, roots, count, s->pending.commit, s->pending.file_pages, err);
+}
+
+int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
+{
+    int unclean = 0;
+    cubby__pager_discard(s->pager);
+    cubby__read_published(s, &s->pending);
+    pthread_mutex_lock(&s->v);
+    int rc = s->pending.index_nonce != cubby__pager_nonce(s->pager) ? cubby__index_follow(s, s->pending.index_nonce, err) : 0;
+    pthread_mutex_unlock(&s->v);
+    if (rc == 0)
+        rc = left_uncleanly(s, &unclean, err);
+    if (rc == 0)
+        rc = load_pages(s, err);
+    if (rc == 0 && unclean) {
+        struct cubby__published from = s->pending;
+        rc = cubby__recover(s, &from, from.durable, err);
+        if (rc == 0)
+            rc = publish_recovered(s, err);
+        if (rc == 0)
+            cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
+    }
+    struct cubby__root root = cubby__published_root(&s->pending);
+    if (rc == 0)
+        rc = cubby__floors_load(s, &root, &s->floors, err);
+    if (rc != 0)
+        return rc;
+    s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
+    s->ceiling_commit = s->pending.commit;
+    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, s->token);
+    return 0;
+}
+
+/* ---- checkpoints ---- */
+
+int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err)
+{
+    struct cubby__published p = *at;
+    cubby_error local;
+    if (s->no_checkpoint)
+        return 0;
+    struct cubby__meta m = {.nonce = cubby__pager_nonce(s->pager), .seq = p.checkpoint_seq + 1, .commit = p.commit, .chain = p.chain, .seg = (uint32_t)p.seg,
+                            .seg_nonce = p.seg_nonce, .seg_end = p.seg_off, .pages = p.file_pages, .ceiling = p.ceiling, .root = cubby__published_root(&p)};
+    if (p.durable < p.commit) /* X2: lazy commits */
+        return 0;
+    int rc = cubby__meta_write(s->pager, &m, err ? err : &local);
+    atomic_fetch_add(&s->syncs, 2);
+    if (rc != 0) {
+        /* What a failed sync left of the pages nobody knows: this handle never vouches for them again. The old checkpoint stands. */
+        s->no_checkpoint = 1;
+        cubby__notice(s, "the index checkpoint failed (%s); the next open replays more of the log", (err ? err : &local)->message);
+        return rc;
+    }
+    if (!w_held)
+        pthread_mutex_lock(&s->w);
+    s->pending.checkpoint_commit = m.commit;
+    s->pending.checkpoint_seq = m.seq;
+    s->pending.replay_bytes -= p.replay_bytes;
+    if (m.commit > s->pending.vouched)
+        s->pending.vouched = m.commit;
+    if (!w_held)
+        pthread_mutex_unlock(&s->w);
+    return 0;
+}

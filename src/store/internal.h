@@ -1,0 +1,157 @@
+/* internal.h - what the files of src/store share.
+ *
+ * Who may touch what:
+ *  - `w` (the writer mutex) guards everything under "writer side". A transaction holds it from begin until its frames are queued. The pager's
+ *    writing functions are called only under it.
+ *  - `g` guards everything under "group side": who syncs, who waits, the process's hold of the writer lock.
+ *  - `v` guards the list of snapshots and the pointer to the current pager.
+ *  Order of taking: w before g before v. Nobody waits for the disk under g or v. */
+#ifndef CUBBY_STORE_INTERNAL_H
+#define CUBBY_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "log/log.h"
+#include "log/segscan.h"
+#include "store/store.h"
+
+/* What readers see, and what the next writer starts from: the words of a slot of the shared page (CUBBY__STATE_SIZE). */
+struct cubby__published {
+    uint64_t commit, chain;
+    uint64_t root_page, root_sum, root_commit, root_level;
+    uint64_t index_nonce, file_pages;
+    uint64_t seg, seg_nonce, seg_off, zeroed;
+    uint64_t durable;           /* last commit that a sync has proved */
+    uint64_t vouched;           /* last commit that something in the files proves: a PROOF, a checkpoint, a header */
+    uint64_t ceiling;           /* lazy commits up to here may be published before a sync */
+    uint64_t checkpoint_commit; /* of the last durable checkpoint */
+    uint64_t checkpoint_seq;
+    uint64_t replay_bytes;      /* record bytes since then */
+    uint64_t spare[6];
+};
+
+/* One commit on its way to the disk. */
+struct cubby__commit_node {
+    struct cubby__framer framer;
+    struct cubby__spool **spools; /* kept until the frames are written */
+    size_t spool_count, spool_cap;
+    uint64_t commit;
+    int lazy;
+    int state; /* under g: 0 queued, 1 published, 2 failed with rc */
+    int rc;
+    struct cubby__commit_node *next;
+};
+
+struct cubby__txn {
+    struct cubby__store *store;
+    struct cubby__view view;
+    cubby_error *err;
+    struct cubby__commit_node *node; /* NULL in a replay */
+    struct cubby__floors floors;
+    uint64_t number;
+    int64_t now;
+    unsigned flags;
+    int lazy_ok; /* nothing but records that may be lazy so far */
+    int spoiled; /* the code of the failure after which only abort is allowed */
+    int replay;
+    uint64_t orphans;
+};
+
+struct cubby__shared; /* the mapped page */
+
+struct cubby__store {
+    const cubby_vfs *vfs;
+    char *path;
+    cubby_options o;
+    const struct cubby__handlers *handlers;
+    struct cubby__ident ident;
+    int read_only, attached;
+    uint64_t token; /* names this handle in the shared page */
+    cubby_file *id_file;
+    uint8_t *shared;   /* the mapped page, or memory of our own */
+    int shared_mapped;
+    int slot;          /* our reader slot, -1: none */
+    struct cubby__log *log;
+
+    /* writer side: under w */
+    pthread_mutex_t w;
+    struct cubby__published pending; /* as published, with the queued commits added */
+    struct cubby__floors floors;     /* of pending */
+    struct cubby__commit_node *queue, **queue_tail;
+    struct cubby__commit_node *spare_node;
+    struct cubby__buf scratch;   /* several commits as one write */
+    uint64_t capacity;           /* of the next segments, before the bounds */
+    uint64_t ceiling_commit;     /* the commit that announced pending.ceiling */
+
+    /* group side: under g */
+    pthread_mutex_t g;
+    pthread_cond_t done;
+    int syncing, users, have_lock, latched, no_checkpoint;
+    uint64_t own_synced;
+
+    /* reader side: under v */
+    pthread_mutex_t v;
+    struct cubby__view *views;
+    struct cubby__pager *pager;
+    struct cubby__pager *old_pagers[8]; /* of replaced indexes: snapshots may use them until close */
+    int old_pager_count;
+
+    atomic_uint_fast64_t syncs, body_reads;
+    uint64_t notices;
+};
+
+/* shared.c: the shared page and the locks */
+int cubby__attach(struct cubby__store *s, int *first, cubby_error *err);
+void cubby__attach_ready(struct cubby__store *s); /* the first to attach has set everything up */
+void cubby__detach(struct cubby__store *s);
+void cubby__publish(struct cubby__store *s, const struct cubby__published *p);
+void cubby__read_published(const struct cubby__store *s, struct cubby__published *out);
+uint64_t cubby__current(const struct cubby__store *s); /* changes with every publish */
+int cubby__writer_lock(struct cubby__store *s, cubby_error *err);
+void cubby__writer_unlock(struct cubby__store *s);
+uint64_t cubby__shared_get(const struct cubby__store *s, size_t off);
+void cubby__shared_set(struct cubby__store *s, size_t off, uint64_t v);
+/* The oldest commit that any reader of any process may look at; `newest` if there is none. */
+uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest);
+void cubby__slot_set(struct cubby__store *s, uint64_t value);
+uint64_t cubby__slot_get(const struct cubby__store *s);
+
+/* recover.c */
+/* Brings the tree from what `from` names (NULL: nothing) to the end of the log, in memory; recovers from an unclean stop if the handle may write.
+ * evidence: a commit known to have been synced (0: none). s->pending and s->floors are the result, its root not yet flushed. */
+int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err);
+
+/* index.c: opening, replacing and checkpointing the index */
+int cubby__index_open(struct cubby__store *s, cubby_error *err);
+int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
+int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
+int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
+struct cubby__root cubby__published_root(const struct cubby__published *p);
+void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);
+
+/* commit.c */
+/* Writes, syncs and publishes everything that is queued; w held or not as said. */
+int cubby__group_flush(struct cubby__store *s, int w_held, cubby_error *err);
+int cubby__roll(struct cubby__store *s, cubby_error *err); /* w held: a new segment */
+void cubby__node_free(struct cubby__commit_node *n);
+/* Inside a transaction that has logged nothing. */
+int cubby__sync_lazy(struct cubby__store *s, cubby_error *err);
+int cubby__checkpoint_now(struct cubby__store *s, cubby_error *err);
+int cubby__append_proof(struct cubby__store *s, cubby_error *err);
+
+/* segstat.c */
+uint64_t cubby__live_bytes(struct cubby__store *s); /* of all segments, in the pending version; 0 if it cannot be read */
+
+/* txn.c */
+int cubby__apply(struct cubby__txn *txn, const struct cubby__record *rec);
+int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err);
+int cubby__floors_store(struct cubby__store *s, const struct cubby__floors *f, cubby_error *err);
+
+/* spool.c */
+struct cubby__spool *cubby__spool_ref(struct cubby__spool *sp);
+
+/* notice.c */
+void cubby__notice(struct cubby__store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

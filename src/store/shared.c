@@ -1,0 +1,191 @@
+/* shared.c - the page of words that attached processes share, and the locks (FORMAT.md 3).
+ *
+ * S1  Nothing in the page is trusted by the first to attach: it holds the attach lock alone while it fills the page, and sets 'ready' last.
+ * S2  A published state is written to the slot that is not current, then made current by one store: a reader never sees half of one, and a
+ *     writer that dies in between leaves the old one standing.
+ * S3  A reader writes its commit to its slot, then reads `current` again, and repeats if it moved: so a writer that looks at the slots
+ *     after publishing either sees the slot or is seen. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/internal.h"
+
+_Static_assert(sizeof(struct cubby__published) == CUBBY__STATE_SIZE, "a published state fills its slot");
+
+typedef _Atomic uint64_t shared_word;
+
+static shared_word *word(const struct cubby__store *s, size_t off)
+{
+    return (shared_word *)(void *)(s->shared + off);
+}
+
+uint64_t cubby__shared_get(const struct cubby__store *s, size_t off)
+{
+    return atomic_load(word(s, off));
+}
+
+void cubby__shared_set(struct cubby__store *s, size_t off, uint64_t v)
+{
+    atomic_store(word(s, off), v);
+}
+
+uint64_t cubby__current(const struct cubby__store *s)
+{
+    return cubby__shared_get(s, CUBBY__SHARED_CURRENT_OFF);
+}
+
+static size_t state_off(uint64_t current)
+{
+    return current & 1 ? CUBBY__SHARED_STATE1_OFF : CUBBY__SHARED_STATE0_OFF;
+}
+
+void cubby__publish(struct cubby__store *s, const struct cubby__published *p)
+{
+    uint64_t next = cubby__current(s) + 1;
+    const uint64_t *from = (const uint64_t *)(const void *)p;
+    for (size_t i = 0; i < CUBBY__STATE_SIZE / 8; i++)
+        atomic_store_explicit(word(s, state_off(next) + 8 * i), from[i], memory_order_relaxed);
+    cubby__shared_set(s, CUBBY__SHARED_CURRENT_OFF, next);
+}
+
+void cubby__read_published(const struct cubby__store *s, struct cubby__published *out)
+{
+    uint64_t *to = (uint64_t *)(void *)out;
+    for (;;) {
+        uint64_t current = cubby__current(s);
+        for (size_t i = 0; i < CUBBY__STATE_SIZE / 8; i++)
+            to[i] = atomic_load_explicit(word(s, state_off(current) + 8 * i), memory_order_relaxed);
+        atomic_thread_fence(memory_order_acquire);
+        if (cubby__current(s) == current)
+            return;
+    }
+}
+
+/* ---- reader slots ---- */
+
+static size_t slot_off(int slot)
+{
+    return CUBBY__SHARED_SLOTS_OFF + 8 * (size_t)slot;
+}
+
+void cubby__slot_set(struct cubby__store *s, uint64_t value)
+{
+    if (s->slot >= 0)
+        cubby__shared_set(s, slot_off(s->slot), value);
+}
+
+uint64_t cubby__slot_get(const struct cubby__store *s)
+{
+    return s->slot >= 0 ? cubby__shared_get(s, slot_off(s->slot)) : 0;
+}
+
+uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest)
+{
+    uint64_t oldest = newest;
+    for (int i = 0; i < CUBBY__SHARED_SLOTS; i++) {
+        uint64_t v = cubby__shared_get(s, slot_off(i));
+        if (!v || v - 1 >= oldest)
+            continue;
+        /* Does its owner still live? The lock byte knows; our own we hold ourselves. */
+        if (i != s->slot && s->shared_mapped && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)i, 1) == 0) {
+            shared_word *w = word(s, slot_off(i));
+            atomic_compare_exchange_strong(w, &v, 0);
+            continue;
+        }
+        oldest = v - 1;
+    }
+    return oldest;
+}
+
+static int claim_slot(struct cubby__store *s, cubby_error *err)
+{
+    for (int i = 0; i < CUBBY__SHARED_SLOTS; i++) {
+        if (s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)i, 1, CUBBY_LOCK_EXCLUSIVE) == 0) {
+            s->slot = i;
+            cubby__slot_set(s, 0);
+            return 0;
+        }
+    }
+    return cubby__fail(err, CUBBY_EBUSY, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "all %d reader slots are taken", CUBBY__SHARED_SLOTS);
+}
+
+/* ---- locks ---- */
+
+/* Tries for up to the configured time, with growing pauses. */
+static int lock_wait(struct cubby__store *s, uint64_t start, int kind, const char *what, cubby_error *err)
+{
+    int64_t wait = s->o.lock_timeout_ms == UINT32_MAX ? 0 : s->o.lock_timeout_ms ? s->o.lock_timeout_ms : 10000;
+    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + wait;
+    for (uint32_t pause = 0;; pause = pause < 8 ? pause + 1 : 8) {
+        int rc = s->vfs->lock(s->vfs->ctx, s->id_file, start, 1, kind);
+        if (rc == 0)
+            return 0;
+        if (rc != -EAGAIN && rc != -EACCES)
+            return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, what);
+        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
+            return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "somebody else holds the %s for longer than %lld ms", what, (long long)wait);
+        s->vfs->sleep_ms(s->vfs->ctx, pause);
+    }
+}
+
+int cubby__writer_lock(struct cubby__store *s, cubby_error *err)
+{
+    return lock_wait(s, CUBBY__LOCK_WRITER, CUBBY_LOCK_EXCLUSIVE, "writer lock", err);
+}
+
+void cubby__writer_unlock(struct cubby__store *s)
+{
+    s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_WRITER, 1, CUBBY_UNLOCK);
+}
+
+int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
+{
+    void *map;
+    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
+    int rc = s->vfs->map(s->vfs->ctx, s->id_file, CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE, &map);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "mapping the shared page");
+    s->shared = map;
+    s->shared_mapped = 1;
+    for (;;) {
+        if (s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE) == 0) { /* S1 */
+            memset(s->shared, 0, CUBBY__PAGE_SIZE);
+            *first = 1;
+            break;
+        }
+        rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+        if (rc == 0 && cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY) {
+            *first = 0;
+            break;
+        }
+        if (rc == 0) /* whoever was first died while it set up: nobody is attached for good yet */
+            s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
+        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
+            return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been opening the store for 10 s");
+        s->vfs->sleep_ms(s->vfs->ctx, 1);
+    }
+    s->attached = 1;
+    return claim_slot(s, err);
+}
+
+void cubby__attach_ready(struct cubby__store *s)
+{
+    cubby__shared_set(s, CUBBY__SHARED_READY_OFF, CUBBY__SHARED_READY);
+    s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+}
+
+void cubby__detach(struct cubby__store *s)
+{
+    cubby__slot_set(s, 0);
+    if (s->shared_mapped)
+        s->vfs->unmap(s->vfs->ctx, s->shared, CUBBY__PAGE_SIZE);
+    else
+        cubby__free(s->shared);
+    s->shared = NULL;
+    s->slot = -1;
+    if (s->id_file)
+        s->vfs->close(s->vfs->ctx, s->id_file); /* and with it every lock */
+    s->id_file = NULL;
+}

@@ -1,0 +1,134 @@
+/* store.h - transactions over log and tree: the narrow door through which mail/ reaches them.
+ *
+ * A change of the store is a list of records. cubby__txn_log appends one to the transaction and at once hands it to the record handler, which
+ * puts its keys into the tree; recovery and rebuild hand the same records, read from the segments, to the same handler. So what a
+ * handler does is by construction what a rebuild does. A handler must therefore depend on nothing but the record and the tree: not on
+ * the clock, not on the number of the running transaction (rec->commit is the record's), not on what came before in memory.
+ *
+ * Records reach handlers in commit order, and within a commit in the order in which they were logged; after damage some may be missing. */
+#ifndef CUBBY_STORE_STORE_H
+#define CUBBY_STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "cubby.h"
+#include "format/format.h"
+#include "log/frame.h"  /* struct cubby__place, cubby__piece */
+#include "log/header.h" /* struct cubby__floors */
+#include "tree/tree.h"
+
+struct cubby__store;
+struct cubby__txn;
+struct cubby__spool;
+struct cubby__view;
+
+struct cubby__record {
+    uint8_t type, flags;
+    uint64_t commit;
+    struct cubby__place place;
+    const uint8_t *payload; /* NULL for a PIECE: handlers never need its content */
+    size_t len;
+    struct cubby__piece piece; /* of a PIECE */
+};
+
+/* Given at open by the layer above: data, not an include. */
+struct cubby__handlers {
+    /* Puts a record's keys into the tree. Types it does not know: CUBBY_DONE. ECORRUPT: the payload breaks its format; nothing was put. */
+    int (*apply)(struct cubby__txn *txn, const struct cubby__record *rec);
+    /* The definitions for the header of a new segment: cubby__define each folder, mark and keyword. */
+    int (*define)(struct cubby__view *view, struct cubby__buf *defs);
+    /* Logs the first records of an empty store (INBOX). */
+    int (*create)(struct cubby__txn *txn);
+    /* Up to `records` records of any kind were lost: raises the uidnext of every folder by that much (the floors are the store's business). */
+    int (*damage)(struct cubby__txn *txn, uint64_t records);
+};
+
+/* Appends one definition: a record as it was logged in `commit`. */
+void cubby__define(struct cubby__buf *defs, uint8_t type, uint64_t commit, const void *payload, size_t len);
+
+/* ---- views: reading one version -------------------------------------------------------------------------------------------------- */
+
+struct cubby__view {
+    struct cubby__store *store;
+    struct cubby__pager *pager;
+    struct cubby__root root;  /* in a transaction: as it was at begin; cubby__view_root gives the present one */
+    struct cubby__txn *txn;   /* NULL: a snapshot */
+    uint64_t commit;          /* last commit in it */
+    cubby_error *err;         /* where calls put the detail; owner: whoever made the view */
+    struct cubby__view *next; /* list of the store's snapshots */
+    struct cubby__view **link;
+};
+
+/* A snapshot of the published state: O(1). The struct is the caller's and must not move until cubby__view_end. */
+int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err);
+void cubby__view_end(struct cubby__view *view);
+struct cubby__root cubby__view_root(const struct cubby__view *view);
+
+/* buf has CUBBY__TREE_VALUE_MAX bytes. CUBBY_DONE: no such key. */
+int cubby__view_get(const struct cubby__view *view, const void *key, size_t key_len, uint8_t *buf, size_t *len);
+/* Initialises a cursor over the view. In a transaction: to be released before the next change. */
+void cubby__view_cursor(const struct cubby__view *view, struct cubby__cursor *c);
+
+/* Reads a frame into *buf (reused, grows) and verifies header and payload; *payload points into buf. For a PIECE *piece (may be NULL otherwise)
+ * is filled in; the payload is the stored content. type is what is expected. ECORRUPT names file and offset. May also read the
+ * records of the running transaction. */
+int cubby__view_read(const struct cubby__view *view, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
+                     struct cubby__piece *piece);
+
+/* ---- transactions ---------------------------------------------------------------------------------------------------------------- */
+
+/* Takes the writer lock. err stays in use until the end of the transaction. */
+int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn **out, cubby_error *err);
+int cubby__txn_commit(struct cubby__txn **txn, uint64_t *modseq);
+void cubby__txn_abort(struct cubby__txn **txn);
+
+struct cubby__view *cubby__txn_view(struct cubby__txn *txn);
+cubby_error *cubby__txn_err(struct cubby__txn *txn);
+uint64_t cubby__txn_number(const struct cubby__txn *txn);  /* of the commit that it will be */
+int64_t cubby__txn_now(const struct cubby__txn *txn);      /* wall clock, seconds: for records, not for handlers */
+struct cubby__floors *cubby__txn_floors(struct cubby__txn *txn); /* handlers raise them: f->object = max(f->object, id) */
+
+/* Logs a record and applies it. flags: 0 or CUBBY__FRAME_COMPATIBLE. A failure spoils the transaction: every later call returns it. */
+int cubby__txn_log(struct cubby__txn *txn, uint8_t type, uint8_t flags, const void *payload, size_t len);
+
+/* Stored content of a piece: bytes in memory (copied by the call) or in a spool (which is kept until the end of the transaction). */
+struct cubby__content {
+    const uint8_t *mem;         /* or NULL */
+    struct cubby__spool *spool;
+    uint64_t off;
+    uint32_t len;
+};
+int cubby__txn_log_piece(struct cubby__txn *txn, const struct cubby__piece *piece, const struct cubby__content *content);
+
+/* For handlers: changes of the tree. */
+int cubby__txn_put(struct cubby__txn *txn, const void *key, size_t key_len, const void *value, size_t value_len);
+int cubby__txn_del(struct cubby__txn *txn, const void *key, size_t key_len); /* CUBBY_DONE: no such key */
+/* For handlers: bytes of messages in a segment that became (or ceased to be) live, retained. */
+int cubby__txn_account(struct cubby__txn *txn, uint32_t seg, int64_t live, int64_t retained);
+/* For handlers: a record that has no place (see DESIGN rule 7); told to the notice callback, counted by check. */
+void cubby__txn_orphan(struct cubby__txn *txn, const struct cubby__record *rec, const char *why);
+
+/* ---- spools: bytes on their way in that are too many for memory ------------------------------------------------------------------------ */
+
+/* An unlinked file in tmp/. Counted references; one writer. */
+int cubby__spool_new(struct cubby__store *s, struct cubby__spool **out, cubby_error *err);
+int cubby__spool_add(struct cubby__spool *sp, const void *p, size_t n, uint64_t *off, cubby_error *err);
+int cubby__spool_read(struct cubby__spool *sp, uint64_t off, void *p, size_t n, cubby_error *err);
+void cubby__spool_unref(struct cubby__spool **sp);
+
+/* ---- stores ----------------------------------------------------------------------------------------------------------------------- */
+
+int cubby__store_create(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_error *err);
+int cubby__store_open(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
+int cubby__store_close(struct cubby__store **s, cubby_error *err);
+int cubby__store_read_only(const struct cubby__store *s);
+int cubby__store_sync(struct cubby__store *s, cubby_error *err);
+int cubby__store_checkpoint(struct cubby__store *s, cubby_error *err);
+int cubby__store_get_stat(struct cubby__store *s, cubby_stat *out, cubby_error *err); /* what is not counted per folder */
+void cubby__store_count_body_read(struct cubby__store *s); /* cubby_stat.body_reads + 1; any thread */
+int cubby__store_check(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
+                       cubby_check_result *result, cubby_error *err);
+
+#endif

@@ -1,0 +1,159 @@
+/* view.c - snapshots, and reading through them and through transactions. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/internal.h"
+
+/* Our slot says the oldest commit that any snapshot of this handle reads (+ 1). Under v. */
+static uint64_t oldest_view(const struct cubby__store *s)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (const struct cubby__view *v = s->views; v; v = v->next)
+        if (v->commit < oldest)
+            oldest = v->commit;
+    return oldest;
+}
+
+static void link_view(struct cubby__store *s, struct cubby__view *view)
+{
+    view->next = s->views;
+    view->link = &s->views;
+    if (s->views)
+        s->views->link = &view->next;
+    s->views = view;
+}
+
+/* The published state, claimed in the slot so that no page of it is used again (shared.c, S3). Under v. */
+static void claim(struct cubby__store *s, struct cubby__published *p)
+{
+    uint64_t oldest = oldest_view(s);
+    for (;;) {
+        uint64_t before = cubby__current(s);
+        cubby__read_published(s, p);
+        uint64_t want = (p->commit < oldest ? p->commit : oldest) + 1;
+        if (cubby__slot_get(s) != want)
+            cubby__slot_set(s, want);
+        if (cubby__current(s) == before)
+            return;
+    }
+}
+
+int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
+{
+    struct cubby__published p;
+    int rc = 0;
+    memset(view, 0, sizeof *view);
+    pthread_mutex_lock(&s->v);
+    claim(s, &p);
+    if (p.index_nonce != cubby__pager_nonce(s->pager))
+        rc = cubby__index_follow(s, p.index_nonce, err);
+    view->store = s;
+    view->pager = s->pager;
+    view->root = cubby__published_root(&p);
+    view->commit = p.commit;
+    view->err = err;
+    if (rc == 0)
+        link_view(s, view);
+    pthread_mutex_unlock(&s->v);
+    return rc;
+}
+
+void cubby__view_end(struct cubby__view *view)
+{
+    struct cubby__store *s = view->store;
+    if (!view->link)
+        return;
+    pthread_mutex_lock(&s->v);
+    *view->link = view->next;
+    if (view->next)
+        view->next->link = view->link;
+    view->link = NULL;
+    uint64_t oldest = oldest_view(s);
+    cubby__slot_set(s, oldest == UINT64_MAX ? 0 : oldest + 1);
+    pthread_mutex_unlock(&s->v);
+}
+
+struct cubby__root cubby__view_root(const struct cubby__view *view)
+{
+    return view->txn ? cubby__tree_now(view->pager) : view->root;
+}
+
+int cubby__view_get(const struct cubby__view *view, const void *key, size_t key_len, uint8_t *buf, size_t *len)
+{
+    struct cubby__root root = cubby__view_root(view);
+    return cubby__tree_get(view->pager, &root, key, key_len, buf, len, view->err);
+}
+
+void cubby__view_cursor(const struct cubby__view *view, struct cubby__cursor *c)
+{
+    struct cubby__root root = cubby__view_root(view);
+    cubby__cursor_init(c, view->pager, &root, view->err);
+}
+
+/* Bytes [off, off + n) of a commit that is not in its segment yet. */
+static int framer_read(const struct cubby__framer *f, uint64_t off, uint8_t *to, size_t n, cubby_error *err)
+{
+    uint64_t at = f->base; /* file offset of buf.data[done] */
+    size_t done = 0;
+    for (size_t i = 0; n > 0; i++) {
+        const struct cubby__extent *e = i < f->extent_count ? &f->extents[i] : NULL;
+        size_t end = e ? e->at : f->buf.len;
+        if (off < at + (end - done)) { /* in memory, before the extent */
+            size_t skip = (size_t)(off - at), take = end - done - skip < n ? end - done - skip : n;
+            memcpy(to, f->buf.data + done + skip, take);
+            off += take, to += take, n -= take;
+        }
+        at += end - done;
+        done = end;
+        if (!e)
+            break;
+        if (n && off < at + e->len) {
+            size_t take = e->len - (off - at) < n ? (size_t)(e->len - (off - at)) : n;
+            int rc = cubby__spool_read(e->source, e->off + (off - at), to, take, err);
+            if (rc != 0)
+                return rc;
+            off += take, to += take, n -= take;
+        }
+        at += e->len;
+    }
+    return n ? cubby__fail(err, CUBBY_ECORRUPT, NULL, off, "a place beyond the end of its commit") : 0;
+}
+
+static const struct cubby__framer *unwritten(const struct cubby__view *view, const struct cubby__place *place)
+{
+    const struct cubby__store *s = view->store;
+    if (!view->txn || place->seg != s->pending.seg)
+        return NULL;
+    for (const struct cubby__commit_node *n = s->queue; n; n = n->next)
+        if (place->off >= n->framer.base && place->off < cubby__framer_end(&n->framer))
+            return &n->framer;
+    const struct cubby__commit_node *own = view->txn->node;
+    return own && place->off >= own->framer.base ? &own->framer : NULL;
+}
+
+int cubby__view_read(const struct cubby__view *view, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
+                     struct cubby__piece *piece)
+{
+    const struct cubby__framer *f = unwritten(view, place);
+    if (!f)
+        return cubby__log_read(view->store->log, place, type, buf, payload, piece, view->err);
+    size_t head = cubby__frame_header_size(type);
+    struct cubby__frame frame;
+    cubby__buf_clear(buf);
+    uint8_t *p = cubby__buf_extend(buf, head + place->len);
+    if (!p)
+        return cubby__fail_mem(view->err);
+    int rc = framer_read(f, place->off, p, head + place->len, view->err);
+    if (rc == 0 && cubby__frame_decode(p, head, &f->seed, place->off, &frame) != 0)
+        rc = cubby__fail(view->err, CUBBY_ECORRUPT, NULL, place->off, "no frame here in the running transaction");
+    *payload = p + head;
+    if (rc == 0 && piece)
+        *piece = frame.piece;
+    return rc;
+}
+
+void cubby__store_count_body_read(struct cubby__store *s)
+{
+    atomic_fetch_add_explicit(&s->body_reads, 1, memory_order_relaxed);
+}
