@@ -1,0 +1,183 @@
+#include <string.h>
+
+#include "api/api.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "mail/apply.h"
+#include "mail/mailcheck.h"
+#include "mail/totals.h"
+
+#define OPEN_FLAGS (CUBBY_READ_ONLY | CUBBY_CREATE | CUBBY_REBUILD)
+
+static int invalid(cubby_error *err, const char *what)
+{
+    return cubby__fail(err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "%s", what);
+}
+
+/* Copies the options, or their defaults, to *o. */
+static int check_open(const char *path, const cubby_options *options, cubby_options *o, cubby_error *err)
+{
+    *o = (cubby_options)CUBBY_OPTIONS_INIT;
+    if (!path || !*path)
+        return invalid(err, "no path");
+    if (options)
+        *o = *options;
+    if (o->version != CUBBY_OPTIONS_VERSION)
+        return invalid(err, "unknown version of cubby_options");
+    if (o->flags & ~(unsigned)OPEN_FLAGS)
+        return invalid(err, "unknown flags in cubby_options");
+    if (o->flags & CUBBY_READ_ONLY && o->flags & CUBBY_CREATE)
+        return invalid(err, "CUBBY_READ_ONLY and CUBBY_CREATE exclude each other");
+    return 0;
+}
+
+int cubby_create(const char *path, const cubby_options *options, cubby_error *err)
+{
+    cubby_options o;
+    int rc = check_open(path, options, &o, err);
+    o.flags &= ~(unsigned)OPEN_FLAGS;
+    return rc ? rc : cubby__store_create(path, &o, &cubby__mail_handlers, err);
+}
+
+static int open_or_create(const char *path, cubby_options *o, struct cubby__store **out, cubby_error *err)
+{
+    int create = o->flags & CUBBY_CREATE;
+    o->flags &= ~(unsigned)CUBBY_CREATE;
+    int rc = cubby__store_open(path, o, &cubby__mail_handlers, out, err);
+    if (rc != CUBBY_ENOENT || !create)
+        return rc;
+    rc = cubby__store_create(path, o, &cubby__mail_handlers, err);
+    if (rc && rc != CUBBY_EEXIST) /* somebody else may have been faster */
+        return rc;
+    return cubby__store_open(path, o, &cubby__mail_handlers, out, err);
+}
+
+int cubby_open(const char *path, const cubby_options *options, cubby_store **out, cubby_error *err)
+{
+    cubby_options o;
+    int rc = check_open(path, options, &o, err);
+    if (!rc && !out)
+        rc = invalid(err, "nowhere to put the store");
+    if (rc)
+        return rc;
+    cubby_store *store = cubby__calloc(1, sizeof *store);
+    if (!store)
+        return cubby__fail_mem(err);
+    rc = open_or_create(path, &o, &store->s, err);
+    if (rc) {
+        cubby__free(store);
+        return rc;
+    }
+    pthread_mutex_init(&store->mutex, NULL);
+    store->last.offset = CUBBY__NO_OFFSET;
+    *out = store;
+    return 0;
+}
+
+int cubby_close(cubby_store **store)
+{
+    if (!store || !*store)
+        return 0;
+    cubby_error err;
+    int rc = cubby__store_close(&(*store)->s, &err);
+    pthread_mutex_destroy(&(*store)->mutex);
+    cubby__free(*store);
+    *store = NULL;
+    return rc;
+}
+
+int cubby_is_read_only(const cubby_store *store)
+{
+    return store ? cubby__store_read_only(store->s) : 1;
+}
+
+void cubby_last_error(cubby_store *store, cubby_error *out)
+{
+    if (!store || !out)
+        return;
+    pthread_mutex_lock(&store->mutex);
+    *out = store->last;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+int cubby_sync(cubby_store *store)
+{
+    cubby_error err = {0};
+    return store ? cubby__api_end(store, &err, cubby__store_sync(store->s, &err)) : CUBBY_EINVAL;
+}
+
+int cubby_checkpoint(cubby_store *store)
+{
+    cubby_error err = {0};
+    return store ? cubby__api_end(store, &err, cubby__store_checkpoint(store->s, &err)) : CUBBY_EINVAL;
+}
+
+static int count(struct cubby__store *s, cubby_stat *out, cubby_error *err)
+{
+    struct cubby__view view;
+    int rc = cubby__view_begin(s, &view, err);
+    if (rc)
+        return rc;
+    rc = cubby__folder_totals(&view, &out->folders, &out->messages);
+    if (!rc)
+        rc = cubby__object_totals(&view, &out->objects, &out->original_bytes);
+    cubby__view_end(&view);
+    return rc;
+}
+
+int cubby_store_stat(cubby_store *store, cubby_stat *out)
+{
+    if (!store || !out)
+        return cubby__api_invalid(store, "no store, or nowhere to put its figures");
+    cubby_error err = {0};
+    cubby_stat stat = {0};
+    int rc = cubby__store_get_stat(store->s, &stat, &err);
+    if (!rc)
+        rc = count(store->s, &stat, &err);
+    if (!rc)
+        *out = stat;
+    return cubby__api_end(store, &err, rc);
+}
+
+static int check_mail(const char *path, cubby_options *o, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err)
+{
+    struct cubby__store *s;
+    o->flags |= CUBBY_READ_ONLY;
+    int rc = cubby__store_open(path, o, &cubby__mail_handlers, &s, err);
+    if (rc)
+        return rc;
+    rc = cubby__mail_check(s, flags, fn, arg, result, err);
+    int closed = cubby__store_close(&s, rc ? NULL : err);
+    return rc ? rc : closed;
+}
+
+static int ignore(void *arg, const cubby_finding *f)
+{
+    (void)arg;
+    (void)f;
+    return 0;
+}
+
+int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
+                cubby_error *err)
+{
+    cubby_options o;
+    cubby_error unused = {0};
+    cubby_check_result r = {0};
+    if (!err)
+        err = &unused;
+    if (!fn)
+        fn = ignore;
+    int rc = check_open(path, options, &o, err);
+    if (!rc && flags & ~(unsigned)CUBBY_CHECK_FULL)
+        rc = invalid(err, "unknown flags of cubby_check");
+    if (rc)
+        return rc;
+    o.flags &= ~(unsigned)OPEN_FLAGS;
+    rc = cubby__store_check(path, &o, &cubby__mail_handlers, fn, arg, &r, err);
+    if (!rc)
+        rc = check_mail(path, &o, flags, fn, arg, &r, err);
+    if (result)
+        *result = r;
+    return rc;
+}

@@ -1,0 +1,235 @@
+/* FOLDER and MARK. */
+#include <string.h>
+
+#include "base/key.h"
+#include "mail/apply.h"
+#include "mail/changes.h"
+#include "mail/folder_row.h"
+#include "mail/name.h"
+#include "mail/walk.h"
+
+/* ---- names ---- */
+
+static int drop_name(struct cubby__txn *txn, const struct cubby__folder_row *row)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    char name[CUBBY__FOLDER_NAME_MAX + 1];
+    size_t len = cubby__folder_shown_name(row, name);
+    return cubby__apply_del(txn, key, cubby__key_name(key, row->parent, name, len));
+}
+
+/* Gives a folder its name under row->parent; one that is somebody else's becomes name~id. */
+static int put_name(struct cubby__txn *txn, struct cubby__folder_row *row)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__VARINT_MAX];
+    char name[CUBBY__FOLDER_NAME_MAX + 1];
+    uint64_t other;
+    int rc = cubby__name_get(cubby__txn_view(txn), row->parent, row->rec.name, row->rec.name_len, &other);
+    if (rc < 0)
+        return rc;
+    row->displaced = rc == CUBBY_OK && other != row->rec.id;
+    size_t len = cubby__folder_shown_name(row, name);
+    return cubby__txn_put(txn, key, cubby__key_name(key, row->parent, name, len), value, cubby__varint_put(value, row->rec.id));
+}
+
+/* The parent that the record names, or the root, if that is not there (its record was lost) or is below the folder itself. */
+static int real_parent(struct cubby__txn *txn, const struct cubby__folder_rec *rec, uint64_t *out)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    unsigned depth = 0;
+    *out = 0;
+    for (uint64_t id = rec->parent; id; id = row.parent) {
+        if (id == rec->id || ++depth > CUBBY__DEPTH_MAX)
+            return CUBBY_OK;
+        int rc = cubby__folder_row_get(cubby__txn_view(txn), id, buf, &row);
+        if (rc < 0)
+            return rc;
+        if (rc == CUBBY_DONE || row.dead)
+            return CUBBY_OK;
+    }
+    *out = rec->parent;
+    return CUBBY_OK;
+}
+
+/* ---- changes of folders: KS_CHANGE under folder 0, one row a folder ---- */
+
+static int move_change(struct cubby__txn *txn, uint64_t id, uint64_t before, uint64_t now, uint64_t created, int deleted)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    if (before && before != now) {
+        int rc = cubby__apply_del(txn, key, cubby__key_folder_change(key, before, id));
+        if (rc)
+            return rc;
+    }
+    return cubby__txn_put(txn, key, cubby__key_folder_change(key, now, id), value, cubby__change_folder(value, now, created, deleted));
+}
+
+/* ---- deleting ---- */
+
+/* Children of a folder that is going can only be there after damage: they come to the top. */
+static int free_children(struct cubby__txn *txn, uint64_t id)
+{
+    struct cubby__view *view = cubby__txn_view(txn);
+    uint8_t buf[CUBBY__TREE_VALUE_MAX], key[CUBBY__TREE_KEY_MAX];
+    char name[CUBBY__FOLDER_NAME_MAX + 1];
+    struct cubby__folder_row row;
+    uint64_t child;
+    size_t len;
+    int rc;
+    while (!(rc = cubby__name_next(view, id, NULL, 0, name, &len, &child))) {
+        rc = cubby__folder_row_need(view, child, buf, &row);
+        if (!rc)
+            rc = cubby__apply_del(txn, key, cubby__key_name(key, id, name, len));
+        row.parent = 0;
+        if (!rc)
+            rc = put_name(txn, &row);
+        if (!rc)
+            rc = cubby__folder_row_put(txn, child, &row);
+        if (rc)
+            return rc;
+    }
+    return rc == CUBBY_DONE ? CUBBY_OK : rc;
+}
+
+static int drop_messages(struct cubby__txn *txn, uint64_t id)
+{
+    struct cubby__batch b = {.next = 0};
+    struct cubby__message_row row;
+    int rc;
+    while (!(rc = cubby__batch_read(&b, cubby__txn_view(txn), id, NULL, CUBBY__UID_MAX)))
+        for (size_t i = 0; i < b.count && !rc; i++) {
+            rc = cubby__batch_row(&b, i, cubby__txn_view(txn), id, &row);
+            if (!rc)
+                rc = cubby__entry_forget(txn, id, b.uid[i], &row);
+        }
+    cubby__batch_release(&b);
+    return rc == CUBBY_DONE ? CUBBY_OK : rc;
+}
+
+/* Copies the keys that begin with the prefix, one length byte before each, as many as fit. */
+static int read_keys(struct cubby__view *view, const uint8_t *prefix, size_t n, uint8_t *out, size_t cap, size_t *len)
+{
+    struct cubby__cursor c;
+    *len = 0;
+    cubby__view_cursor(view, &c);
+    int rc = cubby__cursor_seek(&c, prefix, n);
+    for (; !rc; rc = cubby__cursor_next(&c)) {
+        struct cubby__slice k = cubby__cursor_key(&c);
+        if (k.n < n || memcmp(k.p, prefix, n) != 0 || k.n > UINT8_MAX || *len + 1 + k.n > cap)
+            break;
+        out[(*len)++] = (uint8_t)k.n;
+        memcpy(out + *len, k.p, k.n);
+        *len += k.n;
+    }
+    cubby__cursor_release(&c);
+    return rc < 0 ? rc : CUBBY_OK;
+}
+
+static int drop_changes(struct cubby__txn *txn, uint64_t id)
+{
+    uint8_t prefix[1 + CUBBY__KEYNUM_MAX], keys[4096];
+    prefix[0] = CUBBY__KS_CHANGE;
+    size_t len, n = 1 + cubby__keynum_put(prefix + 1, id);
+    for (;;) {
+        int rc = read_keys(cubby__txn_view(txn), prefix, n, keys, sizeof keys, &len);
+        for (size_t at = 0; at < len && !rc; at += 1u + keys[at])
+            rc = cubby__apply_del(txn, keys + at + 1, keys[at]);
+        if (rc || !len)
+            return rc;
+    }
+}
+
+/* Leaves a row that says so, for ever. */
+static int bury(struct cubby__txn *txn, const struct cubby__record *rec, uint64_t id, const struct cubby__folder_row *row)
+{
+    const struct cubby__folder_row dead = {.dead = 1, .commit = rec->commit};
+    int rc = CUBBY_OK;
+    if (row)
+        rc = free_children(txn, id);
+    if (row && !rc)
+        rc = drop_name(txn, row);
+    if (row && !rc)
+        rc = drop_messages(txn, id);
+    if (row && !rc)
+        rc = drop_changes(txn, id);
+    if (!rc)
+        rc = move_change(txn, id, row ? row->commit : 0, rec->commit, 0, 1);
+    return rc ? rc : cubby__folder_row_put(txn, id, &dead);
+}
+
+/* ---- the handlers ---- */
+
+static int place_folder(struct cubby__txn *txn, const struct cubby__record *rec, const struct cubby__folder_rec *f, struct cubby__folder_row *row)
+{
+    struct cubby__folder_row before = *row;
+    uint64_t parent;
+    int rc = real_parent(txn, f, &parent);
+    if (rc)
+        return rc;
+    row->parent = parent;
+    row->commit = rec->commit;
+    row->rec = *f;
+    row->payload = rec->payload;
+    row->payload_len = rec->len;
+    if (before.payload)
+        rc = drop_name(txn, &before);
+    else
+        row->highestmodseq = cubby__folder_created(row);
+    if (!rc)
+        rc = put_name(txn, row);
+    if (!rc)
+        rc = move_change(txn, f->id, before.commit, rec->commit, cubby__folder_created(row), 0);
+    if (!rc)
+        rc = cubby__folder_row_put(txn, f->id, row);
+    if (!rc && (row->displaced || parent != f->parent))
+        cubby__txn_orphan(txn, rec, row->displaced ? "its name is another folder's" : "its parent folder is missing");
+    return rc;
+}
+
+int cubby__apply_folder(struct cubby__txn *txn, const struct cubby__record *rec)
+{
+    struct cubby__folder_row row = {.uidnext = 1, .recent_uid = 1};
+    struct cubby__folder_rec f;
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    if (cubby__folder_decode(rec->payload, rec->len, &f))
+        return cubby__apply_broken(txn, rec, "FOLDER");
+    struct cubby__floors *floors = cubby__txn_floors(txn);
+    cubby__raise(&floors->folder, f.id > f.parent ? f.id : f.parent);
+    cubby__raise(&floors->uidvalidity, f.uidvalidity);
+    int rc = cubby__folder_row_get(cubby__txn_view(txn), f.id, buf, &row);
+    if (rc < 0)
+        return rc;
+    int known = rc == CUBBY_OK;
+    /* within one commit the later record stands; a repeat says the same */
+    if (known && (row.dead || rec->commit < row.commit))
+        return CUBBY_OK;
+    if (f.deleted)
+        return bury(txn, rec, f.id, known ? &row : NULL);
+    if (known && row.payload_len == rec->len && memcmp(row.payload, rec->payload, rec->len) == 0)
+        return CUBBY_OK;
+    return place_folder(txn, rec, &f, &row);
+}
+
+int cubby__apply_mark(struct cubby__txn *txn, const struct cubby__record *rec)
+{
+    struct cubby__folder_row row;
+    struct cubby__mark_rec m;
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    if (cubby__mark_decode(rec->payload, rec->len, &m))
+        return cubby__apply_broken(txn, rec, "MARK");
+    cubby__raise(&cubby__txn_floors(txn)->folder, m.folder);
+    int rc = cubby__folder_row_get(cubby__txn_view(txn), m.folder, buf, &row);
+    if (rc == CUBBY_DONE) {
+        cubby__txn_orphan(txn, rec, "no such folder");
+        return CUBBY_OK;
+    }
+    if (rc || row.dead || (m.uidnext <= row.uidnext && m.highestmodseq <= row.highestmodseq && m.tombstone_floor <= row.tombstone_floor &&
+                           m.recent_uid <= row.recent_uid))
+        return rc;
+    cubby__raise(&row.uidnext, m.uidnext);
+    cubby__raise(&row.highestmodseq, m.highestmodseq);
+    cubby__raise(&row.tombstone_floor, m.tombstone_floor);
+    cubby__raise(&row.recent_uid, m.recent_uid);
+    return cubby__folder_row_put(txn, m.folder, &row);
+}

@@ -1,0 +1,222 @@
+#include "mail/mailcheck.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/key.h"
+#include "mail/folder_row.h"
+#include "mail/reader.h"
+#include "mail/scan.h"
+#include "mail/uidset.h"
+
+/* Bytes of messages read through one snapshot: a long check must not hold one. */
+#define SNAPSHOT_BYTES (64u << 20)
+
+struct check {
+    struct cubby__store *store;
+    unsigned flags;
+    cubby_finding_fn fn;
+    void *arg;
+    cubby_check_result *result;
+    cubby_error *err;
+};
+
+static int report(struct check *c, const cubby_finding *f)
+{
+    c->result->findings++;
+    return c->fn(c->arg, f) ? cubby__fail(c->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled") : 0;
+}
+
+/* Damage is a finding, and the check goes on; anything else that fails ends it. */
+static int report_damage(struct check *c, int rc, const char *code, uint64_t folder, uint32_t uid)
+{
+    if (rc != CUBBY_ECORRUPT && rc != CUBBY_EIO)
+        return rc;
+    const cubby_error e = *c->err; /* report uses it */
+    const cubby_finding f = {code, CUBBY_ERROR, e.path, e.offset, folder, uid, e.message};
+    return report(c, &f);
+}
+
+/* ---- counters ---------------------------------------------------------------------------------------------------------------------- */
+
+/* What the rows of a folder add up to. */
+struct sums {
+    uint64_t messages, unseen, deleted, bytes, deleted_bytes, modseq, uid;
+};
+
+static int add_up(struct cubby__view *view, uint64_t folder, struct sums *t)
+{
+    struct cubby__scan *scan;
+    const cubby_row *row;
+    memset(t, 0, sizeof *t);
+    int rc = cubby__scan_open(view, folder, NULL, &scan);
+    if (rc)
+        return rc;
+    while (!(rc = cubby__scan_next(scan, &row))) {
+        t->messages++;
+        t->unseen += !(row->flags & CUBBY_SEEN);
+        t->deleted += (row->flags & CUBBY_DELETED) != 0;
+        t->bytes += row->size;
+        t->deleted_bytes += row->flags & CUBBY_DELETED ? row->size : 0;
+        t->modseq = row->modseq > t->modseq ? row->modseq : t->modseq;
+        t->uid = row->uid;
+    }
+    cubby__scan_close(&scan);
+    return rc == CUBBY_DONE ? 0 : rc;
+}
+
+static int differ(struct check *c, uint64_t folder, const char *what, uint64_t says, uint64_t is)
+{
+    char detail[160];
+    snprintf(detail, sizeof detail, "%s: the folder says %llu, its messages say %llu", what, (unsigned long long)says, (unsigned long long)is);
+    const cubby_finding f = {"FOLDER_COUNTERS", CUBBY_ERROR, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, folder, 0, detail};
+    return report(c, &f);
+}
+
+static int compare(struct check *c, uint64_t folder, const struct cubby__folder_row *row, const struct sums *t)
+{
+    const struct {
+        const char *what;
+        uint64_t says, is;
+        int at_least; /* the folder may say more */
+    } pairs[] = {
+        {"messages", row->messages, t->messages, 0},
+        {"unseen", row->unseen, t->unseen, 0},
+        {"deleted", row->deleted, t->deleted, 0},
+        {"bytes", row->bytes, t->bytes, 0},
+        {"bytes deleted", row->deleted_bytes, t->deleted_bytes, 0},
+        {"highest modseq", row->highestmodseq, t->modseq, 1},
+        {"uidnext", row->uidnext, t->uid ? t->uid + 1 : 0, 1},
+    };
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].says != pairs[i].is && !(pairs[i].at_least && pairs[i].says > pairs[i].is))
+            rc = differ(c, folder, pairs[i].what, pairs[i].says, pairs[i].is);
+    return rc;
+}
+
+static int check_counters(struct check *c, struct cubby__view *view, uint64_t folder)
+{
+    uint8_t value[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    struct sums t;
+    int rc = cubby__folder_row_need(view, folder, value, &row);
+    if (!rc)
+        rc = add_up(view, folder, &t);
+    if (rc)
+        return rc;
+    c->result->messages += t.messages;
+    return compare(c, folder, &row, &t);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Reads one message; *size is what it took. */
+static int check_message(struct check *c, struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t *size)
+{
+    struct cubby__msgreader r;
+    const char *code = "MESSAGE_UNREADABLE";
+    int rc = cubby__msgreader_open(&r, view, folder, uid);
+    *size = 0;
+    if (!rc) {
+        *size = r.fetch.object.size;
+        rc = cubby__msgreader_verify(&r);
+        if (!rc) {
+            const cubby_part *parts;
+            size_t count;
+            rc = cubby__msgreader_parts(&r, &parts, &count);
+        } else if (r.mismatch) {
+            code = "MESSAGE_HASH";
+        }
+        cubby__msgreader_close(&r);
+    }
+    return report_damage(c, rc, code, folder, uid);
+}
+
+/* The messages from uid *next on, as many as one snapshot may take. *next: where to go on; DONE: that was the last. */
+static int check_some(struct check *c, uint64_t folder, uint64_t *next)
+{
+    struct cubby__uidrange range = {(uint32_t)*next, CUBBY__UID_MAX};
+    const cubby_uidset uids = {&range, 1, 1};
+    cubby_scan_options o = CUBBY_SCAN_INIT;
+    o.uids = &uids;
+    struct cubby__view view;
+    struct cubby__scan *scan = NULL;
+    const cubby_row *row;
+    uint64_t bytes = 0, size;
+    int rc = cubby__view_begin(c->store, &view, c->err);
+    if (rc)
+        return rc;
+    rc = cubby__scan_open(&view, folder, &o, &scan);
+    while (!rc && bytes < SNAPSHOT_BYTES && !(rc = cubby__scan_next(scan, &row))) {
+        *next = row->uid + 1ull;
+        rc = check_message(c, &view, folder, row->uid, &size);
+        bytes += size;
+    }
+    cubby__scan_close(&scan);
+    cubby__view_end(&view);
+    if (!rc && *next > CUBBY__UID_MAX)
+        rc = CUBBY_DONE;
+    return rc == CUBBY_ENOENT ? CUBBY_DONE : rc; /* deleted meanwhile */
+}
+
+static int check_messages(struct check *c, uint64_t folder)
+{
+    uint64_t next = 1;
+    int rc = 0;
+    while (!rc)
+        rc = check_some(c, folder, &next);
+    return rc == CUBBY_DONE ? 0 : report_damage(c, rc, "FOLDER_UNREADABLE", folder, 0);
+}
+
+/* ---- folders ----------------------------------------------------------------------------------------------------------------------- */
+
+/* The first folder row with an id above *id; dead ones are passed over. DONE: none. */
+static int next_folder(struct cubby__view *view, uint64_t *id)
+{
+    struct cubby__cursor cur;
+    struct cubby__folder_row row;
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    size_t n = cubby__key_folder(key, *id + 1);
+    cubby__view_cursor(view, &cur);
+    int rc = cubby__cursor_seek(&cur, key, n);
+    for (; !rc; rc = cubby__cursor_next(&cur)) {
+        struct cubby__slice k = cubby__cursor_key(&cur), v = cubby__cursor_value(&cur);
+        if (k.p[0] != CUBBY__KS_FOLDER || !cubby__keynum_get(k.p + 1, k.n - 1, id)) {
+            rc = CUBBY_DONE;
+            break;
+        }
+        if (cubby__folder_row_decode(v.p, v.n, &row) || !row.dead)
+            break; /* a broken row is a folder too: its check says so */
+    }
+    cubby__cursor_release(&cur);
+    return rc;
+}
+
+/* The counters of the next folder behind *id. */
+static int check_folder(struct check *c, uint64_t *id)
+{
+    struct cubby__view view;
+    int rc = cubby__view_begin(c->store, &view, c->err);
+    if (rc)
+        return rc;
+    rc = next_folder(&view, id);
+    if (rc < 0) /* and nothing behind it can be found */
+        rc = (rc = report_damage(c, rc, "FOLDER_UNREADABLE", 0, 0)) ? rc : CUBBY_DONE;
+    else if (!rc)
+        rc = report_damage(c, check_counters(c, &view, *id), "FOLDER_UNREADABLE", *id, 0);
+    cubby__view_end(&view);
+    return rc;
+}
+
+int cubby__mail_check(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err)
+{
+    struct check c = {s, flags, fn, arg, result, err};
+    uint64_t id = 0;
+    int rc;
+    while (!(rc = check_folder(&c, &id)))
+        if (flags & CUBBY_CHECK_FULL && (rc = check_messages(&c, id)))
+            break;
+    return rc == CUBBY_DONE ? 0 : rc;
+}

@@ -1,0 +1,12 @@
+/* mailcheck.h - what check proves about folders and messages, read-only (FORMAT.md "Findings"). */
+#ifndef CUBBY_MAIL_MAILCHECK_H
+#define CUBBY_MAIL_MAILCHECK_H
+
+#include "cubby.h"
+#include "store/store.h"
+
+/* FOLDER_COUNTERS: a folder's counters are not what its rows add up to. FOLDER_UNREADABLE: the index gives no rows. With CUBBY_CHECK_FULL every
+ * message is read and hashed: MESSAGE_UNREADABLE, MESSAGE_HASH. Adds to *result. CUBBY_ECANCEL: fn asked to stop. */
+int cubby__mail_check(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err);
+
+#endif

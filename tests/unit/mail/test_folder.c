@@ -1,0 +1,323 @@
+#include "mail/state_fixture.h"
+
+#define CREATE(parent, name, id) cubby__folder_create(st->txn, parent, name, strlen(name), id)
+#define RENAME(id, parent, name) cubby__folder_rename(st->txn, id, parent, name, strlen(name))
+#define FIND(view, parent, name, f) cubby__folder_find(view, parent, name, strlen(name), f)
+
+static struct state the_state, *const st = &the_state;
+
+START_TEST(inbox_is_there)
+{
+    struct cubby__folder f;
+    state_begin(st);
+    MUST(FIND(look(st), CUBBY_ROOT, "inBox", &f));
+    ck_assert_uint_eq(f.f.id, 1);
+    ck_assert_str_eq(f.f.name, "INBOX");
+    ck_assert_uint_eq(f.f.name_len, 5);
+    ck_assert_uint_eq(f.f.parent, CUBBY_ROOT);
+    ck_assert_uint_ne(f.f.uidvalidity, 0);
+    ck_assert_uint_eq(f.f.uidnext, 1);
+    ck_assert_uint_eq(f.f.recent_uid, 1);
+    ck_assert_uint_eq(f.f.created_modseq, f.f.props_modseq);
+    ck_assert_uint_eq(f.f.highestmodseq, f.f.created_modseq);
+    unlook(st);
+    begin(st);
+    RETURNS(CREATE(0, "INBOX", NULL), CUBBY_EEXIST);
+    RETURNS(CREATE(0, "Inbox", NULL), CUBBY_EEXIST);
+    RETURNS(RENAME(1, 0, "Other"), CUBBY_EINVAL);
+    RETURNS(cubby__folder_delete(st->txn, 1), CUBBY_EINVAL);
+    commit(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(create_and_find)
+{
+    struct cubby__folder f;
+    uint64_t a, b, c;
+    state_begin(st);
+    begin(st);
+    MUST(CREATE(0, "a", &a));
+    MUST(CREATE(a, "b", &b));
+    MUST(CREATE(a, "inbox", &c)); /* only at the top is it INBOX */
+    ck_assert_uint_eq(a, 2);
+    ck_assert_uint_eq(b, 3);
+    RETURNS(CREATE(0, "a", NULL), CUBBY_EEXIST);
+    RETURNS(CREATE(0, "", NULL), CUBBY_EINVAL);
+    RETURNS(CREATE(0, "x\ny", NULL), CUBBY_EINVAL);
+    RETURNS(CREATE(77, "x", NULL), CUBBY_ENOENT);
+    MUST(FIND(cubby__txn_view(st->txn), a, "b", &f)); /* before the commit, inside */
+    uint64_t modseq = commit(st);
+    MUST(FIND(look(st), a, "b", &f));
+    ck_assert_uint_eq(f.f.id, b);
+    ck_assert_uint_eq(f.f.created_modseq, modseq);
+    RETURNS(FIND(&st->view, a, "B", &f), CUBBY_DONE);
+    RETURNS(FIND(&st->view, 0, "b", &f), CUBBY_DONE);
+    RETURNS(FIND(&st->view, 0, "x\ny", &f), CUBBY_DONE);
+    RETURNS(cubby__folder_get(&st->view, 99, &f), CUBBY_DONE);
+    unlook(st);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(names_are_normalized)
+{
+    struct cubby__folder f;
+    uint64_t id;
+    state_begin(st);
+    begin(st);
+    MUST(CREATE(0, "Entwu\xcc\x88rfe", &id));
+    RETURNS(CREATE(0, "Entw\xc3\xbcrfe", NULL), CUBBY_EEXIST);
+    commit(st);
+    MUST(FIND(look(st), 0, "Entw\xc3\xbcrfe", &f));
+    ck_assert_str_eq(f.f.name, "Entw\xc3\xbcrfe");
+    MUST(FIND(&st->view, 0, "Entwu\xcc\x88rfe", &f));
+    ck_assert_uint_eq(f.f.id, id);
+    unlook(st);
+    state_end(st);
+}
+END_TEST
+
+/* All children in order, with no repetition. */
+static void children(struct cubby__view *view, uint64_t parent, const char *want)
+{
+    char got[2000] = "", after[CUBBY__FOLDER_NAME_MAX + 1];
+    struct cubby__folder f;
+    size_t len = 0;
+    int rc;
+    while (!(rc = cubby__folder_next(view, parent, after, len, &f))) {
+        strcat(strcat(got, f.f.name), " ");
+        memcpy(after, f.f.name, len = f.f.name_len);
+    }
+    ck_assert_int_eq(rc, CUBBY_DONE);
+    ck_assert_str_eq(got, want);
+}
+
+START_TEST(next)
+{
+    static const char *const names[] = {"zz", "a", "ab", "b", "a b", "~"};
+    struct cubby__folder f;
+    uint64_t a;
+    state_begin(st);
+    begin(st);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        MUST(CREATE(0, names[i], NULL));
+    MUST(FIND(cubby__txn_view(st->txn), 0, "a", &f));
+    a = f.f.id;
+    MUST(CREATE(a, "child", NULL));
+    commit(st);
+    children(look(st), 0, "INBOX a a b ab b zz ~ ");
+    children(&st->view, a, "child ");
+    children(&st->view, 999, "");
+    MUST(cubby__folder_next(&st->view, 0, "aa", 2, &f)); /* behind a name that is not there */
+    ck_assert_str_eq(f.f.name, "ab");
+    char lengthy[1000];
+    memset(lengthy, 'a', sizeof lengthy);
+    MUST(cubby__folder_next(&st->view, 0, lengthy, sizeof lengthy, &f));
+    ck_assert_str_eq(f.f.name, "ab");
+    unlook(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(rename_moves_the_subtree)
+{
+    struct cubby__folder f;
+    uint64_t a, b, c;
+    state_begin(st);
+    begin(st);
+    MUST(CREATE(0, "a", &a));
+    MUST(CREATE(a, "b", &b));
+    MUST(CREATE(b, "c", &c));
+    uint64_t made = commit(st);
+    cubby_folder before = folder_of(st, b);
+    begin(st);
+    RETURNS(RENAME(a, b, "a"), CUBBY_EINVAL); /* into itself */
+    RETURNS(RENAME(a, c, "a"), CUBBY_EINVAL);
+    RETURNS(RENAME(a, a, "a"), CUBBY_EINVAL);
+    RETURNS(RENAME(b, 0, "a"), CUBBY_EEXIST);
+    RETURNS(RENAME(b, 0, "inbox"), CUBBY_EEXIST);
+    RETURNS(RENAME(b, 0, ""), CUBBY_EINVAL);
+    RETURNS(RENAME(b, 88, "x"), CUBBY_ENOENT);
+    RETURNS(RENAME(88, 0, "x"), CUBBY_ENOENT);
+    MUST(RENAME(b, 0, "moved"));
+    uint64_t modseq = commit(st);
+    MUST(FIND(look(st), 0, "moved", &f));
+    ck_assert_uint_eq(f.f.id, b);
+    ck_assert_uint_eq(f.f.uidvalidity, before.uidvalidity);
+    ck_assert_uint_eq(f.f.props_modseq, modseq);
+    ck_assert_uint_eq(f.f.created_modseq, made);
+    ck_assert_uint_eq(f.f.highestmodseq, before.highestmodseq);
+    RETURNS(FIND(&st->view, a, "b", &f), CUBBY_DONE);
+    MUST(FIND(&st->view, b, "c", &f));
+    unlook(st);
+    begin(st);
+    MUST(RENAME(b, 0, "moved")); /* as it is: nothing is written */
+    ck_assert_uint_eq(commit(st), modseq);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(created_and_renamed_in_one_commit)
+{
+    struct cubby__folder f;
+    uint64_t a;
+    state_begin(st);
+    begin(st);
+    MUST(CREATE(0, "a", &a));
+    MUST(RENAME(a, 0, "b"));
+    MUST(cubby__folder_set_special(st->txn, a, CUBBY_USE_TRASH));
+    uint64_t modseq = commit(st);
+    children(look(st), 0, "INBOX b ");
+    MUST(cubby__folder_get(&st->view, a, &f));
+    ck_assert_uint_eq(f.f.created_modseq, modseq);
+    ck_assert_uint_eq(f.f.special_use, CUBBY_USE_TRASH);
+    unlook(st);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(depth)
+{
+    uint64_t id = 0, top = 0, other, below;
+    state_begin(st);
+    begin(st);
+    for (int i = 0; i < CUBBY__DEPTH_MAX; i++) {
+        MUST(CREATE(id, "d", &id));
+        if (!top)
+            top = id;
+    }
+    RETURNS(CREATE(id, "d", NULL), CUBBY_ELIMIT);
+    MUST(CREATE(0, "other", &other));
+    RETURNS(RENAME(top, other, "d"), CUBBY_ELIMIT); /* would push the lowest out */
+    MUST(CREATE(other, "below", &below));
+    struct cubby__folder f;
+    MUST(cubby__folder_get(cubby__txn_view(st->txn), id, &f));
+    uint64_t parent = f.f.parent;
+    RETURNS(RENAME(other, parent, "two levels"), CUBBY_ELIMIT);
+    MUST(RENAME(below, parent, "one level"));
+    commit(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(delete)
+{
+    struct cubby__folder f;
+    struct cubby__message_row row;
+    uint64_t a, b, again;
+    state_begin(st);
+    begin(st);
+    MUST(CREATE(0, "a", &a));
+    MUST(CREATE(a, "b", &b));
+    commit(st);
+    uint32_t validity = folder_of(st, a).uidvalidity;
+    fill(st, a, 600); /* more than a batch of rows or of keys */
+    fill(st, 1, 2);
+    begin(st);
+    RETURNS(cubby__folder_delete(st->txn, a), CUBBY_EHASCHILD);
+    RETURNS(cubby__folder_delete(st->txn, 99), CUBBY_ENOENT);
+    MUST(cubby__folder_delete(st->txn, b));
+    MUST(cubby__folder_delete(st->txn, a));
+    RETURNS(cubby__folder_delete(st->txn, a), CUBBY_ENOENT);
+    commit(st);
+    RETURNS(cubby__folder_get(look(st), a, &f), CUBBY_DONE);
+    RETURNS(FIND(&st->view, 0, "a", &f), CUBBY_DONE);
+    children(&st->view, 0, "INBOX ");
+    unlook(st);
+    RETURNS(row_of(st, a, 1, &row), CUBBY_DONE);
+    RETURNS(row_of(st, 1, 1, &row), 0);
+    uint64_t folders, messages;
+    MUST(cubby__folder_totals(look(st), &folders, &messages));
+    ck_assert_uint_eq(folders, 1);
+    ck_assert_uint_eq(messages, 2);
+    /* nothing under its id is left */
+    static const uint8_t spaces[] = {CUBBY__KS_MESSAGE, CUBBY__KS_CHANGE, CUBBY__KS_NAME};
+    for (size_t i = 0; i < sizeof spaces; i++) {
+        uint8_t prefix[10] = {spaces[i]};
+        size_t n = cubby__key_folder(prefix, a);
+        struct cubby__cursor c;
+        prefix[0] = spaces[i];
+        cubby__view_cursor(&st->view, &c);
+        ck_assert(cubby__cursor_seek(&c, prefix, n) != 0 || memcmp(cubby__cursor_key(&c).p, prefix, n) != 0);
+        cubby__cursor_release(&c);
+    }
+    unlook(st);
+    begin(st);
+    MUST(CREATE(0, "a", &again));
+    commit(st);
+    ck_assert_uint_gt(again, b);
+    ck_assert_uint_gt(folder_of(st, again).uidvalidity, validity);
+    same_after_rebuild(st);
+    begin(st);
+    MUST(CREATE(0, "later", &again));
+    ck_assert_uint_eq(again, 5);
+    commit(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(uidvalidity_always_rises)
+{
+    uint32_t last = 0;
+    state_begin(st);
+    last = folder_of(st, 1).uidvalidity;
+    for (int i = 0; i < 20; i++) {
+        char name[8];
+        uint64_t id;
+        begin(st);
+        snprintf(name, sizeof name, "f%d", i);
+        MUST(CREATE(0, name, &id));
+        commit(st);
+        ck_assert_uint_gt(folder_of(st, id).uidvalidity, last);
+        last = folder_of(st, id).uidvalidity;
+        if (i % 7 == 6)
+            state_reopen(st, i % 2 ? CUBBY_REBUILD : 0);
+    }
+    state_end(st);
+}
+END_TEST
+
+START_TEST(special_use)
+{
+    state_begin(st);
+    begin(st);
+    RETURNS(cubby__folder_set_special(st->txn, 1, 256), CUBBY_EINVAL);
+    RETURNS(cubby__folder_set_special(st->txn, 9, 1), CUBBY_ENOENT);
+    MUST(cubby__folder_set_special(st->txn, 1, CUBBY_USE_ALL | CUBBY_USE_IMPORTANT));
+    uint64_t modseq = commit(st);
+    ck_assert_uint_eq(folder_of(st, 1).special_use, CUBBY_USE_ALL | CUBBY_USE_IMPORTANT);
+    ck_assert_uint_eq(folder_of(st, 1).props_modseq, modseq);
+    begin(st);
+    MUST(cubby__folder_set_special(st->txn, 1, CUBBY_USE_ALL | CUBBY_USE_IMPORTANT));
+    ck_assert_uint_eq(commit(st), modseq);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+START_TEST(recent)
+{
+    uint32_t first;
+    state_begin(st);
+    uint64_t filled = fill(st, 1, 3);
+    begin(st);
+    MUST(cubby__recent_claim(st->txn, 1, &first));
+    ck_assert_uint_eq(first, 1);
+    MUST(cubby__recent_claim(st->txn, 1, &first));
+    ck_assert_uint_eq(first, 4);
+    RETURNS(cubby__recent_claim(st->txn, 5, &first), CUBBY_ENOENT);
+    commit(st);
+    ck_assert_uint_eq(folder_of(st, 1).recent_uid, 4);
+    ck_assert_uint_eq(folder_of(st, 1).highestmodseq, filled);
+    same_after_rebuild(st);
+    ck_assert_uint_eq(folder_of(st, 1).recent_uid, 4);
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/folder", inbox_is_there, create_and_find, names_are_normalized, next, rename_moves_the_subtree, created_and_renamed_in_one_commit, depth,
+          delete, uidvalidity_always_rises, special_use, recent)
