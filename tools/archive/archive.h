@@ -1,0 +1,14 @@
+/* archive.h - options that the commands for archives share. */
+#ifndef CUBBY_TOOLS_ARCHIVE_H
+#define CUBBY_TOOLS_ARCHIVE_H
+
+#include "archive/tree.h"
+
+/* A value of --format: CLI_OK for what this version reads and writes; else prints and returns the exit code. */
+int archive_format(const char *text);
+/* Checks a folder path given on the command line; leaves with a usage error. */
+void archive_check_folder(const char *option, const char *path);
+/* No source can be looked at: says so and returns 1. */
+int archive_none_there(const struct tree *t);
+
+#endif

@@ -1,0 +1,121 @@
+#include "archive/names.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli.h"
+
+#define FILE_NAME_MAX 240 /* of 255 bytes; the rest is for endings and the names of temporary files */
+#define FOLDER_NAME_MAX 255
+
+static const char *const endings[] = {".mbox", ".sbd", ".msf", ".gz", ".xz", ".zst", ".bz2", NULL};
+
+int names_ends(const char *file, size_t len, const char *ending)
+{
+    size_t n = strlen(ending);
+    return len > n && strncasecmp(file + len - n, ending, n) == 0;
+}
+
+size_t names_stem(const char *file)
+{
+    size_t n = strlen(file);
+    for (int i = 3; endings[i]; i++)
+        if (names_ends(file, n, endings[i])) {
+            n -= strlen(endings[i]);
+            break;
+        }
+    return names_ends(file, n, ".mbox") ? n - 5 : n;
+}
+
+/* ---- folder to file ---------------------------------------------------------------------------------------------------------------- */
+
+/* The dot of an ending that means something; len if there is none. */
+static size_t ending_dot(const char *name, size_t len)
+{
+    for (int i = 0; endings[i]; i++)
+        if (names_ends(name, len, endings[i]))
+            return len - strlen(endings[i]);
+    return len;
+}
+
+void names_encode(const char *name, size_t len, struct text *out)
+{
+    size_t dot = ending_dot(name, len), start = out->len;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)name[i];
+        char hex[4];
+        int plain = c >= ' ' && c != 0x7f && c != '/' && c != '%' && !(c == '.' && (i == 0 || i == dot));
+        snprintf(hex, sizeof hex, "%%%02X", c);
+        if (out->len - start > FILE_NAME_MAX - 4) { /* a directory of its own for what fits no more */
+            text_add(out, "%/", 2);
+            start = out->len;
+            plain = plain && c != '.';
+        }
+        text_add(out, plain ? (const char *)&name[i] : hex, plain ? 1 : 3);
+    }
+}
+
+int names_encode_path(const char *folder, struct text *out)
+{
+    char name[FOLDER_NAME_MAX + 1];
+    size_t len;
+    int rc;
+    for (int first = 1; (rc = cli_path_next(&folder, name, &len)) == 0; first = 0) {
+        if (!first)
+            text_byte(out, '/');
+        names_encode(name, len, out);
+    }
+    return rc == CUBBY_DONE && out->len ? 0 : -1;
+}
+
+/* ---- file to folder ---------------------------------------------------------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *d = c ? strchr(digits, c | 0x20) : NULL;
+    return d ? (int)(d - digits) : -1;
+}
+
+static void decode(const char *file, size_t len, struct text *out)
+{
+    for (size_t i = 0; i < len; i++) {
+        int high = i + 2 < len && file[i] == '%' ? hex_digit(file[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(file[i + 2]) : -1;
+        text_byte(out, low >= 0 ? (char)(high << 4 | low) : file[i]);
+        if (low >= 0)
+            i += 2;
+    }
+}
+
+/* C1 controls are control characters too. */
+static int is_allowed(const char *s, size_t n, uint32_t code)
+{
+    int wrong = code == 0xfffd && !(n == 3 && memcmp(s, "\xef\xbf\xbd", 3) == 0);
+    return !wrong && code >= 0x20 && code != 0x7f && !(code >= 0x80 && code < 0xa0);
+}
+
+int names_decode(const char *file, size_t len, struct text *out)
+{
+    struct text raw = {0};
+    size_t start = out->len;
+    int changed = 0;
+    decode(file, len, &raw);
+    for (size_t i = 0, n; i < raw.len; i += n) {
+        uint32_t code;
+        n = text_next(raw.data + i, raw.len - i, &code);
+        int ok = is_allowed(raw.data + i, n, code);
+        changed |= !ok;
+        if (out->len - start + n > FOLDER_NAME_MAX) {
+            changed = 1;
+            break;
+        }
+        text_add(out, ok ? raw.data + i : "_", ok ? n : 1);
+    }
+    if (out->len == start) {
+        text_byte(out, '_');
+        changed = 1;
+    }
+    text_release(&raw);
+    return changed;
+}

@@ -1,0 +1,144 @@
+#include "archive/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define BUFFER (256u << 10)
+
+static int make_directory(const char *path)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return CLI_OK;
+    if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return CLI_OK;
+    if (errno == EEXIST) {
+        cli_error("%s: is in the way: not a directory", path);
+        return CLI_FAIL;
+    }
+    return cli_system_error(path);
+}
+
+int outfile_make_parents(const char *base, const char *path)
+{
+    char *copy = cli_strdup(path);
+    int rc = CLI_OK;
+    for (char *slash = strchr(copy + strlen(base) + 1, '/'); slash && rc == CLI_OK; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        rc = make_directory(copy);
+        *slash = '/';
+    }
+    free(copy);
+    return rc;
+}
+
+int outfile_open(struct outfile *f, const char *path)
+{
+    *f = (struct outfile)OUTFILE_INIT;
+    if (strcmp(path, "-") == 0) {
+        f->fd = STDOUT_FILENO;
+    } else {
+        const char *slash = strrchr(path, '/');
+        f->temp = cli_printf("%.*s.cubby-XXXXXX", slash ? (int)(slash + 1 - path) : 0, path);
+        f->fd = mkostemp(f->temp, O_CLOEXEC);
+        if (f->fd < 0) {
+            int rc = cli_system_error(path);
+            free(f->temp);
+            f->temp = NULL;
+            return rc;
+        }
+        f->seekable = 1;
+    }
+    f->path = cli_strdup(path);
+    f->buf = cli_malloc(BUFFER);
+    return CLI_OK;
+}
+
+static int write_all(struct outfile *f, const uint8_t *p, size_t n)
+{
+    while (n) {
+        ssize_t put = write(f->fd, p, n);
+        if (put < 0 && errno == EINTR && cli_interrupted != SIGPIPE)
+            continue;
+        if (put < 0)
+            return -1;
+        p += put;
+        n -= (size_t)put;
+        f->offset += (uint64_t)put;
+    }
+    return 0;
+}
+
+static int flush(struct outfile *f)
+{
+    size_t n = f->len;
+    f->len = 0;
+    return write_all(f, f->buf, n);
+}
+
+int outfile_write(void *outfile, const void *p, size_t n)
+{
+    struct outfile *f = outfile;
+    if (n > BUFFER - f->len && flush(f) != 0)
+        return -1;
+    if (n >= BUFFER)
+        return write_all(f, p, n);
+    memcpy(f->buf + f->len, p, n);
+    f->len += n;
+    return 0;
+}
+
+uint64_t outfile_tell(const struct outfile *f)
+{
+    return f->offset + f->len;
+}
+
+int outfile_cut(struct outfile *f, uint64_t offset)
+{
+    if (offset >= f->offset) {
+        f->len = (size_t)(offset - f->offset);
+        return 0;
+    }
+    if (!f->seekable || ftruncate(f->fd, (off_t)offset) != 0 || lseek(f->fd, (off_t)offset, SEEK_SET) < 0)
+        return -1;
+    f->offset = offset;
+    f->len = 0;
+    return 0;
+}
+
+int outfile_commit(struct outfile *f, int replace)
+{
+    if (flush(f) != 0)
+        return cli_system_error(f->path);
+    if (!f->temp)
+        return CLI_OK;
+    if (fdatasync(f->fd) != 0)
+        return cli_system_error(f->path);
+    int rc = replace ? rename(f->temp, f->path) : renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE);
+    if (rc != 0 && !replace && errno == EINVAL) /* a file system that cannot: a hard link does not replace either */
+        rc = link(f->temp, f->path) == 0 ? unlink(f->temp) : -1;
+    if (rc != 0)
+        return cli_system_error(f->path);
+    free(f->temp);
+    f->temp = NULL;
+    return CLI_OK;
+}
+
+void outfile_release(struct outfile *f)
+{
+    if (f->temp)
+        unlink(f->temp);
+    if (f->fd >= 0 && f->fd != STDOUT_FILENO)
+        close(f->fd);
+    free(f->temp);
+    free(f->path);
+    free(f->buf);
+    *f = (struct outfile)OUTFILE_INIT;
+}

@@ -1,0 +1,31 @@
+/* outfile.h - a file that is written under a temporary name and gets its own when it is whole. */
+#ifndef CUBBY_TOOLS_OUTFILE_H
+#define CUBBY_TOOLS_OUTFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct outfile {
+    int fd; /* -1: none */
+    int seekable;
+    char *path, *temp; /* temp NULL: standard output */
+    uint8_t *buf;
+    size_t len;
+    uint64_t offset; /* of buf[0] */
+};
+#define OUTFILE_INIT {-1, 0, NULL, NULL, NULL, 0, 0}
+
+/* Makes the directories between base and path (no link is followed there); path "-" is standard output. 0 or an exit code, printed. */
+int outfile_make_parents(const char *base, const char *path);
+int outfile_open(struct outfile *f, const char *path);
+/* An mbox_sink_fn: 0, or -1 with errno. */
+int outfile_write(void *outfile, const void *p, size_t n);
+/* Bytes written so far; takes back what came after an offset. -1: standard output cannot. */
+uint64_t outfile_tell(const struct outfile *f);
+int outfile_cut(struct outfile *f, uint64_t offset);
+/* Syncs it and gives it its name; without `replace` only if that is free. 0 or an exit code, printed. */
+int outfile_commit(struct outfile *f, int replace);
+/* Removes it if it was not committed; always to be called. */
+void outfile_release(struct outfile *f);
+
+#endif

@@ -1,0 +1,538 @@
+#include "archive/pipeline.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "archive/digest.h"
+#include "cli.h"
+
+#define SLOTS          48
+#define IN_FLIGHT      (10u << 20) /* raw bytes that wait or are worked on */
+#define STREAM_BYTES   (512u << 10)
+#define WORKERS_MAX    8
+#define READER_STOP_MS 500
+
+enum { FREE, READY, WORKING, DONE };
+
+/* A big message on its way from the reader to its worker: one buffer that is full or empty. */
+struct stream {
+    uint8_t *buf;
+    size_t len;
+    int ended;  /* no more bytes come */
+    int failed; /* ... because the file could not be read on */
+};
+
+struct pipeline {
+    struct pipeline_options o;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* anything below */
+    struct job slots[SLOTS];
+    uint64_t head, work, tail; /* handed out, given to a worker, filled: each counts up; slot = n % SLOTS */
+    size_t in_flight;
+    struct stream stream;
+    int ended;
+    atomic_int stop;
+    atomic_uint_fast64_t taken;
+    pthread_t reader, workers[WORKERS_MAX];
+    int worker_count;
+};
+
+static struct job *slot(struct pipeline *p, uint64_t n)
+{
+    return &p->slots[n % SLOTS];
+}
+
+static void wait_ms(struct pipeline *p, int ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&p->changed, &p->lock, &t);
+}
+
+/* ---- workers ------------------------------------------------------------------------------------------------------------------------- */
+
+static int note_failure(cubby_store *store, struct job *job, int code)
+{
+    job->code = code;
+    cubby_last_error(store, &job->error);
+    return code;
+}
+
+static int fresh_message(cubby_store *store, cubby_message **m)
+{
+    if (!*m)
+        return cubby_message_new(store, m);
+    cubby_message_reset(*m);
+    return 0;
+}
+
+int pipeline_feed(cubby_store *store, struct job *job)
+{
+    int rc = fresh_message(store, &job->message);
+    if (rc == 0)
+        rc = cubby_message_write(job->message, job->letter.p, job->letter.n);
+    if (rc == 0)
+        rc = cubby_message_finish(job->message);
+    if (rc < 0)
+        return note_failure(store, job, rc);
+    job->fed = 1;
+    return 0;
+}
+
+static void work_small(struct pipeline *p, struct job *job)
+{
+    letter_decode(job->raw, job->raw_len, &job->item, &job->letter);
+    job->skip = (size_t)(job->letter.p - job->raw);
+    if (p->o.store && !(p->o.known && p->o.known(p->o.arg, job)))
+        (void)pipeline_feed(p->o.store, job);
+}
+
+/* One of the two things that a big message with a block can turn out to be: all its bytes, or those behind the block. */
+struct variant {
+    cubby_store *store;
+    cubby_message *message;
+    struct digest *digest;
+    uint64_t size;
+    uint8_t held[2]; /* last bytes, held back if `hold` */
+    size_t hold, held_len;
+    int code;
+};
+
+static void variant_put(struct variant *v, const uint8_t *p, size_t n)
+{
+    digest_add(v->digest, p, n);
+    v->size += n;
+    if (v->store && v->code == 0 && n)
+        v->code = cubby_message_write(v->message, p, n);
+}
+
+static void variant_add(struct variant *v, const uint8_t *p, size_t n)
+{
+    if (n >= v->hold) {
+        variant_put(v, v->held, v->held_len);
+        variant_put(v, p, n - v->hold);
+        memcpy(v->held, p + n - v->hold, v->hold);
+        v->held_len = v->hold;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) { /* here hold is 2 and n is 1 */
+        if (v->held_len == v->hold) {
+            variant_put(v, v->held, 1);
+            v->held[0] = v->held[1];
+            v->held_len--;
+        }
+        v->held[v->held_len++] = p[i];
+    }
+}
+
+static void variant_begin(struct variant *v, cubby_store *store, cubby_message *reuse, size_t hold)
+{
+    *v = (struct variant){.store = store, .message = reuse, .digest = digest_new(), .hold = hold};
+    if (store)
+        v->code = fresh_message(store, &v->message);
+}
+
+static int variant_matches(const struct variant *v, const struct block *b)
+{
+    uint8_t hash[16];
+    digest_end(v->digest, hash);
+    return v->held_len == v->hold && memcmp(v->held, v->hold == 2 ? "\r\n" : "\n", v->hold) == 0 && memcmp(hash, b->hash, 16) == 0;
+}
+
+/* The next bytes of the stream into the worker's hands; 0 at its end. */
+static size_t stream_take(struct pipeline *p, uint8_t *into)
+{
+    pthread_mutex_lock(&p->lock);
+    while (!p->stream.len && !p->stream.ended && !p->stop)
+        pthread_cond_wait(&p->changed, &p->lock);
+    size_t n = p->stop ? 0 : p->stream.len;
+    memcpy(into, p->stream.buf, n);
+    p->stream.len = 0;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+static void big_result(struct pipeline *p, struct job *job, struct variant *v)
+{
+    job->letter.n = v->size;
+    digest_end(v->digest, job->letter.hash);
+    job->message = v->message;
+    v->message = NULL;
+    if (p->o.store && v->code == 0)
+        v->code = cubby_message_finish(job->message);
+    if (v->code < 0)
+        note_failure(p->o.store, job, v->code);
+    job->fed = p->o.store && v->code == 0;
+}
+
+static void work_big(struct pipeline *p, struct job *job)
+{
+    struct variant whole, inner;
+    struct block b;
+    int has = block_parse((char *)job->raw, job->raw_len, &b);
+    uint8_t *buf = cli_malloc(STREAM_BYTES);
+    variant_begin(&whole, p->o.store, job->message, 0);
+    variant_add(&whole, job->raw, job->raw_len);
+    if (has) {
+        variant_begin(&inner, p->o.store, NULL, (size_t)b.added);
+        variant_add(&inner, job->raw + b.len, job->raw_len - b.len);
+    }
+    for (size_t n; (n = stream_take(p, buf)) > 0;) {
+        variant_add(&whole, buf, n);
+        if (has)
+            variant_add(&inner, buf, n);
+    }
+    free(buf);
+    job->letter = (struct letter){.p = NULL};
+    int inside = has && variant_matches(&inner, &b);
+    letter_state((char *)job->raw, job->raw_len, &job->item, inside ? &b : NULL, &job->letter);
+    job->skip = inside ? b.len : 0;
+    big_result(p, job, inside ? &inner : &whole);
+    digest_free(&whole.digest);
+    cubby_message_free(&whole.message);
+    if (has) {
+        digest_free(&inner.digest);
+        cubby_message_free(&inner.message);
+        cli_flags_release(&b.flags);
+    }
+}
+
+static struct job *take_work(struct pipeline *p)
+{
+    for (; p->work < p->tail; p->work++) {
+        struct job *job = slot(p, p->work);
+        if (job->state == READY) {
+            p->work++;
+            job->state = WORKING;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+static void *worker(void *arg)
+{
+    struct pipeline *p = arg;
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop) {
+        struct job *job = take_work(p);
+        if (!job && p->ended)
+            break;
+        if (!job) {
+            pthread_cond_wait(&p->changed, &p->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&p->lock);
+        if (job->big)
+            work_big(p, job);
+        else
+            work_small(p, job);
+        pthread_mutex_lock(&p->lock);
+        if (job->big && p->stream.failed)
+            job->kind = JOB_FAILED;
+        job->state = DONE;
+        pthread_cond_broadcast(&p->changed);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* ---- the reader ---------------------------------------------------------------------------------------------------------------------- */
+
+struct reading {
+    struct pipeline *p;
+    size_t file;
+    struct source *src;
+    struct mbox *mbox;
+    uint64_t taken_before; /* bytes of the files before this one */
+};
+
+/* A free slot at the tail, not yet visible to others; NULL: stop. */
+static struct job *next_slot(struct reading *r, int kind)
+{
+    struct pipeline *p = r->p;
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && (slot(p, p->tail)->state != FREE || (p->in_flight > 0 && p->in_flight >= IN_FLIGHT)))
+        pthread_cond_wait(&p->changed, &p->lock);
+    struct job *job = p->stop ? NULL : slot(p, p->tail);
+    pthread_mutex_unlock(&p->lock);
+    if (!job)
+        return NULL;
+    cubby_message *message = job->message;
+    *job = (struct job){.kind = kind, .file = r->file, .message = message, .error.offset = UINT64_MAX};
+    if (r->mbox)
+        job->dialect = mbox_dialect(r->mbox);
+    return job;
+}
+
+static void publish(struct pipeline *p, struct job *job, int state)
+{
+    pthread_mutex_lock(&p->lock);
+    job->state = state;
+    p->in_flight += job->raw_len;
+    p->tail++;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void append(struct job *job, const uint8_t *p, size_t n)
+{
+    if (job->raw_cap - job->raw_len < n) {
+        size_t cap = job->raw_len ? 2 * (job->raw_len + n) : n;
+        job->raw = cli_realloc(job->raw, cap);
+        job->raw_cap = cap;
+    }
+    memcpy(job->raw + job->raw_len, p, n);
+    job->raw_len += n;
+}
+
+static void stream_put(struct pipeline *p, const uint8_t *data, size_t n)
+{
+    pthread_mutex_lock(&p->lock);
+    while (n && !p->stop) {
+        while (p->stream.len && !p->stop)
+            pthread_cond_wait(&p->changed, &p->lock);
+        size_t step = n < STREAM_BYTES ? n : STREAM_BYTES;
+        memcpy(p->stream.buf, data, step);
+        p->stream.len = step;
+        data += step;
+        n -= step;
+        pthread_cond_broadcast(&p->changed);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* The rest of a message that is too big to be kept. Returns as mbox_read does at the end. */
+static int stream_rest(struct reading *r, struct job *job)
+{
+    struct pipeline *p = r->p;
+    const uint8_t *data;
+    size_t n;
+    int rc = 0;
+    job->big = 1;
+    p->stream.ended = p->stream.failed = 0;
+    p->stream.len = 0;
+    publish(p, job, READY);
+    while (!p->stop && (rc = mbox_read(r->mbox, &data, &n)) == 0)
+        stream_put(p, data, n);
+    pthread_mutex_lock(&p->lock);
+    while (p->stream.len && !p->stop)
+        pthread_cond_wait(&p->changed, &p->lock);
+    if (rc < 0)
+        snprintf(job->reason, sizeof job->reason, "the message is not whole: %s", mbox_error(r->mbox));
+    p->stream.failed = rc < 0;
+    p->stream.ended = 1;
+    pthread_cond_broadcast(&p->changed);
+    while (job->state != DONE && job->state != FREE && !p->stop) /* the stream belongs to one message at a time */
+        pthread_cond_wait(&p->changed, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    return rc;
+}
+
+static int push_failure(struct reading *r, const struct mbox_item *item, const char *fmt, const char *why)
+{
+    struct job *job = next_slot(r, JOB_FAILED);
+    if (!job)
+        return -1;
+    if (item)
+        job->item = *item;
+    snprintf(job->reason, sizeof job->reason, fmt, why);
+    publish(r->p, job, DONE);
+    return -1;
+}
+
+static int read_message(struct reading *r, const struct mbox_item *item)
+{
+    const uint8_t *data;
+    size_t n;
+    int rc;
+    struct job *job = next_slot(r, JOB_MESSAGE);
+    if (!job)
+        return -1;
+    job->item = *item;
+    job->seekable = source_seekable(r->src);
+    while ((rc = mbox_read(r->mbox, &data, &n)) == 0) {
+        append(job, data, n);
+        if (job->raw_len > PIPELINE_BIG)
+            return stream_rest(r, job) < 0 ? -1 : 0;
+    }
+    if (rc < 0) {
+        free(job->raw);
+        job->raw = NULL;
+        job->raw_len = job->raw_cap = 0;
+        return push_failure(r, item, "the message is not whole: %s", mbox_error(r->mbox));
+    }
+    publish(r->p, job, READY);
+    return 0;
+}
+
+/* 0: the file is read to its end. */
+static int read_mbox(struct reading *r)
+{
+    struct mbox_item item;
+    int rc = mbox_open(r->src, r->p->o.dialect, &r->mbox);
+    if (rc < 0)
+        return push_failure(r, NULL, "%s", mbox_error(r->mbox));
+    struct job *job = next_slot(r, JOB_FILE);
+    if (!job)
+        return -1;
+    publish(r->p, job, DONE);
+    while (rc == 0) {
+        rc = mbox_next(r->mbox, &item);
+        if (rc < 0)
+            push_failure(r, &(struct mbox_item){.offset = mbox_offset(r->mbox)}, "%s", mbox_error(r->mbox));
+        else if (rc == 0)
+            rc = read_message(r, &item);
+        atomic_store(&r->p->taken, r->taken_before + source_taken(r->src));
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+static void read_file(struct reading *r)
+{
+    const struct tree_file *f = &r->p->o.tree->files[r->file];
+    if (f->error) {
+        push_failure(r, NULL, "%s", strerror(f->error));
+        return;
+    }
+    r->src = source_open(f->path);
+    if (!r->src) {
+        push_failure(r, NULL, "%s", strerror(errno));
+        return;
+    }
+    (void)read_mbox(r);
+    r->taken_before += source_taken(r->src);
+    mbox_close(&r->mbox);
+    source_close(&r->src);
+}
+
+static void *reader(void *arg)
+{
+    struct pipeline *p = arg;
+    struct reading r = {.p = p};
+    for (r.file = 0; r.file < p->o.tree->count && !p->stop; r.file++)
+        read_file(&r);
+    pthread_mutex_lock(&p->lock);
+    p->ended = 1;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* ---- the caller's side --------------------------------------------------------------------------------------------------------------- */
+
+struct pipeline *pipeline_start(const struct pipeline_options *o)
+{
+    struct pipeline *p = cli_malloc(sizeof *p);
+    memset(p, 0, sizeof *p);
+    p->o = *o;
+    p->stream.buf = cli_malloc(STREAM_BYTES);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (int)cores;
+    for (int i = 0; i < count; i++)
+        p->worker_count += pthread_create(&p->workers[p->worker_count], NULL, worker, p) == 0;
+    if (p->worker_count == 0 || pthread_create(&p->reader, NULL, reader, p) != 0)
+        cli_no_memory();
+    return p;
+}
+
+int pipeline_next(struct pipeline *p, int timeout_ms, struct job **out)
+{
+    pthread_mutex_lock(&p->lock);
+    struct job *job = slot(p, p->head);
+    int ready = p->head < p->tail && job->state == DONE;
+    if (!ready && !(p->ended && p->head == p->tail)) {
+        wait_ms(p, timeout_ms);
+        ready = p->head < p->tail && job->state == DONE;
+    }
+    int rc = ready ? 0 : p->ended && p->head == p->tail ? 1 : 2;
+    if (ready) {
+        p->head++;
+        *out = job;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return rc;
+}
+
+void pipeline_drop(struct pipeline *p, struct job *job)
+{
+    free(job->raw);
+    job->raw = NULL;
+    job->letter.p = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->in_flight -= job->raw_len;
+    job->raw_len = job->raw_cap = 0;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pipeline_release(struct pipeline *p, struct job *job)
+{
+    pipeline_drop(p, job);
+    letter_release(&job->letter);
+    pthread_mutex_lock(&p->lock);
+    job->state = FREE;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+uint64_t pipeline_taken(struct pipeline *p)
+{
+    return atomic_load(&p->taken);
+}
+
+/* The reader may hang in a read from a terminal or a pipe: then the process's end will end it. */
+static int join_reader(struct pipeline *p)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_nsec += READER_STOP_MS * 1000000L;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return pthread_timedjoin_np(p->reader, NULL, &t);
+}
+
+void pipeline_stop(struct pipeline **pp)
+{
+    struct pipeline *p = *pp;
+    if (!p)
+        return;
+    *pp = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->stop = 1;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->worker_count; i++)
+        pthread_join(p->workers[i], NULL);
+    int stuck = join_reader(p);
+    for (int i = 0; i < SLOTS; i++) {
+        cubby_message_free(&p->slots[i].message);
+        if (stuck)
+            continue;
+        letter_release(&p->slots[i].letter);
+        free(p->slots[i].raw);
+    }
+    if (stuck)
+        return;
+    free(p->stream.buf);
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}

@@ -1,0 +1,225 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/archive.h"
+#include "archive/exporter.h"
+#include "archive/names.h"
+#include "json.h"
+#include "text.h"
+
+enum { OPT_FORMAT = 1, OPT_FOLDER, OPT_NO_SUBFOLDERS, OPT_UIDS, OPT_SINCE, OPT_BEFORE, OPT_VERBATIM, OPT_FORCE };
+
+static const struct option options[] = {
+    {"format", required_argument, NULL, OPT_FORMAT}, {"folder", required_argument, NULL, OPT_FOLDER},
+    {"no-subfolders", no_argument, NULL, OPT_NO_SUBFOLDERS}, {"uids", required_argument, NULL, OPT_UIDS},
+    {"since", required_argument, NULL, OPT_SINCE},   {"before", required_argument, NULL, OPT_BEFORE},
+    {"verbatim", no_argument, NULL, OPT_VERBATIM},   {"force", no_argument, NULL, OPT_FORCE},
+    {NULL, 0, NULL, 0},
+};
+
+struct request {
+    struct export_options export;
+    const char *format, *folder;
+    int no_subfolders;
+    /* where to */
+    char *dest;   /* without '/' at its end */
+    int one_file; /* dest is a file */
+    struct export_folder *folders;
+    size_t count;
+};
+
+static void read_options(int argc, char **argv, struct request *r)
+{
+    int16_t zone;
+    for (int o; (o = cli_option(argc, argv, "", options)) != -1;) {
+        if (o == OPT_FORMAT)
+            r->format = optarg;
+        else if (o == OPT_FOLDER)
+            r->folder = optarg;
+        else if (o == OPT_NO_SUBFOLDERS)
+            r->no_subfolders = 1;
+        else if (o == OPT_UIDS)
+            r->export.uids = optarg;
+        else if (o == OPT_VERBATIM)
+            r->export.verbatim = 1;
+        else if (o == OPT_FORCE)
+            r->export.force = 1;
+        else if (o == OPT_SINCE)
+            r->export.has_since = (cli_date("--since", optarg, &r->export.since, &zone), 1);
+        else if (o == OPT_BEFORE)
+            r->export.has_before = (cli_date("--before", optarg, &r->export.before, &zone), 1);
+    }
+    if (r->folder)
+        archive_check_folder("--folder", r->folder);
+    if (r->export.uids && !r->folder)
+        cli_usage_error("--uids needs --folder: uids are those of one folder");
+    if (r->export.uids)
+        r->no_subfolders = 1;
+}
+
+/* ---- where to ---------------------------------------------------------------------------------------------------------------------- */
+
+/* DEST is a file for one folder without its subfolders, unless a directory of that name is there. */
+static void find_destination(struct request *r, const char *dest)
+{
+    struct stat st;
+    size_t n = strlen(dest);
+    int slash = n > 0 && dest[n - 1] == '/', single = r->folder && r->no_subfolders;
+    if (n == 0)
+        cli_usage_error("DEST is empty");
+    if (strcmp(dest, "-") == 0 && !single)
+        cli_usage_error("standard output takes one folder: --folder FOLDER --no-subfolders");
+    if (strcmp(dest, "-") == 0 && cli.json)
+        cli_usage_error("--json and the mail cannot both go to standard output");
+    r->one_file = single && !slash && !(stat(dest, &st) == 0 && S_ISDIR(st.st_mode));
+    r->dest = cli_strdup(dest);
+    while (n > 1 && r->dest[n - 1] == '/')
+        r->dest[--n] = 0;
+}
+
+static char *file_of(const struct request *r, const char *folder)
+{
+    struct text path = {0};
+    if (r->one_file)
+        return cli_strdup(r->dest);
+    text_add(&path, r->dest, strlen(r->dest));
+    text_byte(&path, '/');
+    names_encode_path(folder, &path);
+    text_add(&path, ".mbox", 5);
+    return path.data;
+}
+
+static int add_folder(void *arg, const char *path, int depth, const cubby_folder *f)
+{
+    struct request *r = arg;
+    if (depth > 0 && r->no_subfolders)
+        return 0;
+    r->folders = cli_realloc(r->folders, (r->count + 1) * sizeof *r->folders);
+    r->folders[r->count++] = (struct export_folder){cli_strdup(path), file_of(r, path), f->id, f->uidnext, f->bytes};
+    return 0;
+}
+
+static int list_folders(struct request *r, cubby_store *store)
+{
+    cubby_snapshot *snap = NULL;
+    cubby_folder f;
+    int rc = cli_snapshot(store, &snap), code = 0;
+    if (rc == CLI_OK && r->folder) {
+        rc = cli_folder(store, snap, r->folder, &f);
+        char *path = rc == CLI_OK ? cli_path_of(snap, f.id) : NULL; /* INBOX as it is written */
+        if (rc == CLI_OK)
+            add_folder(r, path ? path : r->folder, 0, &f);
+        free(path);
+        if (rc == CLI_OK && !r->no_subfolders)
+            code = cli_walk(snap, f.id, add_folder, r);
+    } else if (rc == CLI_OK) {
+        code = cli_walk(snap, CUBBY_ROOT, add_folder, r);
+    }
+    cubby_snapshot_end(&snap);
+    return code < 0 ? cli_store_error(store, code) : rc;
+}
+
+/* Everything that would be overwritten is found before anything is written. */
+static int check_files(const struct request *r)
+{
+    struct stat st;
+    int rc = CLI_OK;
+    for (size_t i = 0; i < r->count; i++) {
+        const char *file = r->folders[i].file;
+        if (strcmp(file, "-") == 0 || lstat(file, &st) != 0)
+            continue;
+        if (r->export.force && !S_ISDIR(st.st_mode))
+            continue;
+        cli_error("%s: is there already", file);
+        rc = CLI_FAIL;
+    }
+    if (rc != CLI_OK)
+        cli_hint("--force replaces files; nothing was written");
+    return rc;
+}
+
+static int make_destination(const struct request *r)
+{
+    struct stat st;
+    if (r->one_file || mkdir(r->dest, 0777) == 0)
+        return CLI_OK;
+    if (errno == EEXIST && stat(r->dest, &st) == 0 && S_ISDIR(st.st_mode))
+        return CLI_OK;
+    if (errno == EEXIST) {
+        cli_error("%s: is a file; to write one file, name a folder: --folder FOLDER --no-subfolders", r->dest);
+        return CLI_FAIL;
+    }
+    return cli_system_error(r->dest);
+}
+
+/* ---- the report ---------------------------------------------------------------------------------------------------------------------- */
+
+static void print_total(const struct request *r, const struct export_totals *t, double seconds)
+{
+    char size[24];
+    if (cli.json) {
+        json_begin("total");
+        json_uint("expected", t->expected);
+        json_uint("exported", t->exported);
+        json_uint("failed", t->failed);
+        json_uint("files", t->files);
+        json_uint("bytes", t->bytes);
+        json_double("seconds", seconds);
+        json_uint("line_ends_added", t->line_ends_added);
+        json_end();
+        return;
+    }
+    FILE *to = strcmp(r->dest, "-") == 0 ? stderr : stdout;
+    if (cli.quiet)
+        return;
+    fprintf(to, "exported %" PRIu64 " of %" PRIu64 " messages, %s, to %" PRIu64 " file%s in %.1f s", t->exported, t->expected,
+            text_size(t->bytes, size, sizeof size), t->files, t->files == 1 ? "" : "s", seconds);
+    if (t->line_ends_added)
+        fprintf(to, "; %" PRIu64 " did not end with a line end and got one", t->line_ends_added);
+    if (t->failed)
+        fprintf(to, "; %" PRIu64 " failed", t->failed);
+    fprintf(to, "\n");
+}
+
+static int export(struct request *r, cubby_store *store)
+{
+    struct export_totals totals;
+    int64_t began = cli_now_ms();
+    int rc = list_folders(r, store);
+    if (rc == CLI_OK)
+        rc = check_files(r);
+    if (rc == CLI_OK)
+        rc = make_destination(r);
+    if (rc != CLI_OK)
+        return rc;
+    rc = export_run(store, r->one_file ? NULL : r->dest, r->folders, r->count, &r->export, &totals);
+    print_total(r, &totals, (double)(cli_now_ms() - began) / 1000);
+    return rc;
+}
+
+int cmd_export(int argc, char **argv)
+{
+    struct request r = {.format = "mbox"};
+    cubby_store *store = NULL;
+    read_options(argc, argv, &r);
+    char **args = cli_arguments(argc, argv, 2, 2);
+    int rc = archive_format(r.format);
+    if (rc != CLI_OK)
+        return rc;
+    find_destination(&r, args[1]);
+    rc = cli_open(args[0], 0, &store);
+    if (rc == CLI_OK)
+        rc = cli_close(&store, NULL, export(&r, store));
+    for (size_t i = 0; i < r.count; i++) {
+        free(r.folders[i].path);
+        free(r.folders[i].file);
+    }
+    free(r.folders);
+    free(r.dest);
+    return rc;
+}

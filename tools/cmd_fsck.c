@@ -1,0 +1,206 @@
+/* Checks a store. The check changes nothing; --rebuild-index builds the index anew afterwards, when what was found allows it. */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "text.h"
+
+enum { OPT_FULL = 1, OPT_REBUILD, OPT_REPAIR };
+
+struct check {
+    const char *path;
+    unsigned flags;
+    int silent;
+    uint64_t notes, findings, index_findings;
+    cubby_store *names; /* opened for the paths of folders, when a finding asks for one */
+    cubby_snapshot *snap;
+    int names_tried;
+    struct cli_bar bar;
+};
+
+/* ---- findings --------------------------------------------------------------------------------------------------------------------- */
+
+/* Path of a folder, or "#7" if the store cannot tell; owner: the caller. Silent: the check says what is wrong. */
+static char *folder_path(struct check *c, uint64_t folder)
+{
+    if (!c->names_tried) {
+        cubby_options options = CUBBY_OPTIONS_INIT;
+        options.flags = CUBBY_READ_ONLY;
+        c->names_tried = 1;
+        if (cubby_open(c->path, &options, &c->names, NULL) == 0 && cubby_snapshot_begin(c->names, &c->snap) != 0)
+            c->snap = NULL;
+    }
+    char *path = c->snap ? cli_path_of(c->snap, folder) : NULL;
+    return path ? path : cli_printf("#%" PRIu64, folder);
+}
+
+static const char *severity_name(int severity)
+{
+    return severity == CUBBY_ERROR ? "error" : severity == CUBBY_WARNING ? "warning" : "note";
+}
+
+static void finding_json(struct check *c, const cubby_finding *f)
+{
+    json_begin("finding");
+    json_str("code", f->code);
+    json_str("severity", severity_name(f->severity));
+    json_str("file", f->file && *f->file ? f->file : NULL);
+    if (f->offset == UINT64_MAX)
+        json_null("offset");
+    else
+        json_uint("offset", f->offset);
+    if (f->folder) {
+        char *path = folder_path(c, f->folder);
+        json_str("folder", path);
+        free(path);
+    } else {
+        json_null("folder");
+    }
+    if (f->uid)
+        json_uint("uid", f->uid);
+    else
+        json_null("uid");
+    json_str("detail", f->detail);
+    json_end();
+}
+
+static void finding_text(struct check *c, const cubby_finding *f)
+{
+    struct text t = {0};
+    char number[32];
+    text_add(&t, severity_name(f->severity), strlen(severity_name(f->severity)));
+    text_byte(&t, ' ');
+    text_add(&t, f->code, strlen(f->code));
+    if (f->file && *f->file) {
+        text_byte(&t, ' ');
+        text_safe(&t, f->file, strlen(f->file));
+        if (f->offset != UINT64_MAX)
+            text_add(&t, number, (size_t)snprintf(number, sizeof number, "@%" PRIu64, f->offset));
+    }
+    if (f->folder) {
+        char *path = folder_path(c, f->folder);
+        text_byte(&t, ' ');
+        text_safe(&t, path, strlen(path));
+        free(path);
+        if (f->uid)
+            text_add(&t, number, (size_t)snprintf(number, sizeof number, "/%" PRIu32, f->uid));
+    }
+    text_add(&t, ": ", 2);
+    if (f->detail)
+        text_safe(&t, f->detail, strlen(f->detail));
+    puts(t.data);
+    text_release(&t);
+}
+
+static int found(void *arg, const cubby_finding *f)
+{
+    struct check *c = arg;
+    if (f->severity == CUBBY_NOTE) {
+        c->notes++;
+    } else {
+        c->findings++;
+        c->index_findings += f->file && strcmp(f->file, "index") == 0;
+    }
+    if (c->silent || (f->severity == CUBBY_NOTE && cli.quiet))
+        return cli_interrupted != 0;
+    cli_bar_clear(&c->bar);
+    if (cli.json)
+        finding_json(c, f);
+    else
+        finding_text(c, f);
+    return cli_interrupted != 0;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------------------------------ */
+
+static int run_check(struct check *c, cubby_check_result *result)
+{
+    cubby_options options;
+    cubby_error err = {.offset = UINT64_MAX};
+    cli_store_options(&options, CUBBY_READ_ONLY);
+    cli_bar_begin(&c->bar, "checking", CLI_ITEMS);
+    options.progress_arg = &c->bar;
+    options.notice = NULL; /* the check reports it as a finding */
+    int r = cubby_check(c->path, &options, c->flags, found, c, result, &err);
+    cli_bar_clear(&c->bar);
+    cubby_snapshot_end(&c->snap);
+    cubby_close(&c->names);
+    if (r == 0)
+        return CLI_OK;
+    err.code = r;
+    if (!err.path[0])
+        snprintf(err.path, sizeof err.path, "%s", c->path);
+    int rc = cli_report(&err);
+    return rc == CLI_INTERRUPTED ? rc : CLI_FAIL;
+}
+
+/* Builds the index anew and looks again; *fixed and *left are counted. */
+static int rebuild(const struct check *before, uint64_t *fixed, uint64_t *left)
+{
+    struct check after = {.path = before->path, .silent = 1, .names_tried = 1};
+    cubby_store *store = NULL;
+    cubby_check_result result = {0};
+    int rc = cli_open(before->path, CUBBY_REBUILD, &store);
+    if (rc != CLI_OK)
+        return rc;
+    if (cubby_is_read_only(store)) {
+        cli_error("%s: the store may not be written, so its index stays as it is", before->path);
+        return cli_close(&store, NULL, CLI_FAIL);
+    }
+    rc = cli_close(&store, NULL, CLI_OK);
+    if (rc == CLI_OK)
+        rc = run_check(&after, &result);
+    *fixed = before->index_findings - (after.index_findings < before->index_findings ? after.index_findings : before->index_findings);
+    *left = before->findings - *fixed;
+    return rc;
+}
+
+static void print_total(const struct check *c, const cubby_check_result *result, uint64_t fixed, uint64_t left, double seconds)
+{
+    if (cli.json) {
+        json_begin("total");
+        json_uint("findings", c->findings);
+        json_uint("fixed", fixed);
+        json_uint("left", left);
+        json_uint("messages", result->messages);
+        json_double("seconds", seconds);
+        json_uint("notes", c->notes);
+        json_end();
+    } else if (!cli.quiet) {
+        printf("%" PRIu64 " messages, %" PRIu64 " findings, %" PRIu64 " fixed, %" PRIu64 " left, %" PRIu64 " notes, %.2f s\n", result->messages,
+               c->findings, fixed, left, c->notes, seconds);
+    }
+}
+
+int cmd_fsck(int argc, char **argv)
+{
+    static const struct option own[] = {
+        {"full", no_argument, NULL, OPT_FULL}, {"rebuild-index", no_argument, NULL, OPT_REBUILD}, {"repair", no_argument, NULL, OPT_REPAIR}, {0}};
+    struct check c = {0};
+    cubby_check_result result = {0};
+    int wish_rebuild = 0, wish_repair = 0;
+    uint64_t fixed = 0;
+    for (int o; (o = cli_option(argc, argv, "", own)) != -1;) {
+        c.flags |= o == OPT_FULL ? CUBBY_CHECK_FULL : 0;
+        wish_rebuild |= o == OPT_REBUILD;
+        wish_repair |= o == OPT_REPAIR;
+    }
+    c.path = cli_arguments(argc, argv, 1, 1)[0];
+    if (wish_repair) {
+        cli_error("%s: this version checks segments and rebuilds the index, but does not repair segments yet; nothing was done", c.path);
+        cli_hint("`cubby fsck --rebuild-index STORE` puts a damaged index right");
+        return CLI_FAIL;
+    }
+    int64_t start = cli_now_ms();
+    int rc = run_check(&c, &result);
+    uint64_t left = c.findings;
+    if (rc == CLI_OK && wish_rebuild)
+        rc = rebuild(&c, &fixed, &left);
+    if (rc != CLI_OK)
+        return rc;
+    print_total(&c, &result, fixed, left, (double)(cli_now_ms() - start) / 1000);
+    return left ? CLI_LEFT : fixed ? CLI_NEGATIVE : CLI_OK;
+}

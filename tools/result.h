@@ -1,0 +1,26 @@
+/* result.h - what commands that change messages print. */
+#ifndef CUBBY_TOOLS_RESULT_H
+#define CUBBY_TOOLS_RESULT_H
+
+#include "cubby.h"
+
+/* "3 messages flagged: 1:3, modseq 13", or {"modseq":13,"uids":"1:3","new_uids":"7:9","uidvalidity":1}; new_uids may be NULL. Returns
+ * the exit code. */
+int result_print(const char *done, uint64_t modseq, const cubby_uidset *uids, const cubby_uidset *new_uids, uint32_t uidvalidity);
+
+/* A command on messages of a folder: opens the store and a transaction, finds the folder and the uids, calls `act`, commits, prints. */
+struct work {
+    cubby_store *store;
+    cubby_txn *txn;
+    cubby_folder folder;
+    cubby_uidset *uids;
+    cubby_uidset *changed, *new_uids; /* filled by act */
+    uint32_t uidvalidity;             /* of the folder with new_uids */
+    const char *done;                 /* "copied", for the text */
+};
+
+/* Returns an exit code; an error has been printed. */
+typedef int (*work_fn)(struct work *w, void *arg);
+int work_run(const char *store, const char *folder, const char *uids, const char *done, work_fn act, void *arg);
+
+#endif
