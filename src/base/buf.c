@@ -49,8 +49,8 @@ uint8_t *cubby__buf_extend(struct cubby__buf *b, size_t n)
 
 void cubby__buf_add(struct cubby__buf *b, const void *p, size_t n)
 {
-    uint8_t *to = cubby__buf_extend(b, n);
-    if (to && n)
+    uint8_t *to = n ? cubby__buf_extend(b, n) : NULL;
+    if (to)
         memcpy(to, p, n);
 }
 

@@ -49,7 +49,9 @@ struct cubby__reader {
 
 static inline struct cubby__reader cubby__reader(const void *p, size_t n)
 {
-    return (struct cubby__reader){(const uint8_t *)p, (const uint8_t *)p + n, 0};
+    static const uint8_t nothing[1];
+    const uint8_t *at = n ? (const uint8_t *)p : nothing; /* p may be NULL then */
+    return (struct cubby__reader){at, at + n, 0};
 }
 
 uint64_t cubby__read_varint_slow(struct cubby__reader *r);
