@@ -236,5 +236,6 @@
 #define CUBBY__MIME_FIELDS_MAX   (64u << 10)  /* Content-* bytes of parts kept with the structure */
 #define CUBBY__MESSAGE_MEMORY    (256u << 10) /* bytes of finished pieces kept in memory before they go to the spool */
 #define CUBBY__CHECKPOINT_BYTES  (256u << 10) /* record bytes replayed at most */
+#define CUBBY__CHECKPOINT_CLOSE  (64u << 10)  /* ... after a clean stop */
 
 #endif

@@ -8,6 +8,8 @@
  * C5  Log bytes once written are never overwritten, and a segment is never cut below its accepted end.
  * C6  A new segment is complete and synced before it has its name; the old one is synced before that, for the new header vouches for it.
  *
+ * Locks are taken in this order: leadership (s->syncing), w, g. Nobody waits for leadership with w held.
+ *
  * The order of a group: 1 reserve log space, 2 write index pages, 3 append, 4 sync the log (C1), 5 publish; then, if due, a checkpoint. */
 #include <string.h>
 
@@ -75,7 +77,7 @@ static int protect(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__published p;
     cubby__read_published(s, &p);
-    uint64_t commits[2] = {p.commit, s->pending.checkpoint_commit};
+    uint64_t commits[2] = {p.root_commit, s->pending.checkpoint_commit};
     return cubby__pager_protect(s->pager, commits, 2, cubby__oldest_reader(s, p.commit), err);
 }
 
@@ -86,14 +88,31 @@ static struct cubby__commit_node *take_node(struct cubby__store *s)
     return n ? n : cubby__calloc(1, sizeof *n);
 }
 
+/* Another process wrote last, or a write of this one failed: what is published is where to go on from. */
+static int current(struct cubby__store *s, cubby_error *err)
+{
+    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) == s->token && !cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF))
+        return 0;
+    return cubby__index_takeover(s, err);
+}
+
+static void lead_in_turn(struct cubby__store *s);
+static void lead_done(struct cubby__store *s);
+static int roll(struct cubby__store *s, cubby_error *err);
+
 /* Everything that a transaction needs once the lock is held. */
 static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *err)
 {
-    int rc = 0;
-    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token || cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF))
-        rc = cubby__index_takeover(s, err);
-    if (rc == 0 && s->pending.seg_off >= capacity(s))
-        rc = cubby__roll(s, err);
+    int rc = current(s, err);
+    if (rc == 0 && s->pending.seg_off >= capacity(s)) {
+        pthread_mutex_unlock(&s->w); /* leading comes before w */
+        lead_in_turn(s);
+        pthread_mutex_lock(&s->w);
+        rc = current(s, err);
+        if (rc == 0 && s->pending.seg_off >= capacity(s))
+            rc = roll(s, err);
+        lead_done(s);
+    }
     if (rc == 0)
         rc = protect(s, err);
     if (rc != 0)
@@ -165,6 +184,14 @@ void cubby__txn_abort(struct cubby__txn **txnp)
 }
 
 /* ---- the group ---- */
+
+static int is_latched(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    int latched = s->latched;
+    pthread_mutex_unlock(&s->g);
+    return latched;
+}
 
 static void fail_nodes(struct cubby__store *s, struct cubby__commit_node *n, int rc)
 {
@@ -317,7 +344,7 @@ static int sync_log(struct cubby__store *s, const struct cubby__published *targe
 static int lead(struct cubby__store *s, int w_held, cubby_error *err)
 {
     struct cubby__published target;
-    int rc = 0, lazy;
+    int rc = 0, lazy = 0;
     if (!w_held)
         pthread_mutex_lock(&s->w);
     struct cubby__commit_node *nodes = s->queue;
@@ -325,7 +352,7 @@ static int lead(struct cubby__store *s, int w_held, cubby_error *err)
     s->queue_tail = &s->queue;
     if (!nodes) {
         target = s->pending;
-    } else if (s->latched) {
+    } else if (is_latched(s)) {
         fail_nodes(s, nodes, rc = CUBBY_ELATCHED);
     } else {
         rc = write_group(s, nodes, &target, &lazy, err);
@@ -372,14 +399,6 @@ static void lead_done(struct cubby__store *s)
     s->syncing = 0;
     pthread_cond_broadcast(&s->done);
     pthread_mutex_unlock(&s->g);
-}
-
-int cubby__group_flush(struct cubby__store *s, int w_held, cubby_error *err)
-{
-    lead_in_turn(s);
-    int rc = lead(s, w_held, err);
-    lead_done(s);
-    return rc;
 }
 
 /* Until the node's fate is known: whoever finds nobody leading leads. */
@@ -468,8 +487,9 @@ int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
     cubby__free(txn);
     *txnp = NULL;
     rc = wait_for(s, n, err);
-    if (rc == CUBBY_EUNKNOWN && err && err->code != rc)
-        cubby__fail(err, rc, s->path, CUBBY__NO_OFFSET, "syncing the log failed: whether this commit will be there is unknown");
+    if (rc != 0 && err && err->code != rc) /* another thread led the group and has the detail */
+        cubby__fail(err, rc, s->path, CUBBY__NO_OFFSET, rc == CUBBY_EUNKNOWN ? "syncing the log failed: whether this commit will be there is unknown"
+                                                                              : "writing the group of commits that this one was in failed; nothing of it happened");
     pthread_mutex_lock(&s->w);
     give_back(s, n);
     pthread_mutex_unlock(&s->w);
@@ -510,10 +530,10 @@ static int make_segment(struct cubby__store *s, int *named, cubby_error *err)
     return rc;
 }
 
-int cubby__roll(struct cubby__store *s, cubby_error *err)
+/* By the leader, with w held. */
+static int roll(struct cubby__store *s, cubby_error *err)
 {
     int named = 0;
-    lead_in_turn(s);
     int rc = lead(s, 1, err);
     if (rc == 0 && s->pending.durable < s->pending.commit) { /* C6, lazy commits too */
         rc = sync_log(s, &s->pending, err);
@@ -530,38 +550,50 @@ int cubby__roll(struct cubby__store *s, cubby_error *err)
     } else if (named) {
         latch(s); /* it may turn up after a crash and cut off what would follow here */
     }
-    lead_done(s);
     return rc;
 }
 
-/* ---- at rest: called inside a transaction that has logged nothing, so that w and the writer lock are held ---- */
+/* ---- at rest ---- */
 
-int cubby__sync_lazy(struct cubby__store *s, cubby_error *err)
+int cubby__quiesce(struct cubby__store *s, cubby_error *err)
 {
-    int rc = cubby__group_flush(s, 1, err);
-    if (rc != 0 || s->pending.durable >= s->pending.commit)
-        return rc;
-    rc = sync_log(s, &s->pending, err);
+    lead_in_turn(s);
+    pthread_mutex_lock(&s->w);
+    int rc = enter(s, err);
     if (rc != 0) {
-        latch(s);
+        pthread_mutex_unlock(&s->w);
+        lead_done(s);
         return rc;
     }
-    s->pending.durable = s->own_synced = s->pending.commit;
-    cubby__publish(s, &s->pending);
-    return 0;
+    rc = current(s, err);
+    if (rc == 0)
+        rc = lead(s, 1, err);
+    if (rc == 0 && s->pending.durable < s->pending.commit) { /* lazy commits */
+        rc = sync_log(s, &s->pending, err);
+        if (rc != 0) {
+            latch(s);
+        } else {
+            s->pending.durable = s->own_synced = s->pending.commit;
+            cubby__publish(s, &s->pending);
+        }
+    }
+    if (rc != 0)
+        cubby__resume(s);
+    return rc;
+}
+
+void cubby__resume(struct cubby__store *s)
+{
+    pthread_mutex_unlock(&s->w);
+    leave(s);
+    lead_done(s);
 }
 
 int cubby__checkpoint_now(struct cubby__store *s, cubby_error *err)
 {
-    struct cubby__published p;
-    lead_in_turn(s);
-    cubby__read_published(s, &p);
-    p.durable = s->pending.durable;
-    p.checkpoint_seq = s->pending.checkpoint_seq;
-    int rc = cubby__index_checkpoint(s, &p, 1, err);
+    int rc = cubby__index_checkpoint(s, &s->pending, 1, err);
     if (rc == 0)
         cubby__publish(s, &s->pending);
-    lead_done(s);
     return rc;
 }
 

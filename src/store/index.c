@@ -4,7 +4,9 @@
  *     the segments. It is never taken for "empty", and an I/O error is not damage.
  * X2  A checkpoint names a place in the log only after the log is synced up to there; its slot is written after its pages are synced, and it
  *     counts after the slot is synced.
- * X3  A new index has a new nonce; whoever has the old file open goes on reading it until its snapshots end. */
+ * X3  A new index has a new nonce; whoever has the old file open goes on reading it until its snapshots end.
+ * X4  Versions of the tree are told apart by root_commit, which is the published commit; but when a recovery finds numbers used up and no commit,
+ *     it is one more. A checkpoint cannot name such a version: it waits for the next commit. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -215,10 +217,25 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
     return rc;
 }
 
+/* An index that is thrown away unread still proves what was synced (recover.c, R2). */
+static void last_words(struct cubby__store *s, struct cubby__meta *meta)
+{
+    struct cubby__pager *p;
+    cubby_error unused;
+    if (open_pager(s, 0, 0, &p, &unused) != 0)
+        return;
+    cubby__meta_read(p, meta, &unused);
+    cubby__pager_close(&p);
+}
+
 int cubby__index_open(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__meta meta = {0};
-    int rc = s->o.flags & CUBBY_REBUILD ? CUBBY_DONE : use_index(s, &meta, err);
+    int rc = CUBBY_DONE;
+    if (s->o.flags & CUBBY_REBUILD)
+        last_words(s, &meta);
+    else
+        rc = use_index(s, &meta, err);
     if (rc != CUBBY_DONE)
         return rc;
     return rebuild(s, meta.commit, meta.seq + 1, err);
@@ -258,7 +275,7 @@ static int load_pages(struct cubby__store *s, cubby_error *err)
     } else if (rc != CUBBY_DONE) {
         return rc;
     }
-    return cubby__pager_load_live(s->pager, roots, count, s->pending.commit, s->pending.file_pages, err);
+    return cubby__pager_load_live(s->pager, roots, count, s->pending.root_commit, s->pending.file_pages, err);
 }
 
 int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
@@ -302,7 +319,7 @@ int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__publishe
         return 0;
     struct cubby__meta m = {.nonce = cubby__pager_nonce(s->pager), .seq = p.checkpoint_seq + 1, .commit = p.commit, .chain = p.chain, .seg = (uint32_t)p.seg,
                             .seg_nonce = p.seg_nonce, .seg_end = p.seg_off, .pages = p.file_pages, .ceiling = p.ceiling, .root = cubby__published_root(&p)};
-    if (p.durable < p.commit) /* X2: lazy commits */
+    if (p.durable < p.commit || p.root_commit > p.commit) /* X2: lazy commits; X4 */
         return 0;
     int rc = cubby__meta_write(s->pager, &m, err ? err : &local);
     atomic_fetch_add(&s->syncs, 2);

@@ -5,7 +5,8 @@
  *    writing functions are called only under it.
  *  - `g` guards everything under "group side": who syncs, who waits, the process's hold of the writer lock.
  *  - `v` guards the list of snapshots and the pointer to the current pager.
- *  Order of taking: w before g before v. Nobody waits for the disk under g or v. */
+ *  - the leader (who has set `syncing`) writes, syncs and publishes what is queued.
+ *  Order of taking: leadership, w, g, v. Nobody waits for the disk under g or v. */
 #ifndef CUBBY_STORE_INTERNAL_H
 #define CUBBY_STORE_INTERNAL_H
 
@@ -131,12 +132,11 @@ struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);
 
 /* commit.c */
-/* Writes, syncs and publishes everything that is queued; w held or not as said. */
-int cubby__group_flush(struct cubby__store *s, int w_held, cubby_error *err);
-int cubby__roll(struct cubby__store *s, cubby_error *err); /* w held: a new segment */
 void cubby__node_free(struct cubby__commit_node *n);
-/* Inside a transaction that has logged nothing. */
-int cubby__sync_lazy(struct cubby__store *s, cubby_error *err);
+/* Between these two nobody writes or syncs, and everything is durable. Not inside a transaction. */
+int cubby__quiesce(struct cubby__store *s, cubby_error *err);
+void cubby__resume(struct cubby__store *s);
+/* Between them: */
 int cubby__checkpoint_now(struct cubby__store *s, cubby_error *err);
 int cubby__append_proof(struct cubby__store *s, cubby_error *err);
 

@@ -427,47 +427,36 @@ int cubby__store_sync(struct cubby__store *s, cubby_error *err)
     cubby__read_published(s, &p);
     if (p.durable >= p.commit)
         return 0;
-    struct cubby__txn *txn;
-    int rc = cubby__txn_begin(s, 0, &txn, err);
-    if (rc != 0)
-        return rc;
-    rc = cubby__sync_lazy(s, err);
-    cubby__txn_abort(&txn);
+    int rc = cubby__quiesce(s, err);
+    if (rc == 0)
+        cubby__resume(s);
     return rc;
 }
 
 int cubby__store_checkpoint(struct cubby__store *s, cubby_error *err)
 {
-    struct cubby__txn *txn;
     if (s->read_only)
         return cubby__fail(err, CUBBY_EACCES, s->path, CUBBY__NO_OFFSET, "the store is open read-only");
-    int rc = cubby__txn_begin(s, 0, &txn, err);
+    int rc = cubby__quiesce(s, err);
     if (rc != 0)
         return rc;
-    rc = cubby__sync_lazy(s, err);
-    if (rc == 0)
-        rc = cubby__checkpoint_now(s, err);
-    cubby__txn_abort(&txn);
+    rc = cubby__checkpoint_now(s, err);
+    cubby__resume(s);
     return rc;
 }
 
 /* Leaves the log so that the next open finds it proven: what this handle synced, it vouches for. */
 static int stop_cleanly(struct cubby__store *s, cubby_error *err)
 {
-    struct cubby__txn *txn;
-    struct cubby__published p;
-    cubby__read_published(s, &p);
     if (s->latched || cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token)
         return 0; /* somebody else wrote after us, or nobody may */
-    int rc = cubby__txn_begin(s, 0, &txn, err);
+    int rc = cubby__quiesce(s, err);
     if (rc != 0)
         return rc;
-    rc = cubby__sync_lazy(s, err);
-    if (rc == 0 && s->pending.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES))
-        cubby__checkpoint_now(s, err);
-    if (rc == 0)
-        rc = cubby__append_proof(s, err);
-    cubby__txn_abort(&txn);
+    if (s->pending.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_CLOSE))
+        cubby__checkpoint_now(s, err); /* its failure costs the next open time, nothing else */
+    rc = cubby__append_proof(s, err);
+    cubby__resume(s);
     return rc;
 }
 

@@ -379,6 +379,7 @@ static int recover_last(struct replay *r, uint32_t seg, uint32_t next_number, co
     if (t.dropped)
         cubby__notice(r->s, "segment %u: a torn tail of %llu bytes at offset %llu was dropped; no acknowledged commit was in it", seg,
                       (unsigned long long)t.dropped, (unsigned long long)t.valid);
+    raise(&t.ceiling, r->ceiling);           /* announced before `from`, maybe */
     raise(&r->txn.floors.commit, t.ceiling); /* numbers that lazy commits may have shown */
     if (!writing)
         return 0;
@@ -440,8 +441,8 @@ static int replay_segments(struct replay *r, const uint32_t *numbers, size_t cou
             if (r->commit == h.last_commit)
                 r->chain = h.last_chain;
             from = h.frames;
-            raise_floors(&r->txn.floors, &h.floors);
         }
+        raise_floors(&r->txn.floors, &h.floors);
         if (r->rebuild)
             rc = apply_definitions(r, &h);
         if (rc == 0)
@@ -492,13 +493,14 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     r.txn.replay = 1;
     r.txn.view = (struct cubby__view){.store = s, .pager = s->pager, .root = base, .txn = &r.txn, .err = err};
     int rc = cubby__floors_load(s, &base, &r.txn.floors, err);
+    struct cubby__floors before = r.txn.floors;
     if (rc == 0)
         rc = cubby__tree_begin(s->pager, &base, r.commit + 1, err);
     if (rc != 0)
         return rc;
     rc = run(&r, from);
     raise(&r.txn.floors.commit, r.commit);
-    int changed = rc == 0 && r.txn.floors.commit != (from ? from->commit : 0);
+    int changed = rc == 0 && memcmp(&before, &r.txn.floors, sizeof before) != 0; /* there is no record that raises none */
     if (changed)
         rc = cubby__floors_store(s, &r.txn.floors, err);
     if (!changed || rc != 0) {
@@ -507,6 +509,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
             return rc;
     } else {
         cubby__tree_commit(s->pager, &root);
+        raise(&root.commit, r.commit); /* it is the version of the last commit; only without one it is a later one (X4) */
         cubby__set_root(&s->pending, &root);
     }
     s->floors = r.txn.floors;

@@ -45,8 +45,9 @@ void cubby__publish(struct cubby__store *s, const struct cubby__published *p)
 {
     uint64_t next = cubby__current(s) + 1;
     const uint64_t *from = (const uint64_t *)(const void *)p;
+    /* Release: a reader of the slot who sees one of these words also sees that the slot is no longer the current one. */
     for (size_t i = 0; i < CUBBY__STATE_SIZE / 8; i++)
-        atomic_store_explicit(word(s, state_off(next) + 8 * i), from[i], memory_order_relaxed);
+        atomic_store_explicit(word(s, state_off(next) + 8 * i), from[i], memory_order_release);
     cubby__shared_set(s, CUBBY__SHARED_CURRENT_OFF, next);
 }
 

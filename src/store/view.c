@@ -62,15 +62,17 @@ int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_er
 void cubby__view_end(struct cubby__view *view)
 {
     struct cubby__store *s = view->store;
-    if (!view->link)
+    if (!s)
         return;
-    pthread_mutex_lock(&s->v);
-    *view->link = view->next;
-    if (view->next)
-        view->next->link = view->link;
-    view->link = NULL;
-    uint64_t oldest = oldest_view(s);
-    cubby__slot_set(s, oldest == UINT64_MAX ? 0 : oldest + 1);
+    pthread_mutex_lock(&s->v); /* the neighbours in the list write to our link */
+    if (view->link) {
+        *view->link = view->next;
+        if (view->next)
+            view->next->link = view->link;
+        view->link = NULL;
+        uint64_t oldest = oldest_view(s);
+        cubby__slot_set(s, oldest == UINT64_MAX ? 0 : oldest + 1);
+    }
     pthread_mutex_unlock(&s->v);
 }
 
