@@ -97,7 +97,8 @@ void cubby__header_split(const uint8_t *header, size_t len, struct cubby__buf *l
         int g = f.name_len && cubby__is_list_field(header + f.start, f.name_len);
         if (g == group)
             continue;
-        cubby__buf_add(group ? list : rest, header + run, f.start - run);
+        if (f.start > run)
+            cubby__buf_add(group ? list : rest, header + run, f.start - run);
         cubby__buf_varint(runs, f.start - run);
         run = f.start;
         group = g;
@@ -124,7 +125,8 @@ int cubby__header_join(const uint8_t *list, size_t list_len, const uint8_t *rest
         n = cubby__read_varint(&r);
         if (r.bad || (n == 0 && i > 0) || n > cubby__read_left(&in[i & 1]))
             goto corrupt;
-        cubby__buf_add(out, cubby__read_bytes(&in[i & 1], (size_t)n), (size_t)n);
+        if (n)
+            cubby__buf_add(out, cubby__read_bytes(&in[i & 1], (size_t)n), (size_t)n);
     }
     if (out->failed)
         return CUBBY_ENOMEM;

@@ -32,7 +32,8 @@ int cubby__header_join(const uint8_t *list, size_t list_len, const uint8_t *rest
 /* The first field of this name (any case); its value without leading and trailing white space and line end, folding kept. 0 if there is none. */
 int cubby__header_find(const uint8_t *header, size_t len, const char *name, const uint8_t **value, size_t *value_len);
 
-/* RFC 5322 3.3 and the obsolete forms of 4.3; tolerant of comments, missing seconds, missing weekday, two-digit years, zone names. 0 or CUBBY_EINVAL. */
+/* RFC 5322 3.3 and the obsolete forms of 4.3, RFC 850 and asctime (From_ lines); tolerant of comments, missing seconds, a missing or wrong
+ * weekday, short years, zone names; a missing zone counts as UTC. 0 or CUBBY_EINVAL. */
 int cubby__date_parse(const void *text, size_t len, int64_t *seconds, int16_t *zone_minutes);
 
 #endif

@@ -73,7 +73,9 @@ int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roo
     uint64_t pages = atomic_load_explicit(&p->alloc.pages, memory_order_relaxed);
     struct marks m = {.pages = file_pages > pages ? file_pages : pages};
     m.at = cubby__calloc(m.pages, 1);
-    int rc = m.at ? walk_roots(p, &m, roots, count, now, err) : cubby__fail_mem(err);
+    if (!m.at)
+        return cubby__fail_mem(err);
+    int rc = walk_roots(p, &m, roots, count, now, err);
     if (rc == 0)
         rc = reset(p, roots, count, m.pages, err);
     if (rc == 0)

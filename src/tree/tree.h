@@ -110,7 +110,8 @@ struct cubby__slice cubby__cursor_value(const struct cubby__cursor *c);
 
 /* ---- writing ---- */
 
-/* One at a time. Starts from *base (flushed, or what the last cubby__tree_commit gave); pages it makes carry `commit` as birth. */
+/* One at a time. Starts from *base (flushed, or what the last cubby__tree_commit gave); pages it makes carry `commit` as birth, which must be
+ * above base->commit (EINVAL). After an error of put or del (not CUBBY_DONE, not EINVAL) the transaction can only be aborted. */
 int cubby__tree_begin(struct cubby__pager *p, const struct cubby__root *base, uint64_t commit, cubby_error *err);
 /* The tree as the running transaction has it, for cubby__tree_get and cursors. */
 struct cubby__root cubby__tree_now(const struct cubby__pager *p);
@@ -126,8 +127,8 @@ void cubby__tree_abort(struct cubby__pager *p);
  * in root->sum. Not inside a transaction, except that a rebuild (cubby__tree_spill) may. Without a writable file: only the checksums are
  * computed and the pages stay in memory for good, so that readers can walk the root. */
 int cubby__pager_flush(struct cubby__pager *p, struct cubby__root *root, cubby_error *err);
-/* Forgets every unflushed page: the committed transactions that are not flushed have failed. Not inside a transaction. The pages' numbers are lost until the
- * next cubby__pager_load_live. */
+/* Forgets every unflushed page: the committed transactions that are not flushed have failed. Not inside a transaction. The pages' numbers are free
+ * again, and what those commits gave up lives on. (Commits that were flushed and failed later: cubby__pager_load_live.) */
 void cubby__pager_discard(struct cubby__pager *p);
 /* Inside a long transaction: if more than max_dirty pages are unflushed, write them now so that memory stays bounded. The pages are then
  * copied on the next change like any others. Does nothing without a writable file. */

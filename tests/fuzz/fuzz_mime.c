@@ -1,5 +1,6 @@
-/* fuzz_mime.c - any bytes as a message: cut into chunks it has the structure that it has in one, what is encoded is decoded, its header splits and
- * joins; and any bytes as an encoded structure, as runs of a header, as a date, as a Content-Type: refused or sound. The first byte seeds the cuts. */
+/* fuzz_mime.c - any bytes as a message: cut into chunks it has the structure that it has in one, what is encoded is decoded, its header
+ * splits and joins; and any bytes as an encoded structure, as runs of a header, as a date, as a Content-Type: refused or sound. The first
+ * byte seeds the cuts. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -38,7 +38,8 @@ static void fill(uint8_t *p, size_t n, int kind)
 
 START_TEST(round_trip)
 {
-    static const size_t sizes[] = {0, 1, 2, 12, 13, 15, 16, 17, 31, 100, 1000, 65535, 65536, 65537, CUBBY__PIECE_MAX, CUBBY__PIECE_MAX * 8, CUBBY__PIECE_MAX * 8 + 1};
+    static const size_t sizes[] = {0, 1, 2, 12, 13, 15, 16, 17, 31, 100, 1000, 65535, 65536, 65537,
+                                   CUBBY__PIECE_MAX, CUBBY__PIECE_MAX * 8, CUBBY__PIECE_MAX * 8 + 1};
     struct cubby__codec *c = cubby__codec_new();
     uint8_t *in = malloc(CUBBY__PIECE_MAX * 8 + 1), used;
     for (int kind = 0; kind < 3; kind++) {

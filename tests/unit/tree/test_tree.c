@@ -155,8 +155,24 @@ static void transaction(struct world *w, int ops)
     free(next.values);
 }
 
+/* A flush that fails after some of its writes: nothing has happened. */
+static void flush_in_vain(struct world *w)
+{
+    struct cubby__root root = w->tip.root;
+    w->disk.writes_left = (int)rnd(w, 3);
+    int rc = cubby__pager_flush(w->p, &root, NULL);
+    w->disk.writes_left = -1;
+    EXPECT(rc == 0 || rc == CUBBY_ENOSPC);
+    if (rc == 0)
+        w->tip.root = root;
+    EXPECT(root.sum || rc || !root.page);
+    expect_get(w, &w->tip);
+}
+
 static void flush(struct world *w)
 {
+    if (rnd(w, 4) == 0)
+        flush_in_vain(w);
     tree_flush(w->p, &w->tip.root);
     version_copy(w, &w->flushed, &w->tip);
     expect_accounted(w->p, &w->flushed.root);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "os/vfs_mem.h"
 #include "tree/pager.h"
 #include "unit/unit.h"
