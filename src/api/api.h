@@ -36,6 +36,8 @@ struct cubby_message {
     struct cubby__incoming *in;
 };
 
+#define CUBBY__WANT_ALL ((unsigned)(CUBBY_WANT_OBJECT | CUBBY_WANT_LIST | CUBBY_WANT_HEADER | CUBBY_WANT_PARTS))
+
 /* Records a failed call's detail as the store's last error; passes 0 and DONE through. Returns rc. */
 int cubby__api_end(cubby_store *store, const cubby_error *err, int rc);
 /* EINVAL, recorded if there is a store. */

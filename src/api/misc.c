@@ -71,8 +71,10 @@ int cubby__api_nomem(cubby_store *store)
 int cubby_header_next(const char *header, size_t header_len, size_t *pos, const char **name, size_t *name_len, const char **value, size_t *value_len)
 {
     struct cubby__field f;
-    if (!pos || !name || !name_len || !value || !value_len || (!header && header_len))
+    if (!pos || !name || !name_len || !value || !value_len)
         return CUBBY_EINVAL;
+    if (!header)
+        return header_len ? CUBBY_EINVAL : CUBBY_DONE;
     do {
         if (!cubby__field_next((const uint8_t *)header, header_len, pos, &f))
             return CUBBY_DONE;

@@ -6,15 +6,13 @@ struct cubby_scan {
     struct cubby__scan *scan;
 };
 
-#define WANT_ALL (CUBBY_WANT_OBJECT | CUBBY_WANT_LIST | CUBBY_WANT_HEADER | CUBBY_WANT_PARTS)
-
 static int check(cubby_snapshot *snap, const cubby_scan_options *o)
 {
     if (!o)
         return 0;
     if (o->version != CUBBY_SCAN_VERSION)
         return cubby__api_invalid(snap->store, "unknown version of cubby_scan_options");
-    if (o->want & ~(unsigned)WANT_ALL)
+    if (o->want & ~CUBBY__WANT_ALL)
         return cubby__api_invalid(snap->store, "unknown bits in `want`");
     if ((o->flags_set | o->flags_clear) & ~CUBBY_FLAGS_ALL)
         return cubby__api_invalid(snap->store, "unknown system flags");
@@ -46,7 +44,9 @@ int cubby_scan_next(cubby_scan *scan, const cubby_row **out)
     if (!scan || !out)
         return cubby__api_invalid(scan ? scan->snap->store : NULL, "no scan, or nowhere to put the row");
     int rc = cubby__scan_next(scan->scan, out);
-    return rc < 0 ? cubby__api_end(scan->snap->store, scan->snap->view->err, rc) : rc;
+    if (rc < 0 || (!rc && (*out)->damage)) /* the detail of damage can be asked for too */
+        cubby__api_end(scan->snap->store, scan->snap->view->err, rc ? rc : (*out)->damage);
+    return rc;
 }
 
 void cubby_scan_close(cubby_scan **scan)

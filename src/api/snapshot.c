@@ -144,13 +144,14 @@ int cubby_keyword_find(cubby_snapshot *snap, const char *name, uint16_t *out)
 
 /* ---- rows ---- */
 
-#define WANT_ALL (CUBBY_WANT_OBJECT | CUBBY_WANT_LIST | CUBBY_WANT_HEADER | CUBBY_WANT_PARTS)
-
 int cubby_row_get(cubby_snapshot *snap, uint64_t folder, uint32_t uid, unsigned want, const cubby_row **out)
 {
     if (!snap || !out)
         return invalid(snap, "no snapshot, or nowhere to put the row");
-    if (want & ~(unsigned)WANT_ALL)
+    if (want & ~CUBBY__WANT_ALL)
         return invalid(snap, "unknown bits in `want`");
-    return end(snap, cubby__scan_row(snap->view, folder, uid, want, &snap->row, out));
+    int rc = cubby__scan_row(snap->view, folder, uid, want, &snap->row, out);
+    if (!rc && (*out)->damage)
+        end(snap, (*out)->damage); /* its detail can be asked for too */
+    return end(snap, rc);
 }

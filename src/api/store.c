@@ -11,7 +11,8 @@
 
 static int invalid(cubby_error *err, const char *what)
 {
-    return cubby__fail(err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "%s", what);
+    cubby__fail(err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "%s", what);
+    return CUBBY_EINVAL;
 }
 
 /* Copies the options, or their defaults, to *o. */
@@ -139,7 +140,8 @@ int cubby_store_stat(cubby_store *store, cubby_stat *out)
     return cubby__api_end(store, &err, rc);
 }
 
-static int check_mail(const char *path, cubby_options *o, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err)
+static int check_mail(const char *path, cubby_options *o, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
+                      cubby_error *err)
 {
     struct cubby__store *s;
     o->flags |= CUBBY_READ_ONLY;

@@ -149,9 +149,12 @@ static int define(struct cubby__view *view, struct cubby__buf *defs)
     return rc < 0 ? rc : failed ? cubby__fail_mem(view->err) : CUBBY_OK;
 }
 
+/* Also for a store whose INBOX was lost. */
 static int create(struct cubby__txn *txn)
 {
-    return cubby__folder_create(txn, 0, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, NULL);
+    uint64_t id;
+    int rc = cubby__name_get(cubby__txn_view(txn), CUBBY_ROOT, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, &id);
+    return rc != CUBBY_DONE ? rc : cubby__folder_create(txn, CUBBY_ROOT, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, NULL);
 }
 
 /* ---- damage ---- */

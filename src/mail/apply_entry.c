@@ -16,6 +16,12 @@ uint64_t cubby__frame_bytes(uint64_t header, uint64_t payload)
     return header + ((payload + CUBBY__FRAME_ALIGN - 1) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1));
 }
 
+static int broken_row(struct cubby__view *view, const char *what, uint64_t id)
+{
+    return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of %s %llu breaks its format", what,
+                       (unsigned long long)id);
+}
+
 /* ---- PIECE ---- */
 
 static int get_piece(struct cubby__txn *txn, uint64_t id, struct cubby__piece_row *row)
@@ -25,7 +31,7 @@ static int get_piece(struct cubby__txn *txn, uint64_t id, struct cubby__piece_ro
     size_t len;
     int rc = cubby__view_get(view, key, cubby__key_piece(key, id), value, &len);
     if (!rc && cubby__piece_row_decode(value, len, row))
-        rc = cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index row of piece %llu breaks its format", (unsigned long long)id);
+        rc = broken_row(view, "piece", id);
     return rc;
 }
 
@@ -67,7 +73,7 @@ static int get_object(struct cubby__txn *txn, uint64_t id, struct cubby__object_
     size_t len;
     int rc = cubby__view_get(view, key, cubby__key_object(key, id), value, &len);
     if (!rc && cubby__object_row_decode(value, len, row))
-        rc = cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index row of object %llu breaks its format", (unsigned long long)id);
+        rc = broken_row(view, "object", id);
     return rc;
 }
 
@@ -105,8 +111,8 @@ static int add_ref(struct cubby__txn *txn, uint64_t id, struct cubby__object_row
     uint64_t before = row->refs;
     int rc = CUBBY_OK;
     if (add < 0 && !before)
-        return cubby__fail(cubby__txn_err(txn), CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index counts too few references of object %llu",
-                           (unsigned long long)id);
+        return cubby__fail(cubby__txn_err(txn), CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET,
+                           "too few references of object %llu are counted", (unsigned long long)id);
     row->refs = add > 0 ? before + 1 : before - 1;
     int64_t live = (row->refs != 0) - (before != 0);
     if (live)

@@ -103,7 +103,7 @@ int cubby__changes_next(struct cubby__changes *c, cubby_change *out)
     size_t n = cubby__keynum_get(k.p + c->prefix_len, k.n - c->prefix_len, &modseq);
     if (!n || k.n != c->prefix_len + n + 4 ||
         cubby__change_decode(v.p, v.n, modseq, cubby__get32be(k.p + c->prefix_len + n), &c->keywords, out))
-        return cubby__fail(c->cursor.err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a change row of the index breaks its format");
+        return cubby__fail(c->cursor.err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a change row breaks its format");
     if (out->kind == CUBBY_CHANGE_VANISHED)
         out->exact = c->exact;
     else

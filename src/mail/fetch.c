@@ -14,7 +14,8 @@ int cubby__fetch_corrupt(const struct cubby__view *view, const struct cubby__pla
 {
     char path[32];
     snprintf(path, sizeof path, CUBBY__DIR_SEGMENTS "/%08u.seg", place->seg);
-    return cubby__fail(view->err, CUBBY_ECORRUPT, path, place->off, "%s %llu", what, (unsigned long long)id);
+    cubby__fail(view->err, CUBBY_ECORRUPT, path, place->off, "%s %llu", what, (unsigned long long)id);
+    return CUBBY_ECORRUPT;
 }
 
 void cubby__fetch_init(struct cubby__fetch *f, const struct cubby__view *view)

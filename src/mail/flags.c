@@ -254,7 +254,9 @@ static int log_plan(struct plan *p, struct cubby__txn *txn, uint64_t folder)
 {
     struct writer w = {.txn = txn, .folder = folder};
     uint32_t *uids = order(p);
-    int rc = uids ? CUBBY_OK : cubby__fail_mem(cubby__txn_err(txn));
+    int rc = CUBBY_OK;
+    if (!uids)
+        return cubby__fail_mem(cubby__txn_err(txn));
     for (size_t i = 0; i < p->set_count && !rc; i++) {
         const struct set *s = set_at(p, i);
         rc = write_run(&w, uids + s->start, s->count, p->bytes.data + s->off, s->len);

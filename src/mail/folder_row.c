@@ -57,7 +57,9 @@ int cubby__folder_row_get(struct cubby__view *view, uint64_t id, uint8_t *buf, s
     rc = cubby__folder_row_decode(buf, len, row);
     if (!rc && !row->dead && row->rec.id != id)
         rc = CUBBY_ECORRUPT;
-    return rc ? cubby__fail(view->err, rc, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index row of folder %llu breaks its format", (unsigned long long)id) : rc;
+    if (rc)
+        cubby__fail(view->err, rc, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of folder %llu breaks its format", (unsigned long long)id);
+    return rc;
 }
 
 int cubby__folder_row_put(struct cubby__txn *txn, uint64_t id, const struct cubby__folder_row *row)
@@ -137,7 +139,7 @@ static int read_id(struct cubby__view *view, const uint8_t *p, size_t n, uint64_
     struct cubby__reader r = cubby__reader(p, n);
     *id = cubby__read_varint(&r);
     if (r.bad || cubby__read_left(&r) || !*id)
-        return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name row of the index breaks its format");
+        return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name row breaks its format");
     return CUBBY_OK;
 }
 
@@ -158,7 +160,7 @@ static int take_name(struct cubby__view *view, const struct cubby__cursor *c, co
         return CUBBY_DONE;
     *name_len = k.n - prefix_len;
     if (*name_len > CUBBY__FOLDER_NAME_MAX)
-        return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name row of the index breaks its format");
+        return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name row breaks its format");
     memcpy(name, k.p + prefix_len, *name_len);
     return read_id(view, v.p, v.n, id);
 }

@@ -33,7 +33,7 @@ size_t cubby__key_keyword_name(uint8_t *buf, const char *name, size_t len)
 
 static int broken(struct cubby__view *view)
 {
-    return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a keyword row of the index breaks its format");
+    return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a keyword row breaks its format");
 }
 
 /* Value: the commit of the record, and the name. */
@@ -140,7 +140,7 @@ int cubby__keywords_make(struct cubby__txn *txn, const char *const *names, size_
     size_t unknown;
     int rc = cubby__keywords_check(txn, names, count, out, &unknown);
     for (size_t i = 0; i < count && unknown && !rc; i++) {
-        uint16_t id;
+        uint16_t id = 0;
         rc = find(cubby__txn_view(txn), names[i], strlen(names[i]), &id);
         if (rc == CUBBY_DONE)
             rc = make(txn, names[i], &id);

@@ -65,12 +65,19 @@ static void read_group(struct cubby__reader *r, uint32_t max, uint32_t *orig_len
         r->bad = 1;
 }
 
+static uint8_t read_byte(struct cubby__reader *r)
+{
+    if (cubby__read_left(r))
+        return *r->p++;
+    r->bad = 1;
+    return 0;
+}
+
 static void read_identity(struct cubby__reader *r, struct cubby__object *o)
 {
     o->id = cubby__read_max(r, INT64_MAX);
     o->thread = cubby__read_max(r, INT64_MAX);
-    const uint8_t *what = cubby__read_bytes(r, 1);
-    uint8_t bits = what ? *what : 0;
+    uint8_t bits = read_byte(r);
     o->eol = bits & EOL_MASK;
     o->traits = bits >> EOL_BITS & TRAITS_MASK;
     o->sent_date = bits & HAS_DATE ? cubby__read_signed(r) : INT64_MIN;

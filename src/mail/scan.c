@@ -31,17 +31,19 @@ struct cubby__scan {
     struct cubby__fetch fetch;
 };
 
-static int new_scan(struct cubby__view *view, uint64_t folder, struct cubby__scan **out)
+/* NULL: out of memory, which is in the view's detail. */
+static struct cubby__scan *new_scan(struct cubby__view *view, uint64_t folder)
 {
     struct cubby__scan *s = cubby__calloc(1, sizeof *s);
-    if (!s)
-        return cubby__fail_mem(view->err);
+    if (!s) {
+        cubby__fail_mem(view->err);
+        return NULL;
+    }
     s->view = view;
     s->prefix_len = cubby__key_message(s->key, folder, 0) - 4;
     cubby__fetch_init(&s->fetch, view);
     cubby__view_cursor(view, &s->cursor);
-    *out = s;
-    return 0;
+    return s;
 }
 
 static int need_folder(struct cubby__view *view, uint64_t folder)
@@ -53,12 +55,12 @@ static int need_folder(struct cubby__view *view, uint64_t folder)
 
 int cubby__scan_open(struct cubby__view *view, uint64_t folder, const cubby_scan_options *options, struct cubby__scan **out)
 {
-    struct cubby__scan *s;
     int rc = need_folder(view, folder);
-    if (!rc)
-        rc = new_scan(view, folder, &s);
     if (rc)
         return rc;
+    struct cubby__scan *s = new_scan(view, folder);
+    if (!s)
+        return CUBBY_ENOMEM;
     if (options)
         s->o = *options;
     s->left = s->o.limit ? s->o.limit : UINT64_MAX;
@@ -228,11 +230,12 @@ int cubby__scan_row(struct cubby__view *view, uint64_t folder, uint32_t uid, uns
     uint8_t value[CUBBY__TREE_VALUE_MAX];
     size_t len;
     int rc = need_folder(view, folder);
-    if (!rc && !*state)
-        rc = new_scan(view, folder, state);
     if (rc)
         return rc;
-    struct cubby__scan *s = *state;
+    struct cubby__scan *s = *state ? *state : new_scan(view, folder);
+    if (!s)
+        return CUBBY_ENOMEM;
+    *state = s;
     rc = cubby__view_get(view, s->key, cubby__key_message(s->key, folder, uid), value, &len);
     if (rc)
         return rc;

@@ -8,7 +8,8 @@
 /* Rows to step over one by one before a new descent from the root is cheaper. */
 #define STEPS 8
 
-void cubby__walk_open(struct cubby__walk *w, const struct cubby__view *view, uint64_t folder, const cubby_uidset *uids, uint32_t first, uint32_t last)
+void cubby__walk_open(struct cubby__walk *w, const struct cubby__view *view, uint64_t folder, const cubby_uidset *uids, uint32_t first,
+                      uint32_t last)
 {
     w->prefix_len = cubby__key_message(w->key, folder, 0) - 4;
     w->uids = uids;
@@ -123,7 +124,7 @@ int cubby__walk_row(const struct cubby__view *view, struct cubby__slice value, u
 {
     if (!cubby__message_row_decode(value.p, value.n, row))
         return CUBBY_OK;
-    return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index row of uid %u in folder %llu breaks its format", uid,
+    return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of uid %u in folder %llu breaks its format", uid,
                        (unsigned long long)folder);
 }
 

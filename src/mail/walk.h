@@ -23,7 +23,8 @@ struct cubby__walk {
 };
 
 /* Rows with first <= uid <= last and in uids (NULL: all). Nothing is read yet. */
-void cubby__walk_open(struct cubby__walk *w, const struct cubby__view *view, uint64_t folder, const cubby_uidset *uids, uint32_t first, uint32_t last);
+void cubby__walk_open(struct cubby__walk *w, const struct cubby__view *view, uint64_t folder, const cubby_uidset *uids, uint32_t first,
+                      uint32_t last);
 /* To the next row: uid and value. DONE at the end. */
 int cubby__walk_next(struct cubby__walk *w);
 void cubby__walk_close(struct cubby__walk *w);

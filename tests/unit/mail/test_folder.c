@@ -1,4 +1,4 @@
-#include "mail/state_fixture.h"
+#include "unit/mail/state_fixture.h"
 
 #define CREATE(parent, name, id) cubby__folder_create(st->txn, parent, name, strlen(name), id)
 #define RENAME(id, parent, name) cubby__folder_rename(st->txn, id, parent, name, strlen(name))
@@ -266,7 +266,7 @@ START_TEST(uidvalidity_always_rises)
     state_begin(st);
     last = folder_of(st, 1).uidvalidity;
     for (int i = 0; i < 20; i++) {
-        char name[8];
+        char name[16];
         uint64_t id;
         begin(st);
         snprintf(name, sizeof name, "f%d", i);
@@ -299,6 +299,79 @@ START_TEST(special_use)
 }
 END_TEST
 
+/* Under folder 0: one row a folder, at its last change. */
+START_TEST(changes_of_folders)
+{
+    uint64_t a, b;
+    state_begin(st);
+    begin(st);
+    MUST(CREATE(0, "a", &a));
+    MUST(CREATE(0, "b", &b));
+    uint64_t made = commit(st);
+    begin(st);
+    MUST(RENAME(b, a, "b"));
+    uint64_t moved = commit(st);
+    fill(st, a, 1); /* is no change of the folder itself */
+    begin(st);
+    MUST(cubby__folder_delete(st->txn, b));
+    uint64_t deleted = commit(st);
+    const struct {
+        uint64_t modseq, folder;
+        uint8_t value[3];
+        size_t len;
+        int there;
+    } rows[] = {{made, a, {0x80, 0}, 2, 1}, {made, b, {0}, 0, 0}, {moved, b, {0}, 0, 0}, {deleted, b, {0x81}, 1, 1}};
+    look(st);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+        size_t n;
+        int rc = cubby__view_get(&st->view, key, cubby__key_folder_change(key, rows[i].modseq, rows[i].folder), value, &n);
+        ck_assert_int_eq(rc, rows[i].there ? 0 : CUBBY_DONE);
+        if (rows[i].there) {
+            ck_assert_uint_eq(n, rows[i].len);
+            ck_assert_mem_eq(value, rows[i].value, n);
+        }
+    }
+    unlook(st);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+/* The row's bytes, as FORMAT.md shows them, and hostile ones. */
+START_TEST(row)
+{
+    static const uint8_t payload[] = {2, 0, 0, 9, 0x20, 0, 0, 1, 'S', 0}, no_uid[] = {0, 1, 0};
+    struct cubby__folder_row r = {.commit = 300, .uidnext = 8, .recent_uid = 1, .highestmodseq = 301, .messages = 5, .unseen = 2, .bytes = 1000,
+                                  .payload = payload, .payload_len = sizeof payload},
+                             back;
+    uint8_t p[CUBBY__TREE_VALUE_MAX];
+    static const uint8_t want[] = {0, 0xac, 2, 0, 8, 1, 0xad, 2, 0, 5, 2, 0, 0xe8, 7, 0, 2, 0, 0, 9, 0x20, 0, 0, 1, 'S', 0};
+    size_t n = cubby__folder_row_encode(&r, p);
+    ck_assert_uint_eq(n, sizeof want);
+    ck_assert_mem_eq(p, want, n);
+    MUST(cubby__folder_row_decode(p, n, &back));
+    ck_assert_uint_eq(back.unseen, 2);
+    ck_assert_uint_eq(back.rec.special_use, CUBBY_USE_SENT);
+    for (size_t cut = 0; cut < n; cut++)
+        RETURNS(cubby__folder_row_decode(p, cut, &back), CUBBY_ECORRUPT);
+    p[0] = 3;
+    RETURNS(cubby__folder_row_decode(p, n, &back), CUBBY_ECORRUPT);
+    RETURNS(cubby__folder_row_decode(no_uid, sizeof no_uid, &back), CUBBY_ECORRUPT);
+    r.displaced = 1;
+    n = cubby__folder_row_encode(&r, p);
+    MUST(cubby__folder_row_decode(p, n, &back));
+    char name[CUBBY__FOLDER_NAME_MAX + 1];
+    ck_assert_uint_eq(cubby__folder_shown_name(&back, name), 3);
+    ck_assert_str_eq(name, "S~2");
+    r.dead = 1;
+    ck_assert_uint_eq(n = cubby__folder_row_encode(&r, p), 3);
+    MUST(cubby__folder_row_decode(p, n, &back));
+    ck_assert_int_eq(back.dead, 1);
+    RETURNS(cubby__folder_row_decode(p, 4, &back), CUBBY_ECORRUPT);
+}
+END_TEST
+
 START_TEST(recent)
 {
     uint32_t first;
@@ -319,5 +392,5 @@ START_TEST(recent)
 }
 END_TEST
 
-UNIT_MAIN("mail/folder", inbox_is_there, create_and_find, names_are_normalized, next, rename_moves_the_subtree, created_and_renamed_in_one_commit, depth,
-          delete, uidvalidity_always_rises, special_use, recent)
+UNIT_MAIN("mail/folder", inbox_is_there, create_and_find, names_are_normalized, next, rename_moves_the_subtree, created_and_renamed_in_one_commit,
+          depth, delete, uidvalidity_always_rises, special_use, changes_of_folders, row, recent)

@@ -148,6 +148,94 @@ START_TEST(one_object_a_transaction)
 }
 END_TEST
 
+/* What was added stays with the transaction, in memory or in the spool. */
+START_TEST(reset_before_commit)
+{
+    struct fixture fx, *f = &fx;
+    struct cubby__txn *txn;
+    struct cubby__view view;
+    struct cubby__msgreader r;
+    struct cubby__buf large = nasty_large(16);
+    fixture_begin(f);
+    must(cubby__txn_begin(f->s, 0, &txn, &f->err));
+    for (int i = 0; i < 3; i++) {
+        f->token++;
+        fixture_feed(f, large.data, large.len - (size_t)i, 0);
+        fixture_put(f, txn, NULL);
+        f->token++;
+        fixture_feed(f, "Subject: small\n\nbody\n", 22, 0);
+        fixture_put(f, txn, NULL);
+    }
+    cubby__incoming_reset(f->in);
+    must(cubby__txn_commit(&txn, NULL));
+    must(cubby__view_begin(f->s, &view, &f->err));
+    for (uint32_t uid = 1; uid <= 6; uid++) {
+        must(cubby__msgreader_open(&r, &view, f->inbox, uid));
+        ck_assert_uint_eq(r.fetch.object.size, uid % 2 ? large.len - uid / 2 : 22);
+        must(cubby__msgreader_verify(&r));
+        cubby__msgreader_close(&r);
+    }
+    cubby__view_end(&view);
+    cubby__buf_release(&large);
+    fixture_end(f);
+}
+END_TEST
+
+static long left = -1; /* allocations until one fails; -1: none does */
+
+static void *failing_malloc(size_t n)
+{
+    return left >= 0 && left-- == 0 ? NULL : malloc(n);
+}
+
+static void *failing_realloc(void *p, size_t n)
+{
+    return left >= 0 && left-- == 0 ? NULL : realloc(p, n);
+}
+
+/* Feeds and finishes; ENOMEM leaves a message that says so until it is reset. */
+static int feed_hungry(struct fixture *f, const struct cubby__buf *b)
+{
+    struct cubby__incoming *in;
+    int rc = cubby__incoming_new(f->s, &in, &f->err);
+    if (rc)
+        return rc;
+    rc = cubby__incoming_write(in, b->data, b->len, &f->err);
+    if (!rc)
+        rc = cubby__incoming_finish(in, &f->err);
+    if (rc) {
+        ck_assert_int_eq(cubby__incoming_write(in, "x", 1, &f->err), rc);
+        ck_assert_int_eq(cubby__incoming_finish(in, &f->err), rc);
+        left = -1;
+        cubby__incoming_reset(in);
+        must(cubby__incoming_write(in, b->data, b->len, &f->err));
+        must(cubby__incoming_finish(in, &f->err));
+    }
+    cubby__incoming_free(&in);
+    return rc;
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    static const cubby_allocator failing = {failing_malloc, failing_realloc, free};
+    struct fixture fx, *f = &fx;
+    struct cubby__buf b = nasty_large(16);
+    fixture_begin(f);
+    cubby_set_allocator(&failing);
+    int rc = CUBBY_ENOMEM, rounds = 0;
+    for (; rc; rounds++) {
+        left = rounds;
+        rc = feed_hungry(f, &b);
+        ck_assert(rc == 0 || rc == CUBBY_ENOMEM);
+    }
+    left = -1;
+    ck_assert_int_gt(rounds, 20);
+    cubby_set_allocator(NULL);
+    cubby__buf_release(&b);
+    fixture_end(f);
+}
+END_TEST
+
 static long resident_kib(void)
 {
     struct rusage u;
@@ -223,4 +311,5 @@ START_TEST(large_in_little_memory)
 }
 END_TEST
 
-UNIT_MAIN("mail/incoming", small, large, list_fields_and_date, write_behind_the_end, one_object_a_transaction, large_in_little_memory)
+UNIT_MAIN("mail/incoming", small, large, list_fields_and_date, write_behind_the_end, one_object_a_transaction, reset_before_commit,
+          every_allocation_may_fail, large_in_little_memory)

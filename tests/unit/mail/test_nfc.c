@@ -93,7 +93,8 @@ START_TEST(tables_are_sorted)
     for (size_t i = 1; i < cubby__nfc_pair_count; i++)
         ck_assert_uint_lt(cubby__nfc_pairs[i - 1].composed, cubby__nfc_pairs[i].composed);
     for (size_t i = 0; i < cubby__nfc_composition_count; i++) {
-        const struct cubby__nfc_pair *p = &cubby__nfc_pairs[cubby__nfc_compositions[i]], *q = i ? &cubby__nfc_pairs[cubby__nfc_compositions[i - 1]] : NULL;
+        const struct cubby__nfc_pair *p = &cubby__nfc_pairs[cubby__nfc_compositions[i]];
+        const struct cubby__nfc_pair *q = i ? &cubby__nfc_pairs[cubby__nfc_compositions[i - 1]] : NULL;
         ck_assert_uint_lt(cubby__nfc_compositions[i], cubby__nfc_pair_count);
         ck_assert_uint_ne(p->second, 0);
         ck_assert(!q || q->first < p->first || (q->first == p->first && q->second < p->second));

@@ -54,7 +54,8 @@ END_TEST
 
 START_TEST(folder_hostile)
 {
-    static const uint8_t no_id[] = {0, 0, 0, 1, 0, 0, 0, 1, 'x', 0}, no_validity[] = {2, 0, 0, 0, 0, 0, 0, 1, 'x', 0}, no_name[] = {2, 0, 0, 1, 0, 0, 0, 0, 0},
+    static const uint8_t no_id[] = {0, 0, 0, 1, 0, 0, 0, 1, 'x', 0}, no_validity[] = {2, 0, 0, 0, 0, 0, 0, 1, 'x', 0},
+                         no_name[] = {2, 0, 0, 1, 0, 0, 0, 0, 0},
                          kind[] = {2, 2, 0, 1, 0, 0, 0, 1, 'x', 0}, good[] = {2, 0, 0, 1, 0, 0, 0, 1, 'x', 0};
     ck_assert_int_eq(try_folder(good, sizeof good), 0);
     ck_assert_int_eq(try_folder(no_id, sizeof no_id), CUBBY_ECORRUPT);
@@ -82,7 +83,8 @@ START_TEST(mark)
     ck_assert_int_eq(cubby__mark_decode(b.data, b.len, &back), 0);
     ck_assert_mem_eq(&back, &r, sizeof r);
     WHOLE_ONLY(b, try_mark);
-    static const uint8_t no_folder[] = {0, 1, 1, 1, 1}, full[] = {1, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0, 0}, too_far[] = {1, 0x81, 0x80, 0x80, 0x80, 0x10, 0, 0, 0};
+    static const uint8_t no_folder[] = {0, 1, 1, 1, 1}, full[] = {1, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0, 0},
+                         too_far[] = {1, 0x81, 0x80, 0x80, 0x80, 0x10, 0, 0, 0};
     ck_assert_int_eq(try_mark(no_folder, sizeof no_folder), CUBBY_ECORRUPT);
     ck_assert_int_eq(try_mark(full, sizeof full), 0);
     ck_assert_int_eq(try_mark(too_far, sizeof too_far), CUBBY_ECORRUPT);
@@ -99,7 +101,8 @@ static int try_entry(const uint8_t *p, size_t n)
 
 START_TEST(entry)
 {
-    const struct cubby__entry_rec r = {.folder = 1, .uid = 7, .object = 9, .internaldate = 1700000000, .save_date = 1700000005, .zone = -300, .flags = CUBBY_SEEN};
+    const struct cubby__entry_rec r = {.folder = 1, .uid = 7, .object = 9, .internaldate = 1700000000, .save_date = 1700000005,
+                                      .zone = -300, .flags = CUBBY_SEEN};
     const struct cubby__keywords k = {{3, 4}, 2};
     struct cubby__entry_rec back;
     struct cubby__keywords kb;

@@ -107,7 +107,8 @@ END_TEST
 
 START_TEST(object)
 {
-    struct cubby__object_row row = {.place = {1, 300, 4096}, .refs = 2, .stored = 5000, .size = 6000, .original = 5900, .sent_date = INT64_MIN, .thread = 3}, back;
+    struct cubby__object_row row = {.place = {1, 300, 4096}, .refs = 2, .stored = 5000, .size = 6000, .original = 5900, .sent_date = INT64_MIN,
+                                    .thread = 3}, back;
     uint8_t p[CUBBY__TREE_VALUE_MAX + 1];
     size_t n = cubby__object_row_encode(&row, p);
     ck_assert_int_eq(cubby__object_row_decode(p, n, &back), 0);

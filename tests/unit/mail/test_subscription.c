@@ -1,4 +1,4 @@
-#include "mail/state_fixture.h"
+#include "unit/mail/state_fixture.h"
 
 static struct state the_state, *const st = &the_state;
 

@@ -49,7 +49,8 @@ END_TEST
 
 START_TEST(refuses)
 {
-    static const char *const bad[] = {"", ",", "1,", ",1", "0", "01", "1:", ":1", "1:2:3", "a", "1 ", " 1", "-1", "1,,2", "4294967296", "99999999999999999999", "1:**", "**"};
+    static const char *const bad[] = {"", ",", "1,", ",1", "0", "01", "1:", ":1", "1:2:3", "a", "1 ", " 1", "-1", "1,,2", "4294967296",
+                                      "99999999999999999999", "1:**", "**"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cubby_uidset *set = NULL;
         ck_assert_msg(cubby_uidset_parse(bad[i], 10, &set) == CUBBY_EINVAL, "\"%s\"", bad[i]);
@@ -169,4 +170,5 @@ START_TEST(freeing_nothing)
 }
 END_TEST
 
-UNIT_MAIN("mail/uidset", parse, parse_in_an_empty_folder, refuses, refuses_bad_ranges, adds_like_a_bitmap, the_ends, descending, seek, freeing_nothing)
+UNIT_MAIN("mail/uidset", parse, parse_in_an_empty_folder, refuses, refuses_bad_ranges, adds_like_a_bitmap, the_ends, descending, seek,
+          freeing_nothing)
