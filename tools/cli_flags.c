@@ -95,7 +95,7 @@ int cli_row_flags(cubby_snapshot *snap, uint32_t flags, const uint16_t *keywords
     static char (*unknown)[16];
     static size_t cap;
     size_t n = 0, system;
-    if (keyword_count + 5 > cap) {
+    if (!names || keyword_count + 5 > cap) {
         cap = keyword_count + 64;
         names = cli_realloc(names, cap * sizeof *names);
         unknown = cli_realloc(unknown, cap * sizeof *unknown);

@@ -44,12 +44,23 @@ int cli_path_next(const char **path, char *buf, size_t *len)
     return 0;
 }
 
+/* The whole path is looked at first: "a//b" is no path, whether or not there is an "a", and nothing is made of it. */
+static int is_path(const char *path)
+{
+    char name[NAME_MAX_BYTES + 1];
+    size_t len;
+    int r = *path ? 0 : CUBBY_EINVAL;
+    while (r == 0)
+        r = cli_path_next(&path, name, &len);
+    return r == CUBBY_DONE;
+}
+
 int cli_path_find(cubby_snapshot *snap, const char *path, cubby_folder *out)
 {
     char name[NAME_MAX_BYTES + 1];
     size_t len;
     uint64_t parent = CUBBY_ROOT;
-    if (!*path)
+    if (!is_path(path))
         return CUBBY_EINVAL;
     for (;;) {
         int r = cli_path_next(&path, name, &len);
@@ -84,7 +95,7 @@ int cli_path_make(cubby_txn *txn, const char *path, uint64_t *id)
     char name[NAME_MAX_BYTES + 1];
     size_t len;
     uint64_t at = CUBBY_ROOT;
-    if (!*path)
+    if (!is_path(path))
         return CUBBY_EINVAL;
     for (;;) {
         cubby_folder f;

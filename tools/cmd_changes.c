@@ -134,7 +134,7 @@ int cmd_changes(int argc, char **argv)
 {
     static const struct option own[] = {{"since", required_argument, NULL, OPT_SINCE}, {0}};
     struct request q = {0};
-    for (int o; (o = cli_option(argc, argv, "", own)) != -1;)
+    while (cli_option(argc, argv, "", own) != -1)
         q.since = cli_number("--since", optarg, UINT64_MAX);
     char **args = cli_arguments(argc, argv, 1, 2);
     int rc = cli_open_view(args[0], &q.store, &q.snap);

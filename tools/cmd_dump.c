@@ -98,9 +98,9 @@ static int dump_folders(struct dump *d)
 
 static int dump_keywords(struct dump *d)
 {
-    for (uint16_t id = 1; id <= KEYWORD_MAX; id++) {
+    for (unsigned id = 1; id <= KEYWORD_MAX; id++) {
         const char *name;
-        int r = cubby_keyword_name(d->snap, id, &name);
+        int r = cubby_keyword_name(d->snap, (uint16_t)id, &name);
         if (r < 0)
             return r;
         if (r == CUBBY_DONE)

@@ -57,8 +57,8 @@ static void parse_flag(struct changes *c, const char *arg)
     while (*(s += strspn(s, " "))) {
         size_t len = strcspn(s, " ");
         if (cli_flag_add(&change->flags, s, len) != 0)
-            cli_usage_error("'%.*s' is neither \\Seen, \\Answered, \\Flagged, \\Deleted or \\Draft nor a keyword; give each flag as an argument of its own",
-                            (int)len, s);
+            cli_usage_error("'%.*s' is neither \\Seen, \\Answered, \\Flagged, \\Deleted or \\Draft nor a keyword; "
+                            "give each flag as an argument of its own", (int)len, s);
         s += len;
     }
 }

@@ -208,7 +208,7 @@ int cmd_folder(int argc, char **argv)
 {
     static const struct option own[] = {{"recursive", no_argument, NULL, 'r'}, {0}};
     struct work w = {0};
-    for (int o; (o = cli_option(argc, argv, "r", own)) != -1;)
+    while (cli_option(argc, argv, "r", own) != -1)
         w.recursive = 1;
     char **args = cli_arguments(argc, argv, 1, -1);
     const struct verb *v = find_verb(args[0]);

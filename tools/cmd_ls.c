@@ -126,7 +126,7 @@ int cmd_ls(int argc, char **argv)
     struct listing l = {0};
     cubby_store *store = NULL;
     cubby_snapshot *snap = NULL;
-    for (int o; (o = cli_option(argc, argv, "l", own)) != -1;)
+    while (cli_option(argc, argv, "l", own) != -1)
         l.details = 1;
     char **args = cli_arguments(argc, argv, 1, 2);
     int rc = cli_open_view(args[0], &store, &snap);

@@ -14,7 +14,7 @@ int cmd_rm(int argc, char **argv)
 {
     static const struct option own[] = {{"deleted", no_argument, NULL, OPT_DELETED}, {0}};
     int only_deleted = 0;
-    for (int o; (o = cli_option(argc, argv, "", own)) != -1;)
+    while (cli_option(argc, argv, "", own) != -1)
         only_deleted = 1;
     char **args = cli_arguments(argc, argv, 3, 3);
     return work_run(args[0], args[1], args[2], "expunged", act, &only_deleted);

@@ -8,35 +8,36 @@ static const struct cli_command table[] = {
     {"init", cmd_init, "STORE", "makes an empty store with INBOX"},
     {"import", cmd_import,
      "[OPTION...] STORE SOURCE...\n"
-     "--format auto|mbox|maildir|eml|pst   what the sources are\n"
+     "--format auto|mbox                   what the sources are\n"
      "--mbox auto|o|rd|cl|cl2              dialect of mbox files\n"
      "--into FOLDER                        put everything there\n"
      "--no-subfolders                      only the folder itself, not what is below it\n"
      "--dups skip|add|merge                what to do with a message that is there already\n"
      "--dups-scope folder|store            where it counts as being there\n"
-     "--gmail-labels folders|keywords|ignore\n"
-     "--keep-uids                          keep the uids of the source where they rise\n"
-     "--password P, --password-file FILE   of an encrypted source\n"
      "--dry-run                            change nothing, say what would be done",
-     "brings mail in from mbox files, maildirs, single messages"},
+     "brings mail in from mbox files and trees of them"},
     {"export", cmd_export,
      "[OPTION...] STORE DEST\n"
-     "--format mbox|maildir|eml|pst        what to write\n"
+     "--format mbox                        what to write\n"
      "--folder FOLDER                      only this folder and what is below it\n"
      "--no-subfolders                      ... without what is below it\n"
      "--uids SET                           only these, of one folder\n"
-     "--since DATE, --before DATE          only messages that came between these\n"
-     "--password P                         encrypts what can be encrypted\n"
+     "--since DATE, --before DATE          only messages with an internal date in between\n"
      "--verbatim                           no block with flags and dates\n"
-     "--force                              replace what is there",
-     "writes mail out as mbox files, maildirs, single messages"},
+     "--force                              replace files that are there",
+     "writes mail out as mbox files"},
     {"verify", cmd_verify,
      "[OPTION...] STORE SOURCE...\n"
-     "--format auto|mbox|maildir|eml|pst   what the sources are",
+     "--format auto|mbox                   what the sources are\n"
+     "--mbox auto|o|rd|cl|cl2              dialect of mbox files\n"
+     "--into FOLDER                        where they were put\n"
+     "--no-subfolders                      only the folder itself, not what is below it\n"
+     "--dups-scope folder|store            where a message counts as being there",
      "compares an archive with the store, message by message"},
     {"check-archive", cmd_check_archive,
      "[OPTION...] FILE...\n"
-     "--format auto|mbox|maildir|eml|pst   what the files are",
+     "--format auto|mbox                   what the files are\n"
+     "--mbox auto|o|rd|cl|cl2              dialect of mbox files",
      "checks an archive by itself"},
     {"ls", cmd_ls,
      "[-l] STORE [FOLDER]\n"

@@ -27,7 +27,7 @@ struct dedupe {
     size_t count, size; /* size: a power of two */
     struct known_folder *folders;
     size_t folder_count;
-    uint8_t *theirs; /* CHUNK bytes */
+    uint8_t *ours, *theirs; /* CHUNK bytes each */
 };
 
 struct dedupe *dedupe_new(int any_folder)
@@ -40,6 +40,7 @@ struct dedupe *dedupe_new(int any_folder)
     d->table = cli_malloc(d->size * sizeof *d->table);
     memset(d->table, 0, d->size * sizeof *d->table);
     d->theirs = cli_malloc(CHUNK);
+    d->ours = cli_malloc(CHUNK);
     return d;
 }
 
@@ -50,6 +51,7 @@ void dedupe_free(struct dedupe **d)
     pthread_mutex_destroy(&(*d)->lock);
     free((*d)->table);
     free((*d)->folders);
+    free((*d)->ours);
     free((*d)->theirs);
     free(*d);
     *d = NULL;
@@ -229,24 +231,43 @@ static int compare_more(struct comparison *c, const uint8_t *p, size_t n)
     return 1;
 }
 
-/* The message is too big to be kept: once more from its file. */
+/* Fills a buffer with the next bytes of a message, without the first *skip: chunks of an mbox can be short. */
+struct refill {
+    struct mbox *m;
+    const uint8_t *p; /* rest of a chunk */
+    size_t n, skip;
+};
+
+static size_t refill(struct refill *r, uint8_t *buf, size_t want)
+{
+    size_t have = 0;
+    while (have < want && (r->n || mbox_read(r->m, &r->p, &r->n) == 0)) {
+        size_t over = r->skip < r->n ? r->skip : r->n;
+        r->skip -= over;
+        r->p += over;
+        r->n -= over;
+        size_t step = r->n < want - have ? r->n : want - have;
+        memcpy(buf + have, r->p, step);
+        r->p += step;
+        r->n -= step;
+        have += step;
+    }
+    return have;
+}
+
+/* The message is too big to be kept: once more from its file. What comes behind its length was added by an export. */
 static int compare_again(struct comparison *c, const struct job *job, const struct tree_file *file)
 {
     struct source *s = source_open(file->path);
-    struct mbox *m = NULL;
+    struct refill r = {.skip = job->skip};
     struct mbox_item item;
-    const uint8_t *p;
-    size_t n, skip = job->skip;
-    int equal = s && mbox_open_at(s, job->dialect, &job->item, &m) == 0 && mbox_next(m, &item) == 0;
-    while (equal && c->offset < job->letter.n && mbox_read(m, &p, &n) == 0) {
-        size_t over = skip < n ? skip : n;
-        skip -= over;
-        uint64_t left = job->letter.n - c->offset; /* what comes behind it was added by the export */
-        n -= over;
-        equal = compare_more(c, p + over, n < left ? n : (size_t)left);
+    int equal = s && mbox_open_at(s, job->dialect, &job->item, &r.m) == 0 && mbox_next(r.m, &item) == 0;
+    while (equal && c->offset < job->letter.n) {
+        uint64_t left = job->letter.n - c->offset;
+        size_t want = left < CHUNK ? (size_t)left : CHUNK;
+        equal = refill(&r, c->d->ours, want) == want && compare_more(c, c->d->ours, want);
     }
-    equal = equal && c->offset == job->letter.n;
-    mbox_close(&m);
+    mbox_close(&r.m);
     source_close(&s);
     return equal;
 }

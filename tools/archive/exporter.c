@@ -120,25 +120,30 @@ static int write_rest(struct exporter *e, cubby_reader *r, uint64_t at, uint64_t
     return 0;
 }
 
+/* Reads the first bytes into e->buf, and the last two, when all of the message is known to be sound. */
+static int read_ends(struct exporter *e, cubby_reader *r, uint64_t size, size_t head, uint8_t tail[2], size_t *tail_len)
+{
+    size_t got = 0;
+    *tail_len = size < 2 ? (size_t)size : 2;
+    int code = size <= WHOLE_BYTES ? read_small(e, r, head) : cubby_reader_verify(r);
+    if (code == 0 && size > WHOLE_BYTES)
+        code = cubby_reader_read(r, 0, e->buf, head, &got);
+    return code == 0 ? cubby_reader_read(r, size - *tail_len, tail, *tail_len, &got) : code;
+}
+
 /* 0, an error of the store, or 1: of the file. */
 static int write_message(struct exporter *e, const cubby_row *row, cubby_reader *r)
 {
     uint64_t size = cubby_reader_size(r);
-    size_t head = size < WHOLE_BYTES ? (size_t)size : WHOLE_BYTES, got = 0;
-    uint8_t last = '\n';
-    int code = size <= WHOLE_BYTES ? read_small(e, r, head) : cubby_reader_verify(r);
-    if (code == 0 && size > WHOLE_BYTES)
-        code = cubby_reader_read(r, 0, e->buf, head, &got);
-    if (code == 0 && size > WHOLE_BYTES)
-        code = cubby_reader_read(r, size - 1, &last, 1, &got);
-    else if (code == 0 && size)
-        last = e->buf[size - 1];
-    int crlf = mbox_line_is_crlf(e->buf, head);
+    size_t head = size < WHOLE_BYTES ? (size_t)size : WHOLE_BYTES, tail_len;
+    uint8_t tail[2] = {0, 0};
+    int code = read_ends(e, r, size, head, tail, &tail_len);
+    int crlf = mbox_message_is_crlf(e->buf, head, tail, tail_len), ends_open = tail_len && tail[tail_len - 1] != '\n';
     if (code == 0 && !e->o->verbatim)
-        code = format_block(e, row, cubby_reader_hash(r), last != '\n', crlf);
+        code = format_block(e, row, cubby_reader_hash(r), ends_open, crlf);
     if (code != 0)
         return code;
-    if (mbox_write_begin(&e->writer, e->buf, head, row->internaldate) != 0 ||
+    if (mbox_write_begin(&e->writer, e->buf, head, crlf, row->internaldate) != 0 ||
         (!e->o->verbatim && mbox_write(&e->writer, e->block.data, e->block.len) != 0) || mbox_write(&e->writer, e->buf, head) != 0)
         return 1;
     code = write_rest(e, r, head, size);

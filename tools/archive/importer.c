@@ -87,7 +87,7 @@ static void spoil(struct importer *im, int code)
 static int learn(struct importer *im, cubby_snapshot *snap, size_t file)
 {
     uint64_t folder = im->folders[file];
-    return im->dedupe && folder ? dedupe_learn(im->dedupe, snap, folder) : 0;
+    return im->dedupe && (folder || im->o->any_folder) ? dedupe_learn(im->dedupe, snap, folder) : 0;
 }
 
 /* Begins a transaction (a dry run: a view) unless there is one. 0, or im->rc is set. */
@@ -137,8 +137,9 @@ static void learn_existing(struct importer *im, size_t file)
             if (f.messages && im->txn)
                 commit(im);
             im->folders[file] = f.id;
-            code = learn(im, snap, file);
         }
+        if (code >= 0)
+            code = learn(im, snap, file);
         cubby_snapshot_end(&snap);
     } while (code == CUBBY_ESTALE && ++tries < 1000 && im->rc == CLI_OK);
     if (code < 0 && code != CUBBY_EINVAL && im->rc == CLI_OK)

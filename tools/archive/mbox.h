@@ -75,14 +75,16 @@ struct mbox_writer {
 };
 void mbox_writer_init(struct mbox_writer *w, mbox_sink_fn sink, void *arg);
 
-/* Begins a message: its postmark. head: its first bytes, as many as there are at hand: they tell the line end and the sender
- * (Return-Path, else From, else MAILER-DAEMON). */
-int mbox_write_begin(struct mbox_writer *w, const void *head, size_t head_len, int64_t date);
+/* Begins a message: its postmark. head: its first bytes, as many as there are at hand: they tell the sender (Return-Path, else From,
+ * else MAILER-DAEMON). crlf: the line ends of the message, for the postmark and the empty line. */
+int mbox_write_begin(struct mbox_writer *w, const void *head, size_t head_len, int crlf, int64_t date);
 int mbox_write(struct mbox_writer *w, const void *p, size_t n);
 /* Adds the missing last line end, if it is missing, and the empty line. */
 int mbox_write_end(struct mbox_writer *w);
 
 /* 1 if the first line ends with CRLF. */
 int mbox_line_is_crlf(const void *p, size_t n);
+/* Has a message CRLF line ends? Its first line, and its last unless that has no line end at all. tail: its last two bytes, or all. */
+int mbox_message_is_crlf(const void *head, size_t head_len, const void *tail, size_t tail_len);
 
 #endif

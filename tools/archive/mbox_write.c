@@ -16,7 +16,7 @@ void mbox_writer_init(struct mbox_writer *w, mbox_sink_fn sink, void *arg)
 
 int mbox_line_is_crlf(const void *p, size_t n)
 {
-    const char *nl = memchr(p, '\n', n);
+    const char *nl = n ? memchr(p, '\n', n) : NULL;
     return nl && nl > (const char *)p && nl[-1] == '\r';
 }
 
@@ -59,13 +59,20 @@ static size_t sender(const char *head, size_t n, char *out)
     return 13;
 }
 
-int mbox_write_begin(struct mbox_writer *w, const void *head, size_t head_len, int64_t date)
+int mbox_message_is_crlf(const void *head, size_t head_len, const void *tail, size_t tail_len)
+{
+    const char *last = tail;
+    int open = tail_len == 0 || last[tail_len - 1] != '\n';
+    return mbox_line_is_crlf(head, head_len) && (open || (tail_len >= 2 && last[tail_len - 2] == '\r'));
+}
+
+int mbox_write_begin(struct mbox_writer *w, const void *head, size_t head_len, int crlf, int64_t date)
 {
     char line[5 + SENDER_MAX + 1 + POSTMARK_DATE + 2], when[POSTMARK_DATE];
     memcpy(line, from, 5);
     size_t n = 5 + sender(head, head_len, line + 5);
     postmark_date(date, when);
-    w->crlf = mbox_line_is_crlf(head, head_len);
+    w->crlf = crlf;
     w->line_start = 1;
     w->held = 0;
     w->last = -1;

@@ -24,6 +24,8 @@ enum { FREE, READY, WORKING, DONE };
 struct stream {
     uint8_t *buf;
     size_t len;
+    uint8_t *stage; /* the reader's: filled before it becomes buf, because chunks can be short */
+    size_t staged;
     int ended;  /* no more bytes come */
     int failed; /* ... because the file could not be read on */
 };
@@ -31,7 +33,11 @@ struct stream {
 struct pipeline {
     struct pipeline_options o;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* anything below */
+    pthread_cond_t room;    /* for the reader: slots are free */
+    pthread_cond_t work_on; /* for workers: a message is ready */
+    pthread_cond_t done;    /* for the caller: the first job is done, or there will be none */
+    pthread_cond_t streamed; /* for the reader and the worker of a big message */
+    int reader_waits, caller_waits, workers_wait;
     struct job slots[SLOTS];
     uint64_t head, work, tail; /* handed out, given to a worker, filled: each counts up; slot = n % SLOTS */
     size_t in_flight;
@@ -58,7 +64,23 @@ static void wait_ms(struct pipeline *p, int ms)
         t.tv_sec++;
         t.tv_nsec -= 1000000000;
     }
-    pthread_cond_timedwait(&p->changed, &p->lock, &t);
+    p->caller_waits = 1;
+    pthread_cond_timedwait(&p->done, &p->lock, &t);
+    p->caller_waits = 0;
+}
+
+/* Waking a thread for every message would cost more than the message: the reader is woken when there is room for some. */
+static void wake_reader(struct pipeline *p)
+{
+    uint64_t used = p->tail - p->head;
+    if (p->reader_waits && (used == 0 || (used <= SLOTS * 2 / 3 && p->in_flight <= IN_FLIGHT / 3 * 2)))
+        pthread_cond_signal(&p->room);
+}
+
+static void wake_caller(struct pipeline *p)
+{
+    if (p->caller_waits && (p->head == p->tail ? p->ended : slot(p, p->head)->state == DONE))
+        pthread_cond_signal(&p->done);
 }
 
 /* ---- workers ------------------------------------------------------------------------------------------------------------------------- */
@@ -156,11 +178,11 @@ static size_t stream_take(struct pipeline *p, uint8_t *into)
 {
     pthread_mutex_lock(&p->lock);
     while (!p->stream.len && !p->stream.ended && !p->stop)
-        pthread_cond_wait(&p->changed, &p->lock);
+        pthread_cond_wait(&p->streamed, &p->lock);
     size_t n = p->stop ? 0 : p->stream.len;
     memcpy(into, p->stream.buf, n);
     p->stream.len = 0;
-    pthread_cond_broadcast(&p->changed);
+    pthread_cond_broadcast(&p->streamed);
     pthread_mutex_unlock(&p->lock);
     return n;
 }
@@ -232,7 +254,9 @@ static void *worker(void *arg)
         if (!job && p->ended)
             break;
         if (!job) {
-            pthread_cond_wait(&p->changed, &p->lock);
+            p->workers_wait++;
+            pthread_cond_wait(&p->work_on, &p->lock);
+            p->workers_wait--;
             continue;
         }
         pthread_mutex_unlock(&p->lock);
@@ -244,7 +268,9 @@ static void *worker(void *arg)
         if (job->big && p->stream.failed)
             job->kind = JOB_FAILED;
         job->state = DONE;
-        pthread_cond_broadcast(&p->changed);
+        if (job->big)
+            pthread_cond_broadcast(&p->streamed);
+        wake_caller(p);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -265,8 +291,11 @@ static struct job *next_slot(struct reading *r, int kind)
 {
     struct pipeline *p = r->p;
     pthread_mutex_lock(&p->lock);
-    while (!p->stop && (slot(p, p->tail)->state != FREE || (p->in_flight > 0 && p->in_flight >= IN_FLIGHT)))
-        pthread_cond_wait(&p->changed, &p->lock);
+    while (!p->stop && (slot(p, p->tail)->state != FREE || (p->in_flight > 0 && p->in_flight >= IN_FLIGHT))) {
+        p->reader_waits = 1;
+        pthread_cond_wait(&p->room, &p->lock);
+        p->reader_waits = 0;
+    }
     struct job *job = p->stop ? NULL : slot(p, p->tail);
     pthread_mutex_unlock(&p->lock);
     if (!job)
@@ -284,7 +313,9 @@ static void publish(struct pipeline *p, struct job *job, int state)
     job->state = state;
     p->in_flight += job->raw_len;
     p->tail++;
-    pthread_cond_broadcast(&p->changed);
+    if (state == READY && p->workers_wait)
+        pthread_cond_signal(&p->work_on);
+    wake_caller(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -299,20 +330,32 @@ static void append(struct job *job, const uint8_t *p, size_t n)
     job->raw_len += n;
 }
 
-static void stream_put(struct pipeline *p, const uint8_t *data, size_t n)
+/* Hands over what is staged. */
+static void stream_flush(struct pipeline *p)
 {
     pthread_mutex_lock(&p->lock);
+    while (p->stream.len && !p->stop)
+        pthread_cond_wait(&p->streamed, &p->lock);
+    uint8_t *full = p->stream.stage;
+    p->stream.stage = p->stream.buf;
+    p->stream.buf = full;
+    p->stream.len = p->stream.staged;
+    p->stream.staged = 0;
+    pthread_cond_broadcast(&p->streamed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void stream_put(struct pipeline *p, const uint8_t *data, size_t n)
+{
     while (n && !p->stop) {
-        while (p->stream.len && !p->stop)
-            pthread_cond_wait(&p->changed, &p->lock);
-        size_t step = n < STREAM_BYTES ? n : STREAM_BYTES;
-        memcpy(p->stream.buf, data, step);
-        p->stream.len = step;
+        size_t room = STREAM_BYTES - p->stream.staged, step = n < room ? n : room;
+        memcpy(p->stream.stage + p->stream.staged, data, step);
+        p->stream.staged += step;
         data += step;
         n -= step;
-        pthread_cond_broadcast(&p->changed);
+        if (p->stream.staged == STREAM_BYTES)
+            stream_flush(p);
     }
-    pthread_mutex_unlock(&p->lock);
 }
 
 /* The rest of a message that is too big to be kept. Returns as mbox_read does at the end. */
@@ -324,20 +367,21 @@ static int stream_rest(struct reading *r, struct job *job)
     int rc = 0;
     job->big = 1;
     p->stream.ended = p->stream.failed = 0;
-    p->stream.len = 0;
+    p->stream.len = p->stream.staged = 0;
     publish(p, job, READY);
     while (!p->stop && (rc = mbox_read(r->mbox, &data, &n)) == 0)
         stream_put(p, data, n);
+    stream_flush(p);
     pthread_mutex_lock(&p->lock);
     while (p->stream.len && !p->stop)
-        pthread_cond_wait(&p->changed, &p->lock);
+        pthread_cond_wait(&p->streamed, &p->lock);
     if (rc < 0)
         snprintf(job->reason, sizeof job->reason, "the message is not whole: %s", mbox_error(r->mbox));
     p->stream.failed = rc < 0;
     p->stream.ended = 1;
-    pthread_cond_broadcast(&p->changed);
-    while (job->state != DONE && job->state != FREE && !p->stop) /* the stream belongs to one message at a time */
-        pthread_cond_wait(&p->changed, &p->lock);
+    pthread_cond_broadcast(&p->streamed);
+    while ((job->state == READY || job->state == WORKING) && !p->stop) /* the stream belongs to one message at a time */
+        pthread_cond_wait(&p->streamed, &p->lock);
     pthread_mutex_unlock(&p->lock);
     return rc;
 }
@@ -427,7 +471,8 @@ static void *reader(void *arg)
         read_file(&r);
     pthread_mutex_lock(&p->lock);
     p->ended = 1;
-    pthread_cond_broadcast(&p->changed);
+    pthread_cond_broadcast(&p->work_on);
+    wake_caller(p);
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
@@ -440,8 +485,12 @@ struct pipeline *pipeline_start(const struct pipeline_options *o)
     memset(p, 0, sizeof *p);
     p->o = *o;
     p->stream.buf = cli_malloc(STREAM_BYTES);
+    p->stream.stage = cli_malloc(STREAM_BYTES);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    pthread_cond_init(&p->room, NULL);
+    pthread_cond_init(&p->work_on, NULL);
+    pthread_cond_init(&p->done, NULL);
+    pthread_cond_init(&p->streamed, NULL);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (int)cores;
     for (int i = 0; i < count; i++)
@@ -477,7 +526,7 @@ void pipeline_drop(struct pipeline *p, struct job *job)
     pthread_mutex_lock(&p->lock);
     p->in_flight -= job->raw_len;
     job->raw_len = job->raw_cap = 0;
-    pthread_cond_broadcast(&p->changed);
+    wake_reader(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -487,7 +536,7 @@ void pipeline_release(struct pipeline *p, struct job *job)
     letter_release(&job->letter);
     pthread_mutex_lock(&p->lock);
     job->state = FREE;
-    pthread_cond_broadcast(&p->changed);
+    wake_reader(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -517,7 +566,9 @@ void pipeline_stop(struct pipeline **pp)
     *pp = NULL;
     pthread_mutex_lock(&p->lock);
     p->stop = 1;
-    pthread_cond_broadcast(&p->changed);
+    pthread_cond_broadcast(&p->room);
+    pthread_cond_broadcast(&p->work_on);
+    pthread_cond_broadcast(&p->streamed);
     pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->worker_count; i++)
         pthread_join(p->workers[i], NULL);
@@ -532,7 +583,11 @@ void pipeline_stop(struct pipeline **pp)
     if (stuck)
         return;
     free(p->stream.buf);
-    pthread_cond_destroy(&p->changed);
+    free(p->stream.stage);
+    pthread_cond_destroy(&p->room);
+    pthread_cond_destroy(&p->work_on);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->streamed);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

@@ -21,9 +21,10 @@ _cubby() {
     fi
     local command=${words[1]} options=$common
     case $command in
-    import) options+=" --format --mbox --into --no-subfolders --dups --dups-scope --gmail-labels --keep-uids --password --password-file --dry-run" ;;
-    export) options+=" --format --folder --no-subfolders --uids --since --before --password --password-file --verbatim --force" ;;
-    verify | check-archive) options+=" --format" ;;
+    import) options+=" --format --mbox --into --no-subfolders --dups --dups-scope --dry-run" ;;
+    export) options+=" --format --folder --no-subfolders --uids --since --before --verbatim --force" ;;
+    verify) options+=" --format --mbox --into --no-subfolders --dups-scope" ;;
+    check-archive) options+=" --format --mbox" ;;
     ls) options+=" --long" ;;
     scan) options+=" --fields --header --flags --uids --since --unseen --reverse --limit" ;;
     cat) options+=" --part --header --crlf --lf" ;;
@@ -34,15 +35,13 @@ _cubby() {
     fsck) options+=" --full --rebuild-index --repair" ;;
     esac
     case $prev in
-    --format) mapfile -t COMPREPLY < <(compgen -W "auto mbox maildir eml pst" -- "$cur"); return ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W "auto mbox" -- "$cur"); return ;;
     --mbox) mapfile -t COMPREPLY < <(compgen -W "auto o rd cl cl2" -- "$cur"); return ;;
     --dups) mapfile -t COMPREPLY < <(compgen -W "skip add merge" -- "$cur"); return ;;
     --dups-scope) mapfile -t COMPREPLY < <(compgen -W "folder store" -- "$cur"); return ;;
-    --gmail-labels) mapfile -t COMPREPLY < <(compgen -W "folders keywords ignore" -- "$cur"); return ;;
     --progress) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$cur"); return ;;
     --fields) mapfile -t COMPREPLY < <(compgen -W "date from to cc subject message-id list-id" -- "$cur"); return ;;
-    --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-    --into | --folder | --uids | --since | --before | --limit | --wait | --password | --part | --flags | --date) return ;;
+    --into | --folder | --uids | --since | --before | --limit | --wait | --part | --flags | --date) return ;;
     esac
     if [[ $cur == -* && ! ($command == flag && $cword -gt 4) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
