@@ -3,6 +3,15 @@
 # Layers are folders of src/, one archive each. A layer may include and call only those in its DEPS line: its unit tests link just
 # these, and `make tidy` runs tests/layers.sh over the includes.
 
+# The commands are shown short: V=1 shows them whole, -s not at all.
+ifeq ($(V),1)
+say :=
+else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+say := @
+else
+say = @printf '%-7s %s\n' $(1) $(2);
+endif
+
 VERSION   := 0.1.0
 SOVERSION := 0
 
@@ -59,7 +68,7 @@ PROG_BIN := $(PROG_SRC:%.c=$(BUILD)/%)
 HEADERS  := $(wildcard include/*.h src/*/*.h)
 MAN      := $(wildcard man/*.1 man/*.3 man/*.5)
 
-.PHONY: all lib check test demo bench headers tidy install clean deps format fuzz
+.PHONY: all lib programs check test demo bench headers tidy install clean deps format fuzz
 all: deps $(BUILD)/cubby $(BUILD)/libcubby.a $(BUILD)/libcubby.so $(BUILD)/cubby.pc
 
 # What a fresh machine lacks is installed when that is possible, else named.
@@ -72,76 +81,79 @@ lib: $(BUILD)/libcubby.a $(BUILD)/libcubby.so
 
 $(BUILD)/src/%.o: src/%.c | deps
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
 
 $(BUILD)/tools/%.o: tools/%.c | deps
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -Iinclude -Itools $(XCPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)$(CC) -D_GNU_SOURCE -Iinclude -Itools $(XCPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/tests/%.o: tests/%.c | deps
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) -Itests -Itools $(CFLAGS) -MMD -MP -c $< -o $@
 
 define layer_archive
 $(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$$(call say,AR,$$@)$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_archive,$(l))))
 
 $(BUILD)/libcubby.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/libcubby.so.$(VERSION): $(LIB_OBJ)
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,libcubby.so.$(SOVERSION) $(if $(SAN),,-Wl,--no-undefined) $^ $(LIBS) -o $@
+	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -Wl,-soname,libcubby.so.$(SOVERSION) $(if $(SAN),,-Wl,--no-undefined) $^ $(LIBS) -o $@
 
 $(BUILD)/libcubby.so: $(BUILD)/libcubby.so.$(VERSION)
-	ln -sf libcubby.so.$(VERSION) $(BUILD)/libcubby.so.$(SOVERSION)
-	ln -sf libcubby.so.$(SOVERSION) $@
+	@ln -sf libcubby.so.$(VERSION) $(BUILD)/libcubby.so.$(SOVERSION)
+	@ln -sf libcubby.so.$(SOVERSION) $@
 
 $(BUILD)/cubby: $(TOOL_OBJ) $(BUILD)/libcubby.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) -o $@
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) -o $@
 
 $(BUILD)/cubby.pc: cubby.pc.in
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # ---- tests ------------------------------------------------------------------------------------------------------------------------
 
 # tests/unit/LAYER/test_FILE.c links LAYER and what lies below it, nothing else.
 define unit_rule
 $(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(foreach d,$(DEPS_$(1)),$(BUILD)/lib$(d).a)
-	$$(CC) $$(LDFLAGS) $$^ $$(LIBS) $$$$(pkg-config --libs check) -o $$@
+	$$(call say,LD,$$@)$$(CC) $$(LDFLAGS) $$^ $$(LIBS) $$$$(pkg-config --libs check) -o $$@
 endef
 $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
 
 $(BUILD)/tests/unit/tools/test_%: $(BUILD)/tests/unit/tools/test_%.o $(filter-out $(BUILD)/tools/cubby.o,$(TOOL_OBJ)) $(BUILD)/libcubby.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) $$(pkg-config --libs check) -o $@
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) $$(pkg-config --libs check) -o $@
 
 # Programs that test the whole library, with the simulated disk beside them.
 SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/crash/sim_*.c))
 $(BUILD)/tests/model/test_% $(BUILD)/tests/crash/test_%: $(BUILD)/tests/%.o
 $(PROG_BIN): $(BUILD)/%: $(BUILD)/%.o $(SIM_OBJ) $(BUILD)/libcubby.a
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 .SECONDARY:
 
+# Everything that `check` runs, built and not run.
+programs: all $(UNIT_BIN) $(PROG_BIN) $(BUILD)/demogen
+
 test: check
-check: all $(UNIT_BIN) $(PROG_BIN) $(BUILD)/demogen
+check: programs
 	@BUILD=$(BUILD) tests/run.sh
 
-$(BUILD)/demogen: tests/demo/demogen.c | deps
+$(BUILD)/demogen: tests/demo/demogen.c tests/demo/demogen_text.h | deps
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE $(CFLAGS) $< -o $@
+	$(call say,CC,$<)$(CC) -D_GNU_SOURCE $(CFLAGS) $< -o $@
 
 demo: all $(BUILD)/demogen
-	@BUILD=$(BUILD) MBOX=$(MBOX) tests/demo/demo.sh
+	@BUILD=$(BUILD) MBOX="$(MBOX)" tests/demo/demo.sh
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libcubby.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(BUILD)/libcubby.a $(LIBS) -o $@
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< $(BUILD)/libcubby.a $(LIBS) -o $@
 
 bench: all $(BUILD)/demogen $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 	@BUILD=$(BUILD) MBOX="$(MBOX)" bench/run.sh
@@ -154,10 +166,14 @@ headers: deps
 	@for h in $(wildcard include/*.h); do $(CXX) -Iinclude -Wall -Wextra -Werror -x c++ -fsyntax-only $$h || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
+# tests/tidy.h cannot be before the file that defines what it redefines.
+TIDY := xargs -P 2 -n 4 sh -c 'exec clang-tidy --quiet "$$@" --
 tidy: deps
+	@.ci/deps clang-tidy
 	@tests/layers.sh
-	@clang-tidy --quiet $(LIB_SRC) -- $(CPPFLAGS) -std=c11
-	@clang-tidy --quiet $(TOOL_SRC) -- -D_GNU_SOURCE -Iinclude -Itools -std=c11
+	@echo $(filter-out src/base/error.c,$(LIB_SRC)) | $(TIDY) $(CPPFLAGS) -include tests/tidy.h -std=c11' tidy
+	@echo src/base/error.c | $(TIDY) $(CPPFLAGS) -std=c11' tidy
+	@echo $(TOOL_SRC) | $(TIDY) -D_GNU_SOURCE -Iinclude -Itools -std=c11' tidy
 
 # ---- installing -------------------------------------------------------------------------------------------------------------------
 
