@@ -128,7 +128,7 @@ enum {
 CUBBY_EXTERN int cubby_create(const char *path, const cubby_options *options, cubby_error *err);
 
 /* Opens a store; owner: the caller, ends with cubby_close. Recovers from an unclean stop if this is the first handle on it and it
- * may write. Without write permission it opens as with CUBBY_READ_ONLY (see cubby_is_read_only).
+ * may write. Without write permission, or without the space that a recovery takes, it opens as with CUBBY_READ_ONLY (see cubby_is_read_only).
  * ENOENT, ENOTSTORE, EVERSION, EACCES, ECORRUPT (cubby.id), EIO. */
 CUBBY_EXTERN int cubby_open(const char *path, const cubby_options *options, cubby_store **out, cubby_error *err);
 
@@ -191,7 +191,7 @@ enum {
     CUBBY_USE_IMPORTANT = 128
 };
 
-/* A name is one component: 1 to 255 bytes of UTF-8 in NFC, no control characters, depth at most 64. The engine knows no separator.
+/* A name is one component: 1 to 255 bytes of UTF-8, brought into NFC, no control characters, depth at most 64. The engine knows no separator.
  * At the top level INBOX is recognised in any case and always there. */
 typedef struct cubby_folder {
     uint64_t id;            /* never given twice; stays over renames (MAILBOXID, RFC 8474) */

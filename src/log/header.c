@@ -139,8 +139,12 @@ int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path
 {
     memset(out, 0, sizeof *out);
     int rc = read_copy(vfs, f, path, 0, 0, out, err);
-    if (rc == 0)
+    if (rc == 0) {
+        struct cubby__seg_header second = {0};
+        out->damaged_copies = read_copy(vfs, f, path, out->frames / 2, 1, &second, NULL) != 0;
+        cubby__seg_header_release(&second);
         return 0;
+    }
     out->damaged_copies = 1;
     if (rc == CUBBY_EIO || rc == CUBBY_ENOMEM || rc == CUBBY_EVERSION)
         goto fail;

@@ -144,18 +144,21 @@ static int add(struct cubby__log *log, uint32_t number, uint64_t nonce, cubby_fi
 static int get_seg(struct cubby__log *log, uint32_t number, cubby_file **file, uint64_t *nonce, cubby_error *err)
 {
     int rc = 0;
+    *file = NULL;
+    *nonce = 0;
     pthread_mutex_lock(&log->mutex);
     struct seg *s = find(log, number);
     if (!s) {
-        struct cubby__seg_header h;
-        rc = open_file(log, number, &h, file, err);
+        struct cubby__seg_header h = {0};
+        cubby_file *opened = NULL;
+        rc = open_file(log, number, &h, &opened, err);
         if (rc == 0) {
-            rc = add(log, number, h.nonce, *file, err);
+            rc = add(log, number, h.nonce, opened, err);
             cubby__seg_header_release(&h);
             s = find(log, number);
         }
     }
-    if (rc == 0) {
+    if (rc == 0 && s) {
         s->users++;
         s->used = ++log->tick;
         *file = s->file;
@@ -240,7 +243,7 @@ int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_
 
 int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err)
 {
-    cubby_file *file;
+    cubby_file *file = NULL;
     int rc = open_file(log, seg, out, &file, err);
     if (rc == 0)
         log->vfs->close(log->vfs->ctx, file);

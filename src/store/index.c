@@ -149,8 +149,8 @@ static void from_meta(const struct cubby__meta *m, struct cubby__published *p)
     cubby__set_root(p, &m->root);
 }
 
-/* Makes what recovery put into the pending version visible: pages written, state published. */
-static int publish_recovered(struct cubby__store *s, cubby_error *err)
+/* Writes the pages of what recovery put into the pending version. */
+static int flush_recovered(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__root root = cubby__published_root(&s->pending);
     struct cubby__pager_stat st;
@@ -161,8 +161,16 @@ static int publish_recovered(struct cubby__store *s, cubby_error *err)
     cubby__pager_get_stat(s->pager, &st);
     s->pending.file_pages = st.pages;
     s->pending.index_nonce = cubby__pager_nonce(s->pager);
-    cubby__publish(s, &s->pending);
     return 0;
+}
+
+/* ... and makes it visible. */
+static int publish_recovered(struct cubby__store *s, cubby_error *err)
+{
+    int rc = flush_recovered(s, err);
+    if (rc == 0)
+        cubby__publish(s, &s->pending);
+    return rc;
 }
 
 static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
@@ -177,12 +185,11 @@ static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubb
     rc = cubby__recover(s, NULL, evidence, err);
     s->pending.checkpoint_seq = seq;
     if (rc == 0)
-        rc = publish_recovered(s, err);
-    if (rc == 0 && !s->read_only) {
-        rc = cubby__index_checkpoint(s, &s->pending, 1, err);
-        if (rc == 0)
-            cubby__publish(s, &s->pending);
-    }
+        rc = flush_recovered(s, err);
+    if (rc == 0 && !s->read_only)
+        rc = cubby__index_checkpoint(s, &s->pending, 1, err); /* first: who follows the nonce looks for it in a slot */
+    if (rc == 0)
+        cubby__publish(s, &s->pending);
     return rc;
 }
 
@@ -278,15 +285,26 @@ static int load_pages(struct cubby__store *s, cubby_error *err)
     return cubby__pager_load_live(s->pager, roots, count, s->pending.root_commit, s->pending.file_pages, err);
 }
 
+int cubby__index_lost(int rc)
+{
+    return rc == CUBBY_ESTALE || rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT;
+}
+
 int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
 {
-    int unclean = 0;
-    cubby__pager_discard(s->pager);
+    int unclean = 0, rebuilt = 0;
     cubby__read_published(s, &s->pending);
     pthread_mutex_lock(&s->v);
     int rc = s->pending.index_nonce != cubby__pager_nonce(s->pager) ? cubby__index_follow(s, s->pending.index_nonce, err) : 0;
     pthread_mutex_unlock(&s->v);
-    if (rc == 0)
+    cubby__pager_discard(s->pager); /* from here on nobody replaces it: that takes the writer lock */
+    if (cubby__index_lost(rc)) { /* whoever was to build the next one died, or somebody deleted it (X1) */
+        rc = rebuild(s, s->pending.durable, s->pending.checkpoint_seq + 1, err);
+        rebuilt = 1;
+    }
+    if (rc == 0 && rebuilt)
+        cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
+    if (rc == 0 && !rebuilt)
         rc = left_uncleanly(s, &unclean, err);
     if (rc == 0)
         rc = load_pages(s, err);

@@ -333,23 +333,31 @@ static int refuse_network(struct cubby__store *s, cubby_error *err)
     return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "the store is on a network file system, whose locks and caches it cannot rely on");
 }
 
-/* Another handle has the store open: its published state is ours. */
-static int join(struct cubby__store *s, cubby_error *err)
+static int follow(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__published p;
     cubby__read_published(s, &p);
     pthread_mutex_lock(&s->v);
     int rc = cubby__index_follow(s, p.index_nonce, err);
     pthread_mutex_unlock(&s->v);
-    if (rc != CUBBY_ESTALE && rc != CUBBY_ENOENT && rc != CUBBY_ECORRUPT)
+    return rc;
+}
+
+/* Another handle has the store open: its published state is ours. */
+static int join(struct cubby__store *s, cubby_error *err)
+{
+    int rc = follow(s, err);
+    if (!cubby__index_lost(rc))
         return rc;
-    /* The index was deleted or damaged under the others: build a new one, as the writer. */
     rc = cubby__writer_lock(s, err);
     if (rc != 0)
         return rc;
-    s->o.flags |= CUBBY_REBUILD;
-    rc = cubby__index_open(s, err);
-    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
+    rc = follow(s, err); /* it was only being built anew? */
+    if (cubby__index_lost(rc)) { /* deleted or damaged under the others: build a new one, as the writer */
+        s->o.flags |= CUBBY_REBUILD;
+        rc = cubby__index_open(s, err);
+        cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
+    }
     cubby__writer_unlock(s);
     return rc;
 }
@@ -403,6 +411,13 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
         rc = cubby__log_new(s->vfs, s->path, &s->ident, !s->read_only, &s->log, err);
     if (rc == 0)
         rc = s->read_only ? open_alone(s, err) : open_attached(s, err);
+    if (rc == CUBBY_ENOSPC && !s->read_only) { /* no room to recover or rebuild: the mail can be read all the same */
+        cubby_options again = s->o;
+        again.flags |= CUBBY_READ_ONLY;
+        cubby__notice(s, "no space left to recover the store: it is open read-only");
+        free_store(s);
+        return cubby__store_open(path, &again, h, out, err);
+    }
     if (rc != 0) {
         free_store(s);
         return rc;

@@ -39,7 +39,7 @@ static void claim(struct cubby__store *s, struct cubby__published *p)
     }
 }
 
-int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
+static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
 {
     struct cubby__published p;
     int rc = 0;
@@ -56,6 +56,20 @@ int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_er
     if (rc == 0)
         link_view(s, view);
     pthread_mutex_unlock(&s->v);
+    return rc;
+}
+
+/* The published index may be gone, because the next one is being built or its builder died: a transaction waits for the one and makes good the other. */
+int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
+{
+    int rc = begin(s, view, err);
+    for (int tries = 0; tries < 8 && cubby__index_lost(rc) && !s->read_only; tries++) {
+        struct cubby__txn *txn;
+        if ((rc = cubby__txn_begin(s, 0, &txn, err)) != 0)
+            return rc;
+        cubby__txn_abort(&txn);
+        rc = begin(s, view, err);
+    }
     return rc;
 }
 

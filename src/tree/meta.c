@@ -108,7 +108,8 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
         return cubby__fail(err, CUBBY_ECORRUPT, p->path, 0, "no meta slot of the index verifies");
     if (!seen[SLOT_GOOD])
         return CUBBY_DONE;
-    p->nonce = best.nonce;
+    if (p->nonce != best.nonce) /* readers look at it, and in an index that is in use it does not change */
+        p->nonce = best.nonce;
     if (atomic_load_explicit(&p->alloc.pages, memory_order_relaxed) < best.pages)
         atomic_store_explicit(&p->alloc.pages, best.pages, memory_order_relaxed);
     *out = best;
