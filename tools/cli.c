@@ -97,8 +97,7 @@ int cli_report(const cubby_error *err)
     if (err->offset != UINT64_MAX && err->path[0])
         snprintf(where, sizeof where, "at byte %" PRIu64 ": ", err->offset);
     const char *message = err->message[0] ? err->message : cubby_strerror(err->code);
-    cli_error("%s%s%s%s%s%s", err->path, err->path[0] ? ": " : "", where, message, err->sys_errno ? ": " : "",
-              err->sys_errno ? strerror(err->sys_errno) : "");
+    cli_error("%s%s%s%s", err->path, err->path[0] ? ": " : "", where, message); /* the message says what errno means */
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         if (errors[i].code != err->code)
             continue;

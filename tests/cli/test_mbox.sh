@@ -40,6 +40,8 @@ import --mbox rd --into cl-rd s cl.mbox >total; is "... and not with --mbox rd" 
 # ---- separators ---------------------------------------------------------------------------------------------------------------------
 printf 'From - \nA: 1\n\nx\nFrom - \ny\n\nFrom - \nB: 1\n\nFrom TODO: z\n' >loose.mbox
 import s loose.mbox >total; is "loose postmarks count behind an empty line only" "$(field imported <total)" 2
+printf 'From a@b Tue Jul  7 20:33:03 1998 WETDST\nA: 1\n\nx\nFrom a@b Tue Jul  7 20:33:03 METDST 1998\nB: 1\n\ny\n' >zone.mbox
+import s zone.mbox >total; is "zones of six letters" "$(field imported <total)" 2
 
 # ---- state --------------------------------------------------------------------------------------------------------------------------
 printf '%s\nStatus: RO\nX-Status: AF\nX-Keywords: one $Two\n\n1\n\n%s\nX-Mozilla-Status: 1009\nX-Mozilla-Status2: 02000000\nX-Mozilla-Keys: three\n\n2\n' "$PM" "$PM" >flags.mbox

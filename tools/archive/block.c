@@ -130,7 +130,7 @@ static int take_keyword(struct cursor *c, struct cli_flags *out)
         if (v == '%') {
             if (c->end - c->p < 3 || hex_digit(c->p[1]) < 0 || hex_digit(c->p[2]) < 0)
                 return 0;
-            v = hex_digit(c->p[1]) << 4 | hex_digit(c->p[2]);
+            v = hex_digit(c->p[1]) * 16 + hex_digit(c->p[2]);
             c->p += 2;
         }
         if (n == sizeof word)

@@ -14,6 +14,7 @@
 #define HEADER_MAX (64 * 1024) /* Content-Length is looked for in so many bytes */
 #define LENGTH_OFF 4           /* the postmark may begin so far behind where Content-Length leads: line ends not counted by the writer */
 #define LOOK_MAX   (1 + LENGTH_OFF + POSTMARK_LINE_MAX + 2)
+#define FIND_BLOCK 4096
 #define RUN_MAX    64 /* '>' held back at most */
 
 enum { BEFORE, INSIDE, AT_POSTMARK, AT_END };
@@ -87,7 +88,14 @@ static int64_t look(struct mbox *m, uint64_t offset, uint8_t *out, size_t n)
 
 const uint8_t *mbox_find_from(const uint8_t *p, const uint8_t *end)
 {
-    return p < end ? memmem(p, (size_t)(end - p), "From ", 5) : NULL;
+    while (end - p >= 5) { /* in blocks: sanitizers look at all that memmem might read, for every hit */
+        size_t n = end - p < FIND_BLOCK ? (size_t)(end - p) : FIND_BLOCK;
+        const uint8_t *found = memmem(p, n, "From ", 5);
+        if (found)
+            return found;
+        p += n - 4;
+    }
+    return NULL;
 }
 
 static size_t line_length(const uint8_t *p, size_t n) /* without the line end */

@@ -145,11 +145,12 @@ static int clock_time(const char *p, size_t n, struct moment *m)
 }
 
 static const struct {
-    char name[5];
+    char name[7];
     int16_t minutes;
 } zones[] = {{"UTC", 0},    {"GMT", 0},    {"UT", 0},     {"Z", 0},      {"WET", 0},    {"WEST", 60},  {"BST", 60},   {"CET", 60},
              {"MET", 60},   {"CEST", 120}, {"MEST", 120}, {"EET", 120},  {"EEST", 180}, {"MSK", 180},  {"JST", 540},  {"EST", -300},
-             {"EDT", -240}, {"CST", -360}, {"CDT", -300}, {"MST", -420}, {"MDT", -360}, {"PST", -480}, {"PDT", -420}};
+             {"EDT", -240}, {"CST", -360}, {"CDT", -300}, {"MST", -420}, {"MDT", -360}, {"PST", -480}, {"PDT", -420},
+             {"WETDST", 60}, {"METDST", 120}, {"EETDST", 180}};
 
 /* +hhmm or +hh:mm; `p` begins with the sign. */
 static int offset_zone(const char *p, size_t n, struct moment *m)
@@ -163,14 +164,14 @@ static int offset_zone(const char *p, size_t n, struct moment *m)
     return 1;
 }
 
-/* An offset, or a name of up to five letters; one that nobody knows counts as UTC. "MET DST" is two words. */
+/* An offset, or a name of up to six letters ("METDST"); one that nobody knows counts as UTC. "MET DST" is two words. */
 static int zone(struct token t, struct moment *m)
 {
     if (t.n > 2 && t.p[0] == '(' && t.p[t.n - 1] == ')')
         t = (struct token){t.p + 1, t.n - 2};
     if (t.n && (t.p[0] == '+' || t.p[0] == '-'))
         return offset_zone(t.p, t.n, m);
-    if (!t.n || t.n > 5)
+    if (!t.n || t.n > 6)
         return 0;
     for (size_t i = 0; i < t.n; i++)
         if (!is_alpha(t.p[i]))
@@ -199,19 +200,19 @@ static int year_of(struct token t, struct moment *m)
     return m->year >= 0;
 }
 
-/* Up to two words of zone from *i on. */
-static void take_zone(const struct token *t, size_t n, size_t *i, struct moment *m)
-{
-    for (int k = 0; k < 2 && *i < n && zone(t[*i], m); k++)
-        ++*i;
-}
-
 /* Nothing more but what UUCP adds: "remote from HOST". */
 static int at_end(const struct token *t, size_t n, size_t i)
 {
     if (i + 3 == n && t[i].n == 6 && t[i + 1].n == 4 && memcmp(t[i].p, "remote", 6) == 0 && memcmp(t[i + 1].p, "from", 4) == 0)
         return 1;
     return i == n;
+}
+
+/* Up to two words of zone from *i on. */
+static void take_zone(const struct token *t, size_t n, size_t *i, struct moment *m)
+{
+    for (int k = 0; k < 2 && !at_end(t, n, *i) && zone(t[*i], m); k++)
+        ++*i;
 }
 
 /* month day time [zone] year [zone], the end */
