@@ -4,6 +4,7 @@
 # these, and `make tidy` runs tests/layers.sh over the includes.
 
 # The commands are shown short: V=1 shows them whole, -s not at all.
+hide := $(if $(filter 1,$(V)),,@)
 ifeq ($(V),1)
 say :=
 else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
@@ -29,7 +30,8 @@ comma := ,
 # make SAN=address,undefined (or thread): the same targets, built with sanitizers, in a folder of its own.
 ifdef SAN
 BUILD := build-$(subst $(comma),-,$(SAN))
-SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+# gcc's own manual: sanitizers make -Wmaybe-uninitialized see what is not there. The plain build has it on.
+SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized)
 OPT := -O1 -g
 endif
 ifdef COVERAGE
@@ -107,8 +109,8 @@ $(BUILD)/libcubby.so.$(VERSION): $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -Wl,-soname,libcubby.so.$(SOVERSION) $(if $(SAN),,-Wl,--no-undefined) $^ $(LIBS) -o $@
 
 $(BUILD)/libcubby.so: $(BUILD)/libcubby.so.$(VERSION)
-	@ln -sf libcubby.so.$(VERSION) $(BUILD)/libcubby.so.$(SOVERSION)
-	@ln -sf libcubby.so.$(SOVERSION) $@
+	$(hide)ln -sf libcubby.so.$(VERSION) $(BUILD)/libcubby.so.$(SOVERSION)
+	$(hide)ln -sf libcubby.so.$(SOVERSION) $@
 
 $(BUILD)/cubby: $(TOOL_OBJ) $(BUILD)/libcubby.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) -o $@
@@ -178,18 +180,19 @@ tidy: deps
 # ---- installing -------------------------------------------------------------------------------------------------------------------
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-	install -m 755 $(BUILD)/cubby $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 include/cubby.h include/cubby_vfs.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(BUILD)/libcubby.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 755 $(BUILD)/libcubby.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
-	ln -sf libcubby.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcubby.so.$(SOVERSION)
-	ln -sf libcubby.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libcubby.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' cubby.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cubby.pc
-	for m in $(MAN); do install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/; done
-	install -m 644 tools/completion/cubby.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cubby
-	install -m 644 tools/completion/_cubby $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cubby
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	$(hide)install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	$(hide)install -m 755 $(BUILD)/cubby $(DESTDIR)$(PREFIX)/bin/
+	$(hide)install -m 644 include/cubby.h include/cubby_vfs.h $(DESTDIR)$(PREFIX)/include/
+	$(hide)install -m 644 $(BUILD)/libcubby.a $(DESTDIR)$(PREFIX)/lib/
+	$(hide)install -m 755 $(BUILD)/libcubby.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
+	$(hide)ln -sf libcubby.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcubby.so.$(SOVERSION)
+	$(hide)ln -sf libcubby.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libcubby.so
+	$(hide)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' cubby.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cubby.pc
+	$(hide)for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	$(hide)install -m 644 tools/completion/cubby.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cubby
+	$(hide)install -m 644 tools/completion/_cubby $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cubby
+	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || true # so that the shared library is found
 
 clean:
 	rm -rf build build-*

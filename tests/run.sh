@@ -8,7 +8,7 @@ export TEST_TMP="${TEST_TMP:-$(mktemp -d "${TMPDIR:-/tmp}/cubby-test.XXXXXX")}"
 trap 'rm -rf "$TEST_TMP"' EXIT
 passed=0 failed=0 skipped=0
 run() { # name command...
-    local name=$1 out=$TEST_TMP/out ok bad skip rc
+    local name=$1 out=$TEST_TMP/out start=$SECONDS ok bad skip rc
     shift
     "$@" >"$out" 2>&1 </dev/null
     rc=$?
@@ -16,7 +16,8 @@ run() { # name command...
     if [ $rc -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; echo "not ok - $name ended with status $rc" >>"$out"; fi
     if [ $((ok + bad + skip)) -eq 0 ]; then bad=1; echo "not ok - $name ran no test" >>"$out"; fi
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-    printf '%-44s %4d passed %s%s\n' "$name" "$ok" "$([ "$bad" -gt 0 ] && echo ", $bad FAILED")" "$([ "$skip" -gt 0 ] && echo ", $skip skipped")"
+    printf '%-44s %4d passed%s%s%s\n' "$name" "$ok" "$([ "$bad" -gt 0 ] && echo ", $bad FAILED")" \
+        "$([ "$skip" -gt 0 ] && echo ", $skip skipped")" "$([ $((SECONDS - start)) -gt 1 ] && echo ", $((SECONDS - start)) s")"
     grep '^skip ' "$out"
     [ "$bad" -gt 0 ] && tail -n 60 "$out"
 }

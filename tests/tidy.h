@@ -4,11 +4,6 @@
 
 void known_use(void *err, ...);
 
-static inline int known_error(int code)
-{
-    return code < 0 ? code : CUBBY_EIO;
-}
-
-#define cubby__fail(err, code, ...)   (known_use((err), __VA_ARGS__), known_error(code))
-#define cubby__fail_io(err, rc, ...)  (known_use((err), (rc), __VA_ARGS__), known_error(CUBBY_EIO))
-#define cubby__fail_mem(err)          (known_use(err), known_error(CUBBY_ENOMEM))
+#define cubby__fail(err, code, ...)  (known_use((err), __VA_ARGS__), (code) < 0 ? (code) : CUBBY_EIO)
+#define cubby__fail_io(err, rc, ...) (known_use((err), (rc), __VA_ARGS__), CUBBY_EIO)
+#define cubby__fail_mem(err)         (known_use(err), CUBBY_ENOMEM)

@@ -92,6 +92,15 @@ static inline const uint8_t *cubby__read_bytes(struct cubby__reader *r, size_t n
     return p;
 }
 
+static inline uint8_t cubby__read_byte(struct cubby__reader *r)
+{
+    if (!r->bad && r->p < r->end)
+        return *r->p++;
+    r->bad = 1;
+    r->p = r->end;
+    return 0;
+}
+
 static inline size_t cubby__read_left(const struct cubby__reader *r)
 {
     return r->bad ? 0 : (size_t)(r->end - r->p);

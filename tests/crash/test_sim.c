@@ -1,6 +1,7 @@
 /* test_sim.c - proves the simulated disk on traces small enough to know all answers, and that it catches what an engine may do wrong. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -782,6 +783,53 @@ static void toy_engine(void)
     }
 }
 
+/* ---- threads ---- */
+
+static int count_state(void *arg, struct sim *image, const char *id)
+{
+    (void)id;
+    ++*(unsigned *)arg; /* safe: all others wait */
+    return sim_ops(image) != 0;
+}
+
+static void count_states(void *arg, struct sim *s, const struct sim_op *op)
+{
+    struct sim_states_options options = {.max_states = 4, .seed = op->n};
+    sim_states(s, &options, count_state, arg);
+}
+
+static void *write_and_sync(void *arg)
+{
+    char *name = arg;
+    cubby_file *f = new_file(name);
+    for (unsigned i = 0; f && i < 50; i++)
+        if (put(f, name, i) || (i % 10 == 0 && sync_file(f)))
+            f = NULL;
+    if (!f)
+        return arg;
+    close_file(f);
+    return NULL;
+}
+
+static void threads_take_turns(void)
+{
+    pthread_t t[4];
+    char name[4][8];
+    unsigned states = 0;
+    sim_on_op(disk, count_states, &states);
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(name[i], sizeof name[i], "t%u", i);
+        CHECK(pthread_create(&t[i], NULL, write_and_sync, name[i]) == 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        void *rc = NULL;
+        pthread_join(t[i], &rc);
+        CHECK(!rc && size_of(disk, name[i]) == 51);
+    }
+    CHECK(sim_ops(disk) == 4 * (1 + 50 + 5));
+    CHECK(states > sim_ops(disk));
+}
+
 /* ---- speed ---- */
 
 static int read_all(void *arg, struct sim *image, const char *id)
@@ -862,6 +910,7 @@ static const struct {
     TEST(states_come_again_by_id),
     TEST(states_are_visited_once),
     TEST(toy_engine),
+    TEST(threads_take_turns),
     TEST(thousands_of_states_a_second),
 };
 
