@@ -70,7 +70,7 @@ PROG_BIN := $(PROG_SRC:%.c=$(BUILD)/%)
 HEADERS  := $(wildcard include/*.h src/*/*.h)
 MAN      := $(wildcard man/*.1 man/*.3 man/*.5)
 
-.PHONY: all lib programs check test demo bench headers tidy install clean deps format fuzz
+.PHONY: all lib programs check test demo bench headers tidy install clean deps
 all: deps $(BUILD)/cubby $(BUILD)/libcubby.a $(BUILD)/libcubby.so $(BUILD)/cubby.pc
 
 # What a fresh machine lacks is installed when that is possible, else named.

@@ -535,6 +535,10 @@ static int run_scenario(const struct scenario *sc, uint64_t seed, unsigned state
         free(r.dumps[i]);
     if (r.failure[0])
         return 1;
+    if (state && !r.states) {
+        printf("not ok - crash/%s: no such state after operation %llu with %u states an operation\n", sc->name, (unsigned long long)op, states);
+        return 1;
+    }
     printf("ok - crash/%s: %llu states at %llu operations, %llu of recovery itself, 0 violations, seed %llu\n", sc->name, (unsigned long long)r.states,
            (unsigned long long)r.ops, (unsigned long long)r.depth2, (unsigned long long)seed);
     return 0;
