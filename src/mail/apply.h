@@ -17,6 +17,9 @@ int cubby__apply_expunge(struct cubby__txn *txn, const struct cubby__record *rec
 int cubby__apply_keyword(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_subscription(struct cubby__txn *txn, const struct cubby__record *rec);
 
+/* Makes a folder of this id, for messages whose FOLDER record was lost. */
+int cubby__apply_lost_folder(struct cubby__txn *txn, const struct cubby__record *rec, uint64_t id);
+
 /* CUBBY_ECORRUPT with the place of the record in the detail. */
 int cubby__apply_broken(struct cubby__txn *txn, const struct cubby__record *rec, const char *what);
 /* cubby__txn_del of what may or may not be there. */

@@ -256,10 +256,8 @@ int cubby__apply_entry(struct cubby__txn *txn, const struct cubby__record *rec)
         return cubby__apply_broken(txn, rec, "ENTRY");
     raise_entry_floors(txn, &e, &row.keywords);
     int rc = cubby__folder_row_get(cubby__txn_view(txn), e.folder, buf, &folder);
-    if (rc == CUBBY_DONE) {
-        cubby__txn_orphan(txn, rec, "its folder is missing");
-        return CUBBY_OK;
-    }
+    if (rc == CUBBY_DONE && (rc = cubby__apply_lost_folder(txn, rec, e.folder)) == CUBBY_OK)
+        rc = cubby__folder_row_get(cubby__txn_view(txn), e.folder, buf, &folder);
     if (rc || folder.dead)
         return rc;
     if (e.uid < folder.uidnext && (rc = check_uid(txn, rec, &e)) != 0)

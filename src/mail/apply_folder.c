@@ -1,6 +1,8 @@
 /* FOLDER and MARK. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/key.h"
 #include "mail/apply.h"
 #include "mail/changes.h"
@@ -209,6 +211,24 @@ int cubby__apply_folder(struct cubby__txn *txn, const struct cubby__record *rec)
     if (known && row.payload_len == rec->len && memcmp(row.payload, rec->payload, rec->len) == 0)
         return CUBBY_OK;
     return place_folder(txn, rec, &f, &row);
+}
+
+/* The FOLDER record was lost, its messages were not: they stay under a name of ours, with a uidvalidity that nobody has seen, until a record that
+ * says more turns up (any commit is higher than 0). */
+int cubby__apply_lost_folder(struct cubby__txn *txn, const struct cubby__record *rec, uint64_t id)
+{
+    char name[64];
+    struct cubby__buf payload = CUBBY__BUF_INIT;
+    struct cubby__folder_rec f = {.id = id, .name = name};
+    uint64_t uidvalidity = cubby__txn_floors(txn)->uidvalidity + 1;
+    f.uidvalidity = uidvalidity > UINT32_MAX ? UINT32_MAX : (uint32_t)uidvalidity;
+    f.name_len = (size_t)snprintf(name, sizeof name, "lost+found-%llu", (unsigned long long)id);
+    cubby__folder_encode(&f, &payload);
+    struct cubby__record folder = {.type = CUBBY__REC_FOLDER, .place = rec->place, .payload = payload.data, .len = payload.len};
+    int rc = payload.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__apply_folder(txn, &folder);
+    cubby__buf_release(&payload);
+    cubby__txn_orphan(txn, rec, "its folder is missing; such messages are in lost+found");
+    return rc;
 }
 
 int cubby__apply_mark(struct cubby__txn *txn, const struct cubby__record *rec)

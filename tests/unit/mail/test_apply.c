@@ -245,9 +245,15 @@ START_TEST(orphans)
     ck_assert_uint_eq(f.highestmodseq, 51);
     ck_assert_uint_eq(cubby__txn_floors(st->txn)->object, 4711);
     ck_assert_uint_ge(cubby__txn_floors(st->txn)->folder, 7);
-    MUST(apply_flags(52, 7, 1, 2, 1));
-    MUST(apply_expunge(53, 7, 1, 2));
+    MUST(apply_flags(52, 8, 1, 2, 1));
+    MUST(apply_expunge(53, 8, 1, 2));
     ck_assert_int_eq(st->notices, 4);
+    ck_assert_int_eq(is_there(0, "lost+found-7"), 7); /* the message without a folder has one */
+    ck_assert_uint_eq(folder_now(7).messages, 1);
+    MUST(apply_folder(40, (struct cubby__folder_rec){.id = 7, .name = "found", .uidvalidity = 9})); /* its record turns up: it stands, however old */
+    ck_assert_int_eq(is_there(0, "found"), 7);
+    ck_assert_uint_eq(folder_now(7).uidvalidity, 9);
+    ck_assert_uint_eq(folder_now(7).messages, 1);
     MUST(apply_flags(54, 1, 5, 7, 1)); /* nobody there */
     MUST(apply_expunge(55, 1, 20, 30)); /* nor there: but the uids had been given */
     f = folder_now(1);
