@@ -31,6 +31,11 @@ uint64_t cubby__frame_size(uint8_t type, uint32_t len)
     return align(cubby__frame_header_size(type) + (uint64_t)len);
 }
 
+uint64_t cubby__replay_size(uint8_t type, uint32_t len)
+{
+    return type == CUBBY__REC_PIECE ? CUBBY__PIECE_FRAME_SIZE : cubby__frame_size(type, len);
+}
+
 /* The header's checksum leaves out itself: bytes 0..23, and of a PIECE 32..63. */
 static uint64_t head_sum(const uint8_t *h, size_t size, uint64_t seed)
 {
@@ -185,8 +190,7 @@ int cubby__framer_add(struct cubby__framer *f, uint8_t type, uint8_t flags, cons
     frame.paysum = cubby__payload_sum(payload, len, &f->seed, at, f->commit);
     if (piece)
         frame.piece = *piece;
-    else
-        f->record_bytes += len;
+    f->record_bytes += cubby__replay_size(type, len);
     if (add_header(f, &frame, at) != 0)
         return CUBBY_ENOMEM;
     cubby__buf_add(&f->buf, payload, len);
@@ -211,6 +215,7 @@ int cubby__framer_add_outside(struct cubby__framer *f, const struct cubby__piece
         return CUBBY_ENOMEM;
     f->extents[f->extent_count++] = (struct cubby__extent){f->buf.len, source, source_off, len};
     f->outside += len;
+    f->record_bytes += cubby__replay_size(CUBBY__REC_PIECE, len);
     *off = at;
     return add_padding(f, cubby__frame_size(CUBBY__REC_PIECE, len), CUBBY__PIECE_FRAME_SIZE + (uint64_t)len);
 }

@@ -43,6 +43,8 @@ uint64_t cubby__frame_seed(const struct cubby__seed *seed, uint64_t off, uint64_
 /* Bytes of the header, and of the whole frame with padding. */
 size_t cubby__frame_header_size(uint8_t type);
 uint64_t cubby__frame_size(uint8_t type, uint32_t len);
+/* Bytes of it that a replay has to look at: not the content of a piece. */
+uint64_t cubby__replay_size(uint8_t type, uint32_t len);
 
 /* Writes the header of a frame at file offset off; f->paysum is already right. Returns its size. */
 size_t cubby__frame_encode(const struct cubby__frame *f, const struct cubby__seed *seed, uint64_t off, uint8_t *out);
@@ -80,7 +82,7 @@ struct cubby__framer {
     uint64_t base;      /* file offset of the first byte */
     uint64_t commit;
     uint64_t outside;   /* bytes in extents */
-    uint64_t record_bytes; /* payload bytes other than pieces': what a replay has to read */
+    uint64_t record_bytes; /* what a replay has to look at */
     struct cubby__buf buf;
     struct cubby__buf headers; /* for the chain */
     struct cubby__extent *extents;

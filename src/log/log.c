@@ -187,8 +187,10 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
     if (place->len > CUBBY__FRAME_LEN_MAX || place->off % CUBBY__FRAME_ALIGN)
         return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the index names an impossible place");
     int rc = get_seg(log, place->seg, &file, &seed.nonce, err);
+    if (rc == CUBBY_ENOENT)
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the segment is missing");
     if (rc != 0)
-        return rc == CUBBY_ENOENT ? CUBBY_ECORRUPT : rc;
+        return rc;
     cubby__buf_clear(buf);
     uint8_t *p = cubby__buf_extend(buf, total);
     int64_t got = p ? log->vfs->pread(log->vfs->ctx, file, p, total, place->off) : 0;

@@ -71,8 +71,8 @@ static int frame_at(struct cubby__segscan *s, uint64_t off, struct cubby__frame 
     if (rc != 0)
         return rc;
     size_t head = cubby__frame_header_size(f->type);
-    if (f->len > s->limit - off - head)
-        return CUBBY_ECORRUPT; /* begins before the limit, would end behind it */
+    if (cubby__frame_size(f->type, f->len) > s->limit - off)
+        return CUBBY_ECORRUPT; /* begins before the limit, would end behind it: s->pos never passes the limit */
     *header = p;
     if (f->type == CUBBY__REC_PIECE && !s->pieces)
         return 0;
@@ -163,6 +163,7 @@ int cubby__segscan_next(struct cubby__segscan *s)
             if (s->count || f.len != CUBBY__PROOF_LEN)
                 return CUBBY_ECORRUPT;
             raise(&s->durable, f.commit);
+            s->ceiling = 0; /* whoever stops cleanly leaves nothing lazy behind */
             s->proof_commit = f.commit;
             s->proof_chain = cubby__get64(header + CUBBY__FRAME_SIZE + CUBBY__PROOF_CHAIN_OFF);
             s->pos = s->begin = s->proof_end = next;
@@ -214,11 +215,11 @@ int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *of
             return rc;
         if (!avail)
             break;
-        for (size_t i = 0; i < avail; i++) {
-            if (p[i]) {
-                *off = from + i;
-                return 0;
-            }
+        if (p[0] || memcmp(p, p + 1, avail - 1) != 0) { /* not all zero */
+            while (!*p)
+                p++, from++;
+            *off = from;
+            return 0;
         }
         from += avail;
     }

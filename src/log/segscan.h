@@ -39,7 +39,7 @@ struct cubby__segscan {
     /* the last commit yielded, or where gathering starts from */
     uint64_t last_commit, last_chain;
     int adopt;                 /* behind damage: the next COMMIT is taken at its word, so that what follows can be chained to it */
-    uint64_t durable, ceiling; /* highest seen; PROOFs count as durable */
+    uint64_t durable, ceiling; /* highest seen; PROOFs count as durable, and end a ceiling */
     uint64_t proof_commit, proof_chain, proof_end; /* of the last PROOF passed */
     struct cubby__commit head; /* of the commit yielded */
 };

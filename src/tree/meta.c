@@ -113,6 +113,7 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
     if (atomic_load_explicit(&p->alloc.pages, memory_order_relaxed) < best.pages)
         atomic_store_explicit(&p->alloc.pages, best.pages, memory_order_relaxed);
     *out = best;
+    out->bad_slots = seen[SLOT_BAD];
     return 0;
 }
 

@@ -199,16 +199,18 @@ int cubby__pager_get(struct cubby__pager *p, struct cubby__link link, struct cub
 {
     struct cubby__page *page;
     int rc = find_page(p, link, 0, &page, err);
-    if (rc != 0)
-        return rc;
-    if (!page) {
-        rc = read_page(p, link, &page, err);
-        if (rc != 0)
-            return rc;
+    if (rc == 0 && !page && (rc = read_page(p, link, &page, err)) == 0)
         page = cubby__cache_share(&p->cache, page);
-    }
-    *out = page;
-    return 0;
+    if (rc == CUBBY_ECORRUPT)
+        atomic_store_explicit(&p->damaged, 1, memory_order_relaxed);
+    if (rc == 0)
+        *out = page;
+    return rc;
+}
+
+int cubby__pager_damaged(const struct cubby__pager *p)
+{
+    return atomic_load_explicit(&p->damaged, memory_order_relaxed);
 }
 
 int cubby__pager_get_fresh(struct cubby__pager *p, struct cubby__link link, struct cubby__page **out, cubby_error *err)

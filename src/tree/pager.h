@@ -73,6 +73,7 @@ struct cubby__pager {
     struct cubby__page *spares; /* so that a change that has begun needs no memory */
     unsigned spare_count;
     _Atomic uint64_t dirty_pages, pages_written;
+    _Atomic int damaged; /* a page that was asked for did not verify */
 };
 
 /* ---- pager.c ---- */

@@ -31,6 +31,7 @@ struct cubby__meta {
     uint64_t pages;
     uint64_t ceiling;
     struct cubby__root root;
+    int bad_slots; /* read: slots that hold something that does not verify */
 };
 
 struct cubby__pager_config {
@@ -59,6 +60,9 @@ struct cubby__pager_stat {
     uint64_t cache_pages;
 };
 void cubby__pager_get_stat(struct cubby__pager *p, struct cubby__pager_stat *out);
+
+/* 1 once a page that anybody asked for did not verify: the index is to be replaced. */
+int cubby__pager_damaged(const struct cubby__pager *p);
 
 /* ---- meta slots ---- */
 

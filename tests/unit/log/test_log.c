@@ -1,0 +1,303 @@
+#include "log/log.h"
+
+#include <errno.h>
+
+#include "log/segname.h"
+#include "unit/fault_vfs.h"
+#include "unit/log/log_util.h"
+
+static int read_at(struct bed *b, uint32_t seg, uint64_t off, uint32_t len, uint8_t type)
+{
+    struct cubby__buf buf = CUBBY__BUF_INIT;
+    struct cubby__place place = {seg, len, off};
+    const uint8_t *payload;
+    struct cubby__piece piece;
+    memset(&b->err, 0, sizeof b->err);
+    int rc = cubby__log_read(b->log, &place, type, &buf, &payload, &piece, &b->err);
+    cubby__buf_release(&buf);
+    if (rc != 0)
+        ck_assert_int_eq(b->err.code, rc);
+    return rc;
+}
+
+START_TEST(read_frames)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__buf buf = CUBBY__BUF_INIT;
+    const uint8_t *payload;
+    struct cubby__piece piece;
+    bed_begin(b);
+    bed_commit(b, 2, 30, 777, 0);
+    struct cubby__place place = {1, 30, b->start[1]};
+    MUST(cubby__log_read(b->log, &place, CUBBY__REC_OBJECT, &buf, &payload, NULL, &b->err));
+    ck_assert(payload[0] == 2 && payload[29] == 2);
+    uint64_t at = b->start[1] + 2 * cubby__frame_size(CUBBY__REC_OBJECT, 30);
+    place = (struct cubby__place){1, 777, at};
+    MUST(cubby__log_read(b->log, &place, CUBBY__REC_PIECE, &buf, &payload, &piece, &b->err));
+    ck_assert(payload[0] == 101 && payload[776] == 101 && piece.id == 1 && piece.orig_len == 777 && piece.kind == CUBBY__PIECE_BODY);
+    cubby__buf_release(&buf);
+    bed_end(b);
+}
+END_TEST
+
+/* Whatever the index says of a place: either this frame or an error that names file and offset. */
+START_TEST(places_that_are_none)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    bed_commit(b, 2, 30, 777, 0);
+    uint64_t at = b->start[1];
+    ck_assert_int_eq(read_at(b, 1, at, 30, CUBBY__REC_OBJECT), 0);
+    ck_assert_int_eq(read_at(b, 1, at, 29, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, at, 31, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, at, 0, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, at, 30, CUBBY__REC_ENTRY), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, at, 30, CUBBY__REC_PIECE), CUBBY_ECORRUPT);
+    ck_assert_str_eq(b->err.path, "segments/00000001.seg");
+    ck_assert_uint_eq(b->err.offset, at);
+    ck_assert_int_eq(read_at(b, 1, at, CUBBY__FRAME_LEN_MAX + 1, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, at, UINT32_MAX, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    for (uint64_t off = at - 64; off < at + 64; off++)
+        ck_assert_int_eq(read_at(b, 1, off, 30, CUBBY__REC_OBJECT), off == at ? 0 : CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, b->end, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, (uint64_t)1 << 60, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 1, 0, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 2, at, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT); /* a segment that is gone costs its messages */
+    ck_assert_ptr_nonnull(strstr(b->err.path, "segments/00000002.seg"));
+    ck_assert_int_eq(read_at(b, 0, at, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(every_flip_is_noticed)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    bed_commit(b, 1, 30, 40, 0);
+    uint64_t piece = b->start[1] + cubby__frame_size(CUBBY__REC_OBJECT, 30);
+    for (uint64_t off = b->start[1]; off < piece + CUBBY__PIECE_FRAME_SIZE + 40; off++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bed_flip(b, SEGMENT, off, (uint8_t)(1 << bit));
+            int in_record = off < b->start[1] + 32 + 30, in_piece = off >= piece;
+            ck_assert_int_eq(read_at(b, 1, b->start[1], 30, CUBBY__REC_OBJECT), in_record ? CUBBY_ECORRUPT : 0);
+            ck_assert_int_eq(read_at(b, 1, piece, 40, CUBBY__REC_PIECE), in_piece ? CUBBY_ECORRUPT : 0);
+            bed_flip(b, SEGMENT, off, (uint8_t)(1 << bit));
+        }
+    }
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(pread_size_list)
+{
+    struct bed bed, *b = &bed;
+    uint8_t bytes[64];
+    size_t got;
+    uint64_t size, frames;
+    uint32_t *numbers;
+    size_t count;
+    cubby_file *f;
+    bed_begin(b);
+    bed_commit(b, 1, 30, 0, 0);
+    MUST(cubby__log_size(b->log, 1, &size, &b->err));
+    ck_assert_uint_eq(size, b->end);
+    MUST(cubby__log_pread(b->log, 1, bytes, sizeof bytes, size - 10, &got, &b->err));
+    ck_assert_uint_eq(got, 10);
+    MUST(cubby__log_pread(b->log, 1, bytes, sizeof bytes, size + 10, &got, &b->err));
+    ck_assert_uint_eq(got, 0);
+    ck_assert_int_eq(cubby__log_size(b->log, 5, &size, &b->err), CUBBY_ENOENT);
+    ck_assert_int_eq(cubby__log_pread(b->log, 5, bytes, 1, 0, &got, &b->err), CUBBY_ENOENT);
+    static const uint32_t order[] = {7, 3, 99999999, 2};
+    for (int i = 0; i < 4; i++)
+        MUST(bed_make(b, order[i], order[i], NULL, 0, &frames));
+    static const char *const others[] = {"/s/segments/note.txt", "/s/segments/00000000.seg", "/s/segments/5.seg"};
+    for (int i = 0; i < 3; i++) {
+        MUST(b->vfs->open(b->vfs->ctx, others[i], CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
+        b->vfs->close(b->vfs->ctx, f);
+    }
+    MUST(cubby__log_list(b->log, &numbers, &count, &b->err));
+    ck_assert_uint_eq(count, 5);
+    ck_assert(numbers[0] == 1 && numbers[1] == 2 && numbers[2] == 3 && numbers[3] == 7 && numbers[4] == 99999999);
+    cubby__free(numbers);
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(headers_must_belong)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__seg_header h;
+    uint64_t frames, size;
+    bed_begin(b);
+    MUST(cubby__log_header(b->log, 1, &h, &b->err));
+    ck_assert(h.number == 1 && h.nonce == b->seed.nonce && h.frames == b->frames && h.proven == b->frames);
+    cubby__seg_header_release(&h);
+    ck_assert_int_eq(cubby__log_header(b->log, 2, &h, &b->err), CUBBY_ENOENT);
+    /* under another's name */
+    MUST(bed_make(b, 3, 3, NULL, 0, &frames));
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/segments/00000003.seg", "/s/segments/00000002.seg"));
+    cubby__log_forget(b->log);
+    ck_assert_int_eq(cubby__log_header(b->log, 2, &h, &b->err), CUBBY_ECORRUPT);
+    ck_assert_int_eq(cubby__log_size(b->log, 2, &size, &b->err), CUBBY_ECORRUPT);
+    ck_assert_str_ne(b->err.message, "");
+    /* of another store */
+    b->ident.uuid[0] ^= 1;
+    MUST(bed_make(b, 4, 4, NULL, 0, &frames));
+    cubby__log_forget(b->log);
+    ck_assert_int_eq(cubby__log_header(b->log, 4, &h, &b->err), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_at(b, 4, frames, 10, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    bed_end(b);
+}
+END_TEST
+
+static int exists(struct bed *b, const char *path)
+{
+    cubby_vfs_stat st;
+    return b->vfs->stat(b->vfs->ctx, path, &st) == 0;
+}
+
+START_TEST(making_a_segment)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__seg_maker *m;
+    int named = 0;
+    bed_begin(b);
+    struct cubby__seg_header h = bed_header(b, 2, 22), out;
+    cubby__buf_add(&h.defs, "definitions", 11);
+    MUST(cubby__seg_make_begin(b->log, &h, &m, &b->err));
+    ck_assert(exists(b, "/s/tmp/00000002.seg") && !exists(b, "/s/segments/00000002.seg"));
+    MUST(cubby__seg_make_add(m, "12345678", 8, &b->err));
+    MUST(cubby__seg_make_add(m, "abcdefgh", 8, &b->err));
+    MUST(cubby__seg_make_end(&m, 33, &named, &b->err));
+    ck_assert_ptr_null(m);
+    ck_assert_int_eq(named, 1);
+    ck_assert(!exists(b, "/s/tmp/00000002.seg") && exists(b, "/s/segments/00000002.seg"));
+    MUST(cubby__log_header(b->log, 2, &out, &b->err));
+    ck_assert(out.proven == h.frames + 16 && out.proven_commit == 33 && out.defs.len == 11);
+    uint8_t bytes[16];
+    bed_read(b, "/s/segments/00000002.seg", out.frames, bytes, 16);
+    ck_assert_mem_eq(bytes, "12345678abcdefgh", 16);
+    cubby__seg_header_release(&out);
+
+    h.number = 3;
+    MUST(cubby__seg_make_begin(b->log, &h, &m, &b->err));
+    cubby__seg_make_abort(&m);
+    ck_assert_ptr_null(m);
+    cubby__seg_make_abort(&m);
+    ck_assert(!exists(b, "/s/tmp/00000003.seg") && !exists(b, "/s/segments/00000003.seg"));
+    /* what an interrupted attempt left does not matter */
+    cubby_file *f;
+    MUST(b->vfs->open(b->vfs->ctx, "/s/tmp/00000003.seg", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
+    MUST(b->vfs->pwrite(b->vfs->ctx, f, "leftover", 8, 5000));
+    b->vfs->close(b->vfs->ctx, f);
+    MUST(cubby__seg_make_begin(b->log, &h, &m, &b->err));
+    MUST(cubby__seg_make_end(&m, 0, &named, &b->err));
+    uint64_t size;
+    MUST(cubby__log_size(b->log, 3, &size, &b->err));
+    ck_assert_uint_eq(size, h.frames);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
+/* Each call of the making fails once; *named is 1 from the rename on. */
+START_TEST(making_fails)
+{
+    static const struct {
+        enum fault_op op;
+        const char *on;
+        int after, code, named;
+    } cases[] = {{FAULT_OPEN, "/s/tmp/", 0, CUBBY_EACCES, 0},   {FAULT_PWRITE, "/s/tmp/", 0, CUBBY_ENOSPC, 0},
+                 {FAULT_PWRITE, "/s/tmp/", 1, CUBBY_EIO, 0},    {FAULT_SYNC, "/s/tmp/", 0, CUBBY_EIO, 0},
+                 {FAULT_RENAME, "segments", 0, CUBBY_ENOSPC, 0}, {FAULT_DIRSYNC, "segments", 0, CUBBY_EIO, 1}};
+    static const int errnos[] = {-EACCES, -ENOSPC, -EIO, -EIO, -ENOSPC, -EIO};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bed bed, *b = &bed;
+        struct fault x;
+        struct cubby__seg_maker *m = NULL;
+        int named = 7;
+        bed_begin(b);
+        fault_init(&x, b->vfs);
+        cubby__log_free(&b->log);
+        MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 1, &b->log, &b->err));
+        struct cubby__seg_header h = bed_header(b, 2, 22);
+        fault_set(&x, cases[i].op, cases[i].on, cases[i].after, errnos[i], 0);
+        int rc = cubby__seg_make_begin(b->log, &h, &m, &b->err);
+        if (rc != 0)
+            named = 0;
+        else if ((rc = cubby__seg_make_add(m, "12345678", 8, &b->err)) != 0)
+            cubby__seg_make_abort(&m), named = 0;
+        else
+            rc = cubby__seg_make_end(&m, 1, &named, &b->err);
+        ck_assert_int_eq(x.hits, 1);
+        ck_assert_msg(rc == cases[i].code, "case %zu: %d", i, rc);
+        ck_assert_int_eq(b->err.sys_errno, -errnos[i]);
+        ck_assert_int_eq(named, cases[i].named);
+        ck_assert_int_eq(exists(b, "/s/segments/00000002.seg"), cases[i].named);
+        ck_assert(!exists(b, "/s/tmp/00000002.seg"));
+        ck_assert_ptr_null(m);
+        cubby__seg_header_release(&h);
+        bed_end(b);
+    }
+}
+END_TEST
+
+START_TEST(append_sync_trim)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    uint64_t size;
+    bed_begin(b);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 1, &b->log, &b->err));
+    bed_commit(b, 1, 10, 0, 0);
+    MUST(cubby__log_sync(b->log, 1, &b->err));
+    bed_truncate(b, SEGMENT, b->end + 5000);
+    cubby__log_trim(b->log, 1, b->end);
+    MUST(cubby__log_size(b->log, 1, &size, &b->err));
+    ck_assert_uint_eq(size, b->end);
+    fault_set(&x, FAULT_SYNC, "00000001", 0, -EIO, 0);
+    ck_assert_int_eq(cubby__log_sync(b->log, 1, &b->err), CUBBY_EIO);
+    fault_set(&x, FAULT_PWRITE, "00000001", 0, -ENOSPC, 0);
+    ck_assert_int_eq(cubby__log_write(b->log, 1, "x", 1, b->end, &b->err), CUBBY_ENOSPC);
+    ck_assert_uint_eq(b->err.offset, b->end);
+    fault_set(&x, FAULT_TRUNCATE, "00000001", 0, -EIO, 0);
+    cubby__log_trim(b->log, 1, b->end); /* nobody is told */
+    ck_assert_int_eq(x.hits, 1);
+    ck_assert_int_eq(cubby__log_sync(b->log, 9, &b->err), CUBBY_ENOENT);
+    ck_assert_int_eq(cubby__log_write(b->log, 9, "x", 1, 0, &b->err), CUBBY_ENOENT);
+    cubby__log_trim(b->log, 9, 0);
+    bed_end(b);
+}
+END_TEST
+
+/* More segments than files are kept open. */
+START_TEST(many_segments)
+{
+    struct bed bed, *b = &bed;
+    uint64_t frames, size;
+    bed_begin(b);
+    for (uint32_t i = 2; i <= 300; i++)
+        MUST(bed_make(b, i, i, "12345678", 8, &frames));
+    for (int round = 0; round < 3; round++)
+        for (uint32_t i = 1; i <= 300; i += 1 + (uint32_t)round * 7) {
+            MUST(cubby__log_size(b->log, i, &size, &b->err));
+            ck_assert_uint_eq(size, i == 1 ? frames : frames + 8);
+        }
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(names)
+{
+    struct bed bed, *b = &bed;
+    char buf[512];
+    bed_begin(b);
+    ck_assert_str_eq(cubby__log_name(b->log, 12, buf), "segments/00000012.seg");
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, headers_must_belong, making_a_segment, making_fails,
+          append_sync_trim, many_segments, names)
