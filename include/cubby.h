@@ -47,7 +47,7 @@ enum {
     CUBBY_EINVAL = -5,        /* an argument breaks a documented rule; nothing was done */
     CUBBY_ELIMIT = -6,        /* a documented limit would be passed */
     CUBBY_EBUSY = -7,         /* somebody else held the writer lock for longer than lock_timeout_ms */
-    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one */
+    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one; or the store was removed under its handle: open anew */
     CUBBY_ENOSPC = -9,        /* no space left for the store */
     CUBBY_ENOMEM = -10,       /* out of memory */
     CUBBY_EACCES = -11,       /* not permitted, or the handle is read-only */
@@ -105,7 +105,7 @@ typedef struct cubby_options {
     uint32_t lock_timeout_ms;  /* how long to wait for the writer lock; 0: the default, 10 s; UINT32_MAX: do not wait */
     uint32_t cache_bytes;      /* bound of the index page cache of this handle; 0: the default, 16 MiB */
     uint64_t segment_bytes;    /* capacity of a log segment; 0: the default, an eighth of the live bytes, 32 KiB to 64 MiB */
-    uint32_t checkpoint_bytes; /* record bytes between index checkpoints; 0: the default, 256 KiB */
+    uint32_t checkpoint_bytes; /* log bytes (bodies left out) between index checkpoints; 0: the default, 256 KiB, and 32 KiB at a clean stop */
     const cubby_vfs *vfs;      /* NULL: POSIX. Borrowed; must outlive the store */
     cubby_notice_fn notice;    /* may be NULL */
     void *notice_arg;
@@ -119,12 +119,13 @@ typedef struct cubby_options {
 enum {
     CUBBY_READ_ONLY = 1,  /* write nothing, not even an index: what it lacks is replayed in memory */
     CUBBY_CREATE = 2,     /* cubby_open: make the store if it is missing */
-    CUBBY_REBUILD = 4     /* cubby_open: throw the index away and build it anew */
+    CUBBY_REBUILD = 4,    /* cubby_open: throw the index away and build it anew */
+    CUBBY_ON_NETWORK = 8  /* open even on NFS, SMB and the like, where locks and caches may not keep their word */
 };
 
 /* Makes an empty store with the folder INBOX at path, which must not exist or must be an empty directory, or one that an
  * interrupted cubby_create left. options may be NULL; err (may be NULL) gets the detail.
- * EEXIST: there is a store. EINVAL: something else is there. */
+ * EEXIST: there is a store. EINVAL: something else is there. ENOTSTORE: there was one, whose cubby.id is missing; nothing is touched. */
 CUBBY_EXTERN int cubby_create(const char *path, const cubby_options *options, cubby_error *err);
 
 /* Opens a store; owner: the caller, ends with cubby_close. Recovers from an unclean stop if this is the first handle on it and it

@@ -45,7 +45,7 @@ static int open_or_create(const char *path, cubby_options *o, struct cubby__stor
     int create = o->flags & CUBBY_CREATE;
     o->flags &= ~(unsigned)CUBBY_CREATE;
     int rc = cubby__store_open(path, o, &cubby__mail_handlers, out, err);
-    if (rc != CUBBY_ENOENT || !create)
+    if ((rc != CUBBY_ENOENT && rc != CUBBY_ENOTSTORE) || !create) /* ENOTSTORE: nothing there yet, or somebody is making it */
         return rc;
     rc = cubby__store_create(path, o, &cubby__mail_handlers, err);
     if (rc && rc != CUBBY_EEXIST) /* somebody else may have been faster */

@@ -55,6 +55,7 @@
 #define CUBBY__LOCK_ATTACH   0x10000 /* shared by every attached handle; exclusive while the first one sets up */
 #define CUBBY__LOCK_WRITER   0x10001
 #define CUBBY__LOCK_NOUNLINK 0x10002 /* reserved: shared by backups */
+#define CUBBY__LOCK_CREATE   0x10003 /* of tmp/cubby.id, before it becomes cubby.id: by whoever makes the store */
 #define CUBBY__LOCK_SLOT     0x10100 /* + number of the reader slot */
 
 /* ---- 4. Segments ----------------------------------------------------------------------------------------------------------------- */
@@ -93,6 +94,7 @@
 #define CUBBY__SEG_CAPACITY_MAX (64u << 20)
 #define CUBBY__SEG_LIVE_SHARE   8              /* capacity = live bytes / this, within the bounds */
 #define CUBBY__ZERO_AHEAD_MAX   (256u << 10)
+#define CUBBY__ZERO_AHEAD_GROUP (32u << 10) /* commits that are appended together without zeros ahead */
 
 /* ---- 5. Frames ---------------------------------------------------------------------------------------------------------------- */
 
@@ -235,7 +237,7 @@
 #define CUBBY__MIME_DEPTH_MAX    100
 #define CUBBY__MIME_FIELDS_MAX   (64u << 10)  /* Content-* bytes of parts kept with the structure */
 #define CUBBY__MESSAGE_MEMORY    (256u << 10) /* bytes of finished pieces kept in memory before they go to the spool */
-#define CUBBY__CHECKPOINT_BYTES  (256u << 10) /* record bytes replayed at most */
-#define CUBBY__CHECKPOINT_CLOSE  (64u << 10)  /* ... after a clean stop */
+#define CUBBY__CHECKPOINT_BYTES  (256u << 10) /* bytes of frames replayed at most, content of pieces left out */
+#define CUBBY__CHECKPOINT_CLOSE  (32u << 10)  /* ... after a clean stop */
 
 #endif

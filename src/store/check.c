@@ -16,6 +16,7 @@ struct check {
     void *arg;
     cubby_check_result *result;
     cubby_error *err;
+    uint64_t evidence; /* the index says that the log was synced up to this commit */
     int stopped;
 };
 
@@ -35,6 +36,26 @@ static int __attribute__((format(printf, 6, 7))) tell(struct check *c, const cha
     return 0;
 }
 
+/* ---- cubby.id ---- */
+
+/* One copy is enough to open the store; nothing but a finding says that the other is gone. */
+static int check_identity(struct check *c)
+{
+    struct cubby__store *s = c->s;
+    int rc = 0;
+    for (int i = 0; i < CUBBY__ID_COPIES && rc == 0; i++) {
+        uint8_t b[CUBBY__ID_SIZE];
+        struct cubby__ident id;
+        uint64_t off = (uint64_t)i * CUBBY__PAGE_SIZE;
+        int64_t got = s->vfs->pread(s->vfs->ctx, s->id_file, b, sizeof b, off);
+        if (got < 0)
+            return cubby__fail_io(c->err, (int)got, CUBBY__FILE_ID, off, "reading the store's identity");
+        if (got < (int64_t)sizeof b || cubby__ident_decode(b, &id, CUBBY__FILE_ID, off, c->err) != 0 || memcmp(id.uuid, s->ident.uuid, 16) != 0)
+            rc = tell(c, "ID_COPY", CUBBY_WARNING, CUBBY__FILE_ID, off, "one of the two copies of the identity is damaged");
+    }
+    return rc;
+}
+
 /* ---- segments ---- */
 
 static int check_frames(struct check *c, uint32_t seg, const struct cubby__seg_header *h, uint64_t limit, int last)
@@ -44,7 +65,7 @@ static int check_frames(struct check *c, uint32_t seg, const struct cubby__seg_h
     const char *file = cubby__log_name(c->s->log, seg, name);
     int rc = cubby__segscan_open(&scan, c->s->log, seg, h->nonce, c->s->ident.salt, h->frames, limit, h->last_commit, h->last_chain, c->err);
     scan.pieces = 1;
-    scan.durable = h->proven_commit;
+    scan.durable = last && c->evidence > h->proven_commit ? c->evidence : h->proven_commit;
     while (rc == 0) {
         rc = cubby__segscan_next(&scan);
         if (rc == 0)
@@ -74,6 +95,9 @@ static int check_frames(struct check *c, uint32_t seg, const struct cubby__seg_h
             break;
         }
     }
+    if (rc == 0 && last && c->evidence > scan.last_commit)
+        rc = tell(c, "LOG_SHORT", CUBBY_ERROR, file, scan.pos, "the log ends with commit %llu, and the index says that %llu had been synced",
+                  (unsigned long long)scan.last_commit, (unsigned long long)c->evidence);
     if (rc == 0 && last && scan.durable < scan.last_commit)
         rc = tell(c, "TAIL_UNPROVEN", CUBBY_NOTE, file, scan.pos, "commits %llu to %llu are whole, but nothing in the files says that they were synced: the next writer copies them",
                   (unsigned long long)scan.durable + 1, (unsigned long long)scan.last_commit);
@@ -139,31 +163,53 @@ static int page_problem(void *arg, uint64_t page, uint32_t level, const char *pr
     return problem ? tell(arg, "INDEX_PAGE", CUBBY_ERROR, CUBBY__FILE_INDEX, page * CUBBY__PAGE_SIZE, "%s", problem) : 0;
 }
 
-/* The file as it lies there: its slots and every page that the checkpoint reaches. *usable: it can be compared with a rebuilt one. */
-static int check_index_file(struct check *c, int *usable)
+static int open_index(struct check *c, struct cubby__pager **p)
 {
     struct cubby__pager_config config = {.vfs = c->s->vfs, .salt = c->s->ident.salt, .cache_bytes = 1 << 20};
-    struct cubby__pager *p;
-    struct cubby__meta meta;
     memcpy(config.uuid, c->s->ident.uuid, 16);
     char *path = cubby__path_join(c->s->path, CUBBY__FILE_INDEX);
     if (!path)
         return cubby__fail_mem(c->err);
     config.path = path;
-    *usable = 0;
-    int rc = cubby__pager_open(&config, &p, c->err);
+    int rc = cubby__pager_open(&config, p, c->err);
     cubby__free(path);
+    return rc;
+}
+
+/* Read before the segments are: a writer that goes on meanwhile only adds to them. */
+static void read_evidence(struct check *c)
+{
+    struct cubby__pager *p;
+    struct cubby__meta meta;
+    if (open_index(c, &p) != 0)
+        return;
+    if (cubby__meta_read(p, &meta, c->err) == 0)
+        c->evidence = meta.commit;
+    cubby__pager_close(&p);
+}
+
+/* The file as it lies there: its slots and every page that the checkpoint reaches. *usable: it can be compared with a rebuilt one. */
+static int check_index_file(struct check *c, int *usable)
+{
+    struct cubby__pager *p;
+    struct cubby__meta meta;
+    *usable = 0;
+    int rc = open_index(c, &p);
     if (rc == CUBBY_ENOENT)
         return tell(c, "INDEX_MISSING", CUBBY_NOTE, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "there is no index: the next open builds it");
     if (rc != 0)
         return rc;
     uint64_t before = c->result->findings;
     rc = cubby__meta_read(p, &meta, c->err);
-    if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION) {
-        rc = tell(c, "INDEX_META", CUBBY_ERROR, CUBBY__FILE_INDEX, 0, "%s: the next open builds a new one",
-                  rc == CUBBY_DONE ? "it holds no checkpoint" : c->err->message);
+    if (rc == CUBBY_DONE) { /* like one that is missing */
+        rc = tell(c, "INDEX_MISSING", CUBBY_NOTE, CUBBY__FILE_INDEX, 0, "it holds no checkpoint: it is being built now, or the next open builds a new one");
+    } else if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION) {
+        rc = tell(c, "INDEX_META", CUBBY_ERROR, CUBBY__FILE_INDEX, 0, "%s: the next open builds a new one", c->err->message);
     } else if (rc == 0) {
-        rc = cubby__tree_check(p, &meta.root, page_problem, c, c->err);
+        if (meta.bad_slots) /* what a power cut in a checkpoint leaves looks the same */
+            rc = tell(c, "INDEX_META_SLOT", CUBBY_NOTE, CUBBY__FILE_INDEX, 0, "one of the two checkpoints does not verify: the other one is used");
+        if (rc == 0)
+            rc = cubby__tree_check(p, &meta.root, page_problem, c, c->err);
         *usable = c->result->findings == before;
         if (rc == CUBBY_ECORRUPT && *usable)
             rc = tell(c, "INDEX_PAGE", CUBBY_ERROR, CUBBY__FILE_INDEX, c->err->offset, "%s", c->err->message);
@@ -172,6 +218,18 @@ static int check_index_file(struct check *c, int *usable)
         *usable = c->result->findings == before;
     }
     cubby__pager_close(&p);
+    return rc;
+}
+
+/* ... while nobody overwrites what its checkpoint reaches. */
+static int check_index_now(struct check *c, int *usable)
+{
+    struct cubby__view all;
+    int rc = cubby__view_begin_all(c->s, &all, c->err);
+    if (rc == 0) {
+        rc = check_index_file(c, usable);
+        cubby__view_end(&all);
+    }
     return rc;
 }
 
@@ -271,9 +329,12 @@ int cubby__store_check(const char *path, const cubby_options *o, const struct cu
     int rc = cubby__store_open(path, &options, h, &c.s, c.err);
     if (rc != 0)
         return rc;
-    rc = check_segments(&c);
+    read_evidence(&c);
+    rc = check_identity(&c);
     if (rc == 0)
-        rc = check_index_file(&c, &usable);
+        rc = check_segments(&c);
+    if (rc == 0)
+        rc = check_index_now(&c, &usable);
     if (rc == 0 && usable && result->findings == 0)
         rc = compare_index(&c);
     cubby__store_close(&c.s, NULL);

@@ -11,6 +11,8 @@
  * Locks are taken in this order: leadership (s->syncing), w, g. Nobody waits for leadership with w held.
  *
  * The order of a group: 1 reserve log space, 2 write index pages, 3 append, 4 sync the log (C1), 5 publish; then, if due, a checkpoint. */
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -19,7 +21,7 @@
 #include "store/internal.h"
 #include "store/segstat.h"
 
-enum { COALESCE = 1 << 20, LAZY_STEP = 4096 };
+enum { COALESCE = 1 << 20, LAZY_STEP = 4096, GATHER_TURNS = 64 };
 
 void cubby__node_free(struct cubby__commit_node *n)
 {
@@ -35,11 +37,17 @@ void cubby__node_free(struct cubby__commit_node *n)
 /* ---- begin and abort ---- */
 
 /* Up to here a commit's frames go into the active segment. */
+/* Bytes of frames: a header full of definitions must not fill a segment before its first commit. */
 static uint64_t capacity(struct cubby__store *s)
 {
     if (s->o.segment_bytes)
         return s->o.segment_bytes;
     return s->capacity < CUBBY__SEG_CAPACITY_MIN ? CUBBY__SEG_CAPACITY_MIN : s->capacity > CUBBY__SEG_CAPACITY_MAX ? CUBBY__SEG_CAPACITY_MAX : s->capacity;
+}
+
+static int is_full(struct cubby__store *s)
+{
+    return s->pending.seg_off - s->pending.seg_frames >= capacity(s);
 }
 
 static void leave(struct cubby__store *s)
@@ -88,28 +96,51 @@ static struct cubby__commit_node *take_node(struct cubby__store *s)
     return n ? n : cubby__calloc(1, sizeof *n);
 }
 
+/* What the leaders' syncs have proved. w is held. */
+static void note_synced(struct cubby__store *s)
+{
+    uint64_t synced = atomic_load(&s->own_synced);
+    if (synced > s->pending.durable)
+        s->pending.durable = synced;
+}
+
 /* Another process wrote last, or a write of this one failed: what is published is where to go on from. */
 static int current(struct cubby__store *s, cubby_error *err)
 {
-    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) == s->token && !cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF))
-        return 0;
-    return cubby__index_takeover(s, err);
+    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token || cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF))
+        return cubby__index_takeover(s, err);
+    note_synced(s);
+    return 0;
 }
 
+static int lead(struct cubby__store *s, int w_held, cubby_error *err);
 static void lead_in_turn(struct cubby__store *s);
 static void lead_done(struct cubby__store *s);
 static int roll(struct cubby__store *s, cubby_error *err);
 
+/* An index of which a page did not verify makes way for a new one, as soon as nothing is queued. By the leader, with w held. */
+static int replace_damaged(struct cubby__store *s, cubby_error *err)
+{
+    if (!cubby__pager_damaged(s->pager))
+        return 0;
+    int rc = lead(s, 1, err);
+    return rc == 0 ? cubby__index_takeover(s, err) : rc;
+}
+
 /* Everything that a transaction needs once the lock is held. */
 static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *err)
 {
-    int rc = current(s, err);
-    if (rc == 0 && s->pending.seg_off >= capacity(s)) {
+    int rc = cubby__still_there(s, err);
+    if (rc == 0)
+        rc = current(s, err);
+    if (rc == 0 && (is_full(s) || cubby__pager_damaged(s->pager))) {
         pthread_mutex_unlock(&s->w); /* leading comes before w */
         lead_in_turn(s);
         pthread_mutex_lock(&s->w);
         rc = current(s, err);
-        if (rc == 0 && s->pending.seg_off >= capacity(s))
+        if (rc == 0)
+            rc = replace_damaged(s, err);
+        if (rc == 0 && is_full(s))
             rc = roll(s, err);
         lead_done(s);
     }
@@ -118,7 +149,8 @@ static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *
     if (rc != 0)
         return rc;
     txn->floors = s->floors;
-    txn->number = (s->floors.commit > s->pending.commit ? s->floors.commit : s->pending.commit) + 1;
+    txn->number = s->floors.commit > s->pending.commit ? s->floors.commit : s->pending.commit;
+    txn->number = (s->pending.above > txn->number ? s->pending.above : txn->number) + 1;
     txn->now = s->vfs->now_ns(s->vfs->ctx) / 1000000000;
     struct cubby__seed seed = {s->ident.salt, s->pending.seg_nonce};
     cubby__framer_init(&txn->node->framer, &seed, s->pending.seg_off, txn->number);
@@ -128,6 +160,8 @@ static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *
 
 int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn **out, cubby_error *err)
 {
+    if (s->no_space)
+        return cubby__fail(err, CUBBY_ENOSPC, s->path, CUBBY__NO_OFFSET, "there was no space to recover the store, it is open read-only");
     if (s->read_only)
         return cubby__fail(err, CUBBY_EACCES, s->path, CUBBY__NO_OFFSET, "the store is open read-only");
     struct cubby__txn *txn = cubby__calloc(1, sizeof *txn);
@@ -213,6 +247,15 @@ static void latch(struct cubby__store *s)
     cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 1);
 }
 
+/* The detail says why, too. */
+static int unknown(struct cubby__store *s, cubby_error *err)
+{
+    char why[160] = "";
+    if (err)
+        snprintf(why, sizeof why, "%.150s", err->message);
+    return cubby__fail(err, CUBBY_EUNKNOWN, s->path, CUBBY__NO_OFFSET, "%s; whether this commit will be there is unknown", why);
+}
+
 /* C2: as if the queued transactions had never been. What is in memory of them is dropped; the next writer starts from the published state. */
 static void undo(struct cubby__store *s, struct cubby__commit_node *nodes, int rc)
 {
@@ -227,9 +270,9 @@ static int reserve(struct cubby__store *s, uint64_t from, uint64_t end, cubby_er
 {
     static const uint8_t zeros[32 << 10];
     struct cubby__published *p = &s->pending;
-    if (end <= p->zeroed || end - from > CUBBY__ZERO_AHEAD_MAX)
+    if (end <= p->zeroed || end - from > CUBBY__ZERO_AHEAD_GROUP)
         return 0;
-    uint64_t step = end / 2, cap = capacity(s);
+    uint64_t step = end / 2, cap = p->seg_frames + capacity(s);
     step = step < 8192 ? 8192 : step > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : step;
     uint64_t to = (end + step) & ~(uint64_t)4095;
     if (to > cap)
@@ -302,6 +345,7 @@ static void publish(struct cubby__store *s, const struct cubby__published *p, st
         next = n->next;
         n->state = 1;
     }
+    pthread_cond_broadcast(&s->done); /* not only behind the checkpoint */
     pthread_mutex_unlock(&s->g);
 }
 
@@ -326,7 +370,7 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     rc = append(s, nodes, err);
     if (rc != 0) {
         latch(s);
-        fail_nodes(s, nodes, cubby__fail(err, CUBBY_EUNKNOWN, s->path, CUBBY__NO_OFFSET, "appending to the log failed: whether the commit will be there is unknown"));
+        fail_nodes(s, nodes, unknown(s, err));
         return rc;
     }
     *target = s->pending;
@@ -350,6 +394,7 @@ static int lead(struct cubby__store *s, int w_held, cubby_error *err)
     struct cubby__commit_node *nodes = s->queue;
     s->queue = NULL;
     s->queue_tail = &s->queue;
+    unsigned group = atomic_exchange(&s->queued, 0);
     if (!nodes) {
         target = s->pending;
     } else if (is_latched(s)) {
@@ -365,19 +410,14 @@ static int lead(struct cubby__store *s, int w_held, cubby_error *err)
         rc = sync_log(s, &target, err); /* C1 */
         if (rc != 0) {
             latch(s);
-            fail_nodes(s, nodes, CUBBY_EUNKNOWN);
+            fail_nodes(s, nodes, unknown(s, err));
             return rc;
         }
         target.durable = target.commit;
+        atomic_store(&s->own_synced, target.commit); /* w is not taken again for this: it has a queue in front of it now */
     }
     publish(s, &target, nodes);
-    if (!w_held)
-        pthread_mutex_lock(&s->w);
-    if (target.durable > s->pending.durable)
-        s->pending.durable = target.durable;
-    if (!w_held)
-        pthread_mutex_unlock(&s->w);
-    s->own_synced = target.durable > s->own_synced ? target.durable : s->own_synced;
+    atomic_store(&s->expected, group + atomic_load(&s->queued));
     if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES))
         cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
     return 0;
@@ -401,6 +441,14 @@ static void lead_done(struct cubby__store *s)
     pthread_mutex_unlock(&s->g);
 }
 
+/* Threads that commit in a loop fall into two halves: while one half's sync runs the other queues up, and each sync serves half of them. So a leader lets
+ * those go first who were in the last group or waited behind it, for as long as a few dozen turns of the scheduler. A thread alone waits for nobody. */
+static void gather(struct cubby__store *s)
+{
+    for (int turns = 0; turns < GATHER_TURNS && atomic_load(&s->queued) < atomic_load(&s->expected); turns++)
+        sched_yield();
+}
+
 /* Until the node's fate is known: whoever finds nobody leading leads. */
 static int wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err)
 {
@@ -412,6 +460,7 @@ static int wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_
         }
         s->syncing = 1;
         pthread_mutex_unlock(&s->g);
+        gather(s);
         lead(s, 0, err);
         pthread_mutex_lock(&s->g);
         s->syncing = 0;
@@ -454,7 +503,7 @@ static int finish(struct cubby__store *s, struct cubby__txn *txn)
     p->commit = txn->number;
     p->chain = c.chain;
     p->seg_off = cubby__framer_end(&n->framer);
-    p->replay_bytes += n->framer.record_bytes;
+    p->replay_bytes += n->framer.record_bytes + txn->rows * CUBBY__ROW_COST;
     if (c.durable_through > p->vouched)
         p->vouched = c.durable_through;
     s->floors = txn->floors;
@@ -463,6 +512,7 @@ static int finish(struct cubby__store *s, struct cubby__txn *txn)
     n->next = NULL;
     *s->queue_tail = n;
     s->queue_tail = &n->next;
+    atomic_fetch_add(&s->queued, 1);
     return 0;
 }
 
@@ -522,7 +572,7 @@ static int make_segment(struct cubby__store *s, int *named, cubby_error *err)
         uint64_t old_end = p->seg_off;
         p->seg = h.number;
         p->seg_nonce = h.nonce;
-        p->seg_off = p->zeroed = h.frames;
+        p->seg_off = p->zeroed = p->seg_frames = h.frames;
         p->vouched = p->commit;
         cubby__log_trim(s->log, old, old_end);
     }
@@ -535,6 +585,7 @@ static int roll(struct cubby__store *s, cubby_error *err)
 {
     int named = 0;
     int rc = lead(s, 1, err);
+    note_synced(s);
     if (rc == 0 && s->pending.durable < s->pending.commit) { /* C6, lazy commits too */
         rc = sync_log(s, &s->pending, err);
         if (rc != 0)
@@ -568,12 +619,16 @@ int cubby__quiesce(struct cubby__store *s, cubby_error *err)
     rc = current(s, err);
     if (rc == 0)
         rc = lead(s, 1, err);
+    if (rc == 0)
+        rc = replace_damaged(s, err);
+    note_synced(s);
     if (rc == 0 && s->pending.durable < s->pending.commit) { /* lazy commits */
         rc = sync_log(s, &s->pending, err);
         if (rc != 0) {
             latch(s);
         } else {
-            s->pending.durable = s->own_synced = s->pending.commit;
+            s->pending.durable = s->pending.commit;
+            atomic_store(&s->own_synced, s->pending.commit);
             cubby__publish(s, &s->pending);
         }
     }
@@ -603,7 +658,7 @@ int cubby__append_proof(struct cubby__store *s, cubby_error *err)
     struct cubby__published *p = &s->pending;
     uint8_t payload[CUBBY__PROOF_LEN];
     uint64_t off;
-    if (s->own_synced < p->commit || p->vouched >= p->commit)
+    if (atomic_load(&s->own_synced) < p->commit || (p->vouched >= p->commit && !p->ceiling))
         return 0;
     struct cubby__framer f = {0};
     struct cubby__seed seed = {s->ident.salt, p->seg_nonce};
@@ -615,6 +670,7 @@ int cubby__append_proof(struct cubby__store *s, cubby_error *err)
     if (rc == 0) {
         p->seg_off = cubby__framer_end(&f);
         p->vouched = p->commit;
+        p->ceiling = 0; /* nothing lazy is left: the next who wants to be must announce it anew */
         cubby__publish(s, p);
     } else {
         latch(s);

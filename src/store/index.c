@@ -69,15 +69,30 @@ static int open_pager(struct cubby__store *s, int create, int in_memory, struct 
     return rc;
 }
 
-/* X3. Under v. */
-static void replace_pager(struct cubby__store *s, struct cubby__pager *p)
+void cubby__old_pagers_close(struct cubby__store *s)
 {
-    const int max = (int)(sizeof s->old_pagers / sizeof *s->old_pagers);
-    if (s->pager && s->views && s->old_pager_count < max)
+    for (size_t i = 0; i < s->old_pager_count; i++)
+        cubby__pager_close(&s->old_pagers[i]);
+    cubby__free(s->old_pagers);
+    s->old_pagers = NULL;
+    s->old_pager_count = 0;
+}
+
+/* X3. Takes p over, unless it fails. Under v. */
+static int replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err)
+{
+    if (s->pager && s->views) {
+        struct cubby__pager **old = cubby__realloc(s->old_pagers, (s->old_pager_count + 1) * sizeof(struct cubby__pager *));
+        if (!old)
+            return cubby__fail_mem(err);
+        s->old_pagers = old;
         s->old_pagers[s->old_pager_count++] = s->pager;
-    else if (s->pager && !s->views)
+    } else {
+        cubby__old_pagers_close(s);
         cubby__pager_close(&s->pager);
+    }
     s->pager = p;
+    return 0;
 }
 
 /* Opens the index file that is there now, if it is the one that is published. Under v. */
@@ -90,11 +105,11 @@ int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err
         rc = cubby__meta_read(p, &meta, err);
         if (rc == CUBBY_DONE || (rc == 0 && meta.nonce != nonce))
             rc = cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the index was replaced and its successor is not there");
+        if (rc == 0)
+            rc = replace_pager(s, p, err);
         if (rc != 0)
             cubby__pager_close(&p);
     }
-    if (rc == 0)
-        replace_pager(s, p);
     return rc;
 }
 
@@ -180,8 +195,12 @@ static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubb
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);
-    replace_pager(s, p);
+    rc = replace_pager(s, p, err);
     pthread_mutex_unlock(&s->v);
+    if (rc != 0) {
+        cubby__pager_close(&p);
+        return rc;
+    }
     rc = cubby__recover(s, NULL, evidence, err);
     s->pending.checkpoint_seq = seq;
     if (rc == 0)
@@ -191,6 +210,25 @@ static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubb
     if (rc == 0)
         cubby__publish(s, &s->pending);
     return rc;
+}
+
+static int unsound(void *arg, uint64_t page, uint32_t level, const char *problem)
+{
+    (void)arg;
+    (void)page;
+    (void)level;
+    return problem != NULL;
+}
+
+/* A slot that does not verify: a power cut tore it, and the checkpoint in the other one is whole; or it was the newer one, and pages of the older
+ * checkpoint may have been used again. */
+static int stale_slot(struct cubby__store *s, const struct cubby__meta *meta, cubby_error *err)
+{
+    int rc = meta->bad_slots ? cubby__tree_check(s->pager, &meta->root, unsound, NULL, err) : 0;
+    if (rc <= 0 && rc != CUBBY_ECORRUPT)
+        return rc;
+    cubby__notice(s, "the newer checkpoint of the index is damaged; it is built anew from the segments");
+    return CUBBY_DONE;
 }
 
 /* The index as it is, brought up to the end of the log. CUBBY_DONE: it is of no use. */
@@ -204,6 +242,8 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
         cubby__notice(s, "the index cannot be used (%s); it is built anew from the segments", rc == CUBBY_DONE ? "it holds no checkpoint" : err->message);
         return CUBBY_DONE;
     }
+    if (rc == 0)
+        rc = stale_slot(s, meta, err);
     if (rc != 0)
         return rc;
     rc = checkpoint_fits(s, meta, err);
@@ -298,7 +338,7 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
     int rc = s->pending.index_nonce != cubby__pager_nonce(s->pager) ? cubby__index_follow(s, s->pending.index_nonce, err) : 0;
     pthread_mutex_unlock(&s->v);
     cubby__pager_discard(s->pager); /* from here on nobody replaces it: that takes the writer lock */
-    if (cubby__index_lost(rc)) { /* whoever was to build the next one died, or somebody deleted it (X1) */
+    if (cubby__index_lost(rc) || cubby__pager_damaged(s->pager)) { /* damaged, deleted, or whoever was to build the next one died (X1) */
         rc = rebuild(s, s->pending.durable, s->pending.checkpoint_seq + 1, err);
         rebuilt = 1;
     }
@@ -308,6 +348,17 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
         rc = left_uncleanly(s, &unclean, err);
     if (rc == 0)
         rc = load_pages(s, err);
+    if (rc == CUBBY_ECORRUPT && cubby__pager_damaged(s->pager) && !rebuilt) {
+        rc = rebuild(s, s->pending.durable, s->pending.checkpoint_seq + 1, err);
+        unclean = 0; /* a rebuild recovers, too */
+        if (rc == 0)
+            rc = load_pages(s, err);
+    }
+    if (rc == 0 && unclean && s->pending.durable < s->pending.commit) { /* lazy ones: the successor's header vouches for all that is published */
+        rc = cubby__log_sync(s->log, (uint32_t)s->pending.seg, err);
+        if (rc == 0)
+            s->pending.durable = s->pending.commit;
+    }
     if (rc == 0 && unclean) {
         struct cubby__published from = s->pending;
         rc = cubby__recover(s, &from, from.durable, err);
@@ -352,8 +403,6 @@ int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__publishe
     s->pending.checkpoint_commit = m.commit;
     s->pending.checkpoint_seq = m.seq;
     s->pending.replay_bytes -= p.replay_bytes;
-    if (m.commit > s->pending.vouched)
-        s->pending.vouched = m.commit;
     if (!w_held)
         pthread_mutex_unlock(&s->w);
     return 0;

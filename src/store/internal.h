@@ -24,12 +24,14 @@ struct cubby__published {
     uint64_t index_nonce, file_pages;
     uint64_t seg, seg_nonce, seg_off, zeroed;
     uint64_t durable;           /* last commit that a sync has proved */
-    uint64_t vouched;           /* last commit that something in the files proves: a PROOF, a checkpoint, a header */
+    uint64_t vouched;           /* last commit that the log itself proves: a later commit, a PROOF, a header; not the index, which may be deleted */
     uint64_t ceiling;           /* lazy commits up to here may be published before a sync */
     uint64_t checkpoint_commit; /* of the last durable checkpoint */
     uint64_t checkpoint_seq;
-    uint64_t replay_bytes;      /* record bytes since then */
-    uint64_t spare[6];
+    uint64_t replay_bytes;      /* since then: bytes of frames, and CUBBY__ROW_COST a changed row */
+    uint64_t above;             /* numbers begin above it: what lazy commits may have shown before a stop that was not clean */
+    uint64_t seg_frames;        /* where the frames of the last segment begin: its header does not count for its capacity */
+    uint64_t spare[4];
 };
 
 /* One commit on its way to the disk. */
@@ -57,7 +59,11 @@ struct cubby__txn {
     int spoiled; /* the code of the failure after which only abort is allowed */
     int replay;
     uint64_t orphans;
+    uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
 };
+
+/* A changed row counts like so many bytes when a checkpoint is due: one short FLAGS record may change thousands. */
+enum { CUBBY__ROW_COST = 64 };
 
 struct cubby__shared; /* the mapped page */
 
@@ -68,6 +74,7 @@ struct cubby__store {
     const struct cubby__handlers *handlers;
     struct cubby__ident ident;
     int read_only, attached;
+    int no_space; /* ... because there was none to recover */
     uint64_t token; /* names this handle in the shared page */
     cubby_file *id_file;
     uint8_t *shared;   /* the mapped page, or memory of our own */
@@ -89,14 +96,16 @@ struct cubby__store {
     pthread_mutex_t g;
     pthread_cond_t done;
     int syncing, users, have_lock, latched, no_checkpoint;
-    uint64_t own_synced;
+    atomic_uint_fast64_t own_synced; /* last commit that a sync of this handle proved */
+    atomic_uint queued;   /* commits in the queue */
+    atomic_uint expected; /* ... that the next leader may hope for */
 
     /* reader side: under v */
     pthread_mutex_t v;
     struct cubby__view *views;
     struct cubby__pager *pager;
-    struct cubby__pager *old_pagers[8]; /* of replaced indexes: snapshots may use them until close */
-    int old_pager_count;
+    struct cubby__pager **old_pagers; /* of replaced indexes: snapshots may use them */
+    size_t old_pager_count;
 
     atomic_uint_fast64_t syncs, body_reads;
     uint64_t notices;
@@ -106,6 +115,11 @@ struct cubby__store {
 int cubby__attach(struct cubby__store *s, int *first, cubby_error *err);
 void cubby__attach_ready(struct cubby__store *s); /* the first to attach has set everything up */
 void cubby__detach(struct cubby__store *s);
+/* A handle that never writes joins those that are attached, so that what it reads is not overwritten. CUBBY_DONE: there are none. */
+int cubby__attach_beside(struct cubby__store *s);
+void cubby__leave_beside(struct cubby__store *s);
+/* ESTALE if cubby.id has lost its name: whoever attaches now is not with us. Looked at by every begin. */
+int cubby__still_there(struct cubby__store *s, cubby_error *err);
 void cubby__publish(struct cubby__store *s, const struct cubby__published *p);
 void cubby__read_published(const struct cubby__store *s, struct cubby__published *out);
 uint64_t cubby__current(const struct cubby__store *s); /* changes with every publish */
@@ -128,6 +142,7 @@ int cubby__index_open(struct cubby__store *s, cubby_error *err);
 int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
 int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
+void cubby__old_pagers_close(struct cubby__store *s);
 int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);
@@ -148,6 +163,9 @@ uint64_t cubby__live_bytes(struct cubby__store *s); /* of all segments, in the p
 int cubby__apply(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err);
 int cubby__floors_store(struct cubby__store *s, const struct cubby__floors *f, cubby_error *err);
+
+/* view.c: keeps, until its end, not only one version but all that are there now or will be. */
+int cubby__view_begin_all(struct cubby__store *s, struct cubby__view *view, cubby_error *err);
 
 /* spool.c */
 struct cubby__spool *cubby__spool_ref(struct cubby__spool *sp);

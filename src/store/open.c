@@ -18,8 +18,7 @@ static void free_store(struct cubby__store *s)
     if (s->shared || s->id_file)
         cubby__detach(s);
     cubby__pager_close(&s->pager);
-    for (int i = 0; i < s->old_pager_count; i++)
-        cubby__pager_close(&s->old_pagers[i]);
+    cubby__old_pagers_close(s);
     cubby__log_free(&s->log);
     cubby__node_free(s->spare_node);
     cubby__buf_release(&s->scratch);
@@ -96,24 +95,24 @@ static int unlink_in(struct cubby__store *s, const char *name)
 
 struct cleanup {
     struct cubby__store *s;
-    const char *dir;
+    const char *dir, *keep;
 };
 
 static int unlink_one(void *arg, const char *name)
 {
     struct cleanup *c = arg;
     char *dir = cubby__path_join(c->s->path, c->dir), *path = dir ? cubby__path_join(dir, name) : NULL;
-    if (path)
+    if (path && strcmp(name, c->keep) != 0)
         c->s->vfs->unlink(c->s->vfs->ctx, path);
     cubby__free(dir);
     cubby__free(path);
     return 0;
 }
 
-/* Removes every file of a folder of the store. */
-static void empty_dir(struct cubby__store *s, const char *name)
+/* Removes every file of a folder of the store but `keep`. */
+static void empty_dir(struct cubby__store *s, const char *name, const char *keep)
 {
-    struct cleanup c = {s, name};
+    struct cleanup c = {s, name, keep};
     char *dir = cubby__path_join(s->path, name);
     if (dir)
         s->vfs->list(s->vfs->ctx, dir, unlink_one, &c);
@@ -134,21 +133,72 @@ static int make_dir(struct cubby__store *s, const char *name, cubby_error *err)
     return rc;
 }
 
-/* The directory, empty but for the remains of an interrupted attempt, which are removed. */
-static int prepare_dir(struct cubby__store *s, cubby_error *err)
+/* An interrupted creation leaves at most the first segment, with one commit in it. Anything more was mail. */
+static int is_mail(void *arg, const char *name)
 {
-    int rc = make_dir(s, "", err);
-    if (rc != 0)
-        return rc;
-    rc = s->vfs->list(s->vfs->ctx, s->path, foreign_name, NULL);
+    struct cubby__store *s = arg;
+    cubby_vfs_stat st;
+    uint32_t number = cubby__segname_parse(name);
+    char *path = number == 1 ? cubby__path_segment(s->path, 1) : NULL;
+    int small = path && s->vfs->stat(s->vfs->ctx, path, &st) == 0 && st.size <= CUBBY__SEG_CAPACITY_MIN;
+    cubby__free(path);
+    return number && !small;
+}
+
+static int has_mail(struct cubby__store *s)
+{
+    char *dir = cubby__path_join(s->path, CUBBY__DIR_SEGMENTS);
+    int rc = dir ? s->vfs->list(s->vfs->ctx, dir, is_mail, s) : 1;
+    cubby__free(dir);
+    return rc > 0;
+}
+
+static int may_create(struct cubby__store *s, cubby_error *err)
+{
+    int rc = s->vfs->list(s->vfs->ctx, s->path, foreign_name, NULL);
     if (rc == 2)
         return cubby__fail(err, CUBBY_EEXIST, s->path, CUBBY__NO_OFFSET, "there is a store already");
     if (rc == 1)
         return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "the directory is not empty and not a store");
     if (rc != 0)
         return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "listing the directory");
-    empty_dir(s, CUBBY__DIR_SEGMENTS);
-    empty_dir(s, CUBBY__DIR_TMP);
+    if (has_mail(s))
+        return cubby__fail(err, CUBBY_ENOTSTORE, s->path, CUBBY__NO_OFFSET, "this was a store: it has segments, but its %s is missing; nothing was touched",
+                           CUBBY__FILE_ID);
+    return 0;
+}
+
+/* Of several that make a store at once one goes on: whoever has the lock on tmp/cubby.id, which it will rename. The others then find the store made. */
+static int lock_id(struct cubby__store *s, cubby_file **id, cubby_error *err)
+{
+    const cubby_vfs *vfs = s->vfs;
+    int64_t end = vfs->ticks_ms(vfs->ctx) + 10000;
+    char *tmp = cubby__path_join(s->path, CUBBY__DIR_TMP "/" CUBBY__FILE_ID);
+    int rc = tmp ? vfs->open(vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, id) : -ENOMEM;
+    while (rc == 0 && (rc = vfs->lock(vfs->ctx, *id, CUBBY__LOCK_CREATE, 1, CUBBY_LOCK_EXCLUSIVE)) == -EAGAIN && vfs->ticks_ms(vfs->ctx) < end) {
+        vfs->sleep_ms(vfs->ctx, 1);
+        rc = 0;
+    }
+    cubby__free(tmp);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "making the store's identity");
+}
+
+/* The directory, empty but for the remains of an interrupted attempt, which are removed. */
+static int prepare_dir(struct cubby__store *s, cubby_file **id, cubby_error *err)
+{
+    int rc = make_dir(s, "", err);
+    if (rc == 0)
+        rc = may_create(s, err);
+    if (rc == 0)
+        rc = make_dir(s, CUBBY__DIR_TMP, err);
+    if (rc == 0)
+        rc = lock_id(s, id, err);
+    if (rc == 0)
+        rc = may_create(s, err); /* still, now that nobody else does */
+    if (rc != 0)
+        return rc;
+    empty_dir(s, CUBBY__DIR_SEGMENTS, "");
+    empty_dir(s, CUBBY__DIR_TMP, CUBBY__FILE_ID);
     unlink_in(s, CUBBY__FILE_INDEX);
     return make_dir(s, CUBBY__DIR_SEGMENTS, err);
 }
@@ -179,23 +229,18 @@ static int sync_parent(struct cubby__store *s, cubby_error *err)
 }
 
 /* cubby.id comes last, complete, by rename, after everything else is on stable storage: without it there is no store. */
-static int write_id(struct cubby__store *s, cubby_error *err)
+static int write_id(struct cubby__store *s, cubby_file *f, cubby_error *err)
 {
     uint8_t page[CUBBY__ID_FILE_SIZE] = {0};
     for (int i = 0; i < CUBBY__ID_COPIES; i++)
         cubby__ident_encode(&s->ident, page + i * CUBBY__PAGE_SIZE);
-    cubby_file *f;
     char *tmp = cubby__path_join(s->path, CUBBY__DIR_TMP "/" CUBBY__FILE_ID), *path = cubby__path_join(s->path, CUBBY__FILE_ID);
-    int rc = tmp && path ? make_dir(s, CUBBY__DIR_TMP, err) : cubby__fail_mem(err);
+    int rc = tmp && path ? 0 : cubby__fail_mem(err);
     if (rc != 0)
         goto out;
-    rc = s->vfs->open(s->vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &f);
-    if (rc == 0) {
-        rc = s->vfs->pwrite(s->vfs->ctx, f, page, sizeof page, 0);
-        if (rc == 0)
-            rc = s->vfs->sync(s->vfs->ctx, f);
-        s->vfs->close(s->vfs->ctx, f);
-    }
+    rc = s->vfs->pwrite(s->vfs->ctx, f, page, sizeof page, 0);
+    if (rc == 0)
+        rc = s->vfs->sync(s->vfs->ctx, f);
     if (rc != 0) {
         rc = cubby__fail_io(err, rc, tmp, CUBBY__NO_OFFSET, "making the store's identity");
         goto out;
@@ -256,10 +301,11 @@ static int first_commit(struct cubby__store *s, cubby_error *err)
 int cubby__store_create(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_error *err)
 {
     struct cubby__store *s;
+    cubby_file *id = NULL;
     int rc = new_store(path, o, h, &s, err);
     if (rc != 0)
         return rc;
-    rc = prepare_dir(s, err);
+    rc = prepare_dir(s, &id, err);
     if (rc == 0)
         rc = make_ident(s, err);
     if (rc == 0)
@@ -269,7 +315,9 @@ int cubby__store_create(const char *path, const cubby_options *o, const struct c
     if (rc == 0)
         rc = first_commit(s, err);
     if (rc == 0)
-        rc = write_id(s, err);
+        rc = write_id(s, id, err);
+    if (id)
+        s->vfs->close(s->vfs->ctx, id); /* and with it the lock */
     free_store(s);
     return rc;
 }
@@ -328,7 +376,7 @@ static int open_id(struct cubby__store *s, cubby_error *err)
 
 static int refuse_network(struct cubby__store *s, cubby_error *err)
 {
-    if (s->vfs != cubby_vfs_posix() || !cubby__fs_is_network(s->path))
+    if (s->o.flags & CUBBY_ON_NETWORK || s->vfs != cubby_vfs_posix() || !cubby__fs_is_network(s->path))
         return 0;
     return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "the store is on a network file system, whose locks and caches it cannot rely on");
 }
@@ -369,6 +417,18 @@ static int open_alone(struct cubby__store *s, cubby_error *err)
     return s->shared ? cubby__index_open(s, err) : cubby__fail_mem(err);
 }
 
+/* Beside others it is a reader like any: it writes its slot of the shared page and nothing else. */
+static int open_read_only(struct cubby__store *s, int may_attach, cubby_error *err)
+{
+    if (!may_attach || s->o.flags & CUBBY_REBUILD || cubby__attach_beside(s) != 0)
+        return open_alone(s, err);
+    int rc = follow(s, err);
+    if (!cubby__index_lost(rc))
+        return rc;
+    cubby__leave_beside(s);
+    return open_alone(s, err);
+}
+
 static int open_attached(struct cubby__store *s, cubby_error *err)
 {
     int first;
@@ -386,7 +446,7 @@ static int open_attached(struct cubby__store *s, cubby_error *err)
         }
         return rc;
     }
-    empty_dir(s, CUBBY__DIR_TMP);
+    empty_dir(s, CUBBY__DIR_TMP, "");
     rc = cubby__index_open(s, err);
     if (rc == 0)
         cubby__attach_ready(s);
@@ -403,6 +463,7 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
     if (rc != 0)
         return rc;
     rc = open_id(s, err);
+    int may_attach = !s->read_only;
     if (rc == 0)
         rc = refuse_network(s, err);
     if (s->o.flags & CUBBY_READ_ONLY || s->ident.rocompat)
@@ -410,13 +471,16 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
     if (rc == 0)
         rc = cubby__log_new(s->vfs, s->path, &s->ident, !s->read_only, &s->log, err);
     if (rc == 0)
-        rc = s->read_only ? open_alone(s, err) : open_attached(s, err);
+        rc = s->read_only ? open_read_only(s, may_attach, err) : open_attached(s, err);
     if (rc == CUBBY_ENOSPC && !s->read_only) { /* no room to recover or rebuild: the mail can be read all the same */
         cubby_options again = s->o;
         again.flags |= CUBBY_READ_ONLY;
         cubby__notice(s, "no space left to recover the store: it is open read-only");
         free_store(s);
-        return cubby__store_open(path, &again, h, out, err);
+        rc = cubby__store_open(path, &again, h, out, err);
+        if (rc == 0)
+            (*out)->no_space = 1;
+        return rc;
     }
     if (rc != 0) {
         free_store(s);
@@ -463,8 +527,9 @@ int cubby__store_checkpoint(struct cubby__store *s, cubby_error *err)
 /* Leaves the log so that the next open finds it proven: what this handle synced, it vouches for. */
 static int stop_cleanly(struct cubby__store *s, cubby_error *err)
 {
-    if (s->latched || cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token)
-        return 0; /* somebody else wrote after us, or nobody may */
+    int mine = cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) == s->token; /* else somebody wrote after us */
+    if (s->latched || !(mine || cubby__pager_damaged(s->pager)))
+        return 0;
     int rc = cubby__quiesce(s, err);
     if (rc != 0)
         return rc;

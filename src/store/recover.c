@@ -10,12 +10,14 @@
  *
  * Steps: 1 list the segments; 2 replay each up to its accepted end; 3 look over the last one: proven end, tail, torn or damaged; 4 if it was
  * left uncleanly, build the successor in tmp/, sync, rename, sync the directory; 5 replay the successor. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/varint.h"
+#include "log/segname.h"
 #include "store/internal.h"
 
 enum { SPILL_PAGES = 1024 };
@@ -28,7 +30,9 @@ struct replay {
     uint64_t commit, chain; /* reached */
     uint64_t record_bytes;
     uint64_t evidence;
+    uint64_t unreadable; /* bytes of segments behind the last one whose header can be read */
     uint64_t durable, ceiling;
+    uint64_t vouched; /* durable without the evidence: what the log proves */
     uint64_t done, total; /* segments, for progress */
 };
 
@@ -37,9 +41,10 @@ struct tail {
     uint64_t accepted;               /* end of what is proven */
     uint64_t commit, chain;          /* there */
     uint64_t valid;                  /* end of the last commit that may be kept */
-    uint64_t valid_commit, ceiling;
+    uint64_t valid_commit, valid_chain, ceiling;
     uint64_t dropped;                /* bytes of a torn tail */
     int unclean, damaged;
+    int adopt;                       /* what came before the first commit of the tail is lost: it is taken at its word */
 };
 
 /* ---- applying ---- */
@@ -49,10 +54,9 @@ static int apply_gathered(struct replay *r, const struct cubby__segscan *scan)
     for (size_t i = 0; i < scan->count; i++) {
         const struct cubby__gathered *g = &scan->records[i];
         struct cubby__record rec = {.type = g->type, .flags = g->flags, .commit = g->commit, .place = g->place, .len = g->place.len, .piece = g->piece};
-        if (g->type != CUBBY__REC_PIECE) {
+        if (g->type != CUBBY__REC_PIECE)
             rec.payload = scan->arena.data + g->payload;
-            r->record_bytes += rec.len;
-        }
+        r->record_bytes += cubby__replay_size(g->type, g->place.len);
         r->err->path[0] = '\0';
         int rc = cubby__apply(&r->txn, &rec);
         if (rc == CUBBY_ECORRUPT && !r->err->path[0]) { /* of the record, not of an index page */
@@ -71,8 +75,7 @@ static int apply_definitions(struct replay *r, const struct cubby__seg_header *h
     struct cubby__reader in = cubby__reader(h->defs.data, h->defs.len);
     while (cubby__read_left(&in)) {
         struct cubby__record rec = {.place = {h->number, 0, 0}};
-        const uint8_t *type = cubby__read_bytes(&in, 1);
-        rec.type = type ? *type : 0;
+        rec.type = cubby__read_byte(&in);
         rec.commit = cubby__read_varint(&in);
         rec.len = (size_t)cubby__read_varint(&in);
         rec.payload = cubby__read_bytes(&in, rec.len);
@@ -121,8 +124,12 @@ static int replay_commits(struct replay *r, struct cubby__segscan *scan)
 {
     for (;;) {
         int rc = cubby__segscan_next(scan);
-        if (rc == CUBBY_DONE)
-            return 0;
+        if (rc == CUBBY_DONE) { /* zeros: the end, or a hole */
+            uint64_t off;
+            if ((rc = cubby__segscan_nonzero(scan, scan->pos, &off)) != 0 || off == UINT64_MAX)
+                return rc;
+            rc = CUBBY_ECORRUPT;
+        }
         if (rc != 0 && rc != CUBBY_ECORRUPT)
             return rc;
         int bad = rc == CUBBY_ECORRUPT;
@@ -132,6 +139,7 @@ static int replay_commits(struct replay *r, struct cubby__segscan *scan)
         if (!bad) {
             r->commit = scan->last_commit;
             r->chain = scan->last_chain;
+            r->record_bytes += cubby__replay_size(CUBBY__REC_COMMIT, CUBBY__COMMIT_LEN);
             continue;
         }
         rc = cubby__segscan_resync(scan);
@@ -141,9 +149,9 @@ static int replay_commits(struct replay *r, struct cubby__segscan *scan)
         if (rc2 != 0)
             return rc2;
         if (rc == CUBBY_DONE)
-            return 0;
+            scan->pos = scan->limit;
         if (rc != 0)
-            return rc;
+            return rc == CUBBY_DONE ? 0 : rc;
     }
 }
 
@@ -151,10 +159,16 @@ static int replay_range(struct replay *r, uint32_t seg, uint64_t nonce, uint64_t
 {
     struct cubby__segscan scan;
     int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, from, to, r->commit, r->chain, r->err);
+    scan.ceiling = r->ceiling;
     if (rc == 0)
         rc = replay_commits(r, &scan);
+    if (rc == 0 && to != UINT64_MAX && scan.pos < to) {
+        cubby__notice(r->s, "segment %u ends at offset %llu, %llu bytes too early: damage", seg, (unsigned long long)scan.pos,
+                      (unsigned long long)(to - scan.pos));
+        rc = lost_bytes(r, to - scan.pos);
+    }
     raise(&r->durable, scan.durable);
-    raise(&r->ceiling, scan.ceiling);
+    r->ceiling = scan.ceiling;
     cubby__segscan_close(&scan);
     return rc;
 }
@@ -163,6 +177,7 @@ static int replay_range(struct replay *r, uint32_t seg, uint64_t nonce, uint64_t
 
 struct commit_end {
     uint64_t commit, chain, end;
+    uint64_t begin, prev; /* its first frame; the commit before it, as it says itself */
 };
 
 struct ends {
@@ -180,7 +195,11 @@ static int add_end(struct ends *e, const struct cubby__segscan *scan, cubby_erro
         e->at = at;
         e->cap = cap;
     }
-    e->at[e->count++] = (struct commit_end){scan->last_commit, scan->last_chain, scan->pos};
+    size_t i = 0; /* behind damage, frames of lost commits stand before its own */
+    while (i < scan->count && scan->records[i].commit != scan->last_commit)
+        i++;
+    uint64_t begin = i < scan->count ? scan->records[i].place.off : scan->pos - cubby__frame_size(CUBBY__REC_COMMIT, CUBBY__COMMIT_LEN);
+    e->at[e->count++] = (struct commit_end){scan->last_commit, scan->last_chain, scan->pos, begin, scan->head.prev};
     return 0;
 }
 
@@ -220,11 +239,14 @@ static int verify_tail(struct replay *r, uint32_t seg, uint64_t nonce, struct ta
     struct cubby__segscan scan;
     int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, t->accepted, UINT64_MAX, t->commit, t->chain, r->err);
     scan.pieces = 1;
+    scan.adopt = t->adopt;
     t->valid = t->accepted;
     t->valid_commit = t->commit;
+    t->valid_chain = t->chain;
     while (rc == 0 && (rc = cubby__segscan_next(&scan)) == 0) {
         t->valid = scan.pos;
         t->valid_commit = scan.last_commit;
+        t->valid_chain = scan.last_chain;
     }
     raise(&t->ceiling, scan.ceiling);
     uint64_t off = UINT64_MAX;
@@ -237,6 +259,31 @@ static int verify_tail(struct replay *r, uint32_t seg, uint64_t nonce, struct ta
     return rc;
 }
 
+/* Behind the last byte that is not zero. */
+static int written_end(struct cubby__segscan *scan, uint64_t *end)
+{
+    uint64_t off;
+    int rc;
+    while ((rc = cubby__segscan_nonzero(scan, *end, &off)) == 0 && off != UINT64_MAX)
+        *end = (off | (CUBBY__FRAME_ALIGN - 1)) + 1;
+    if (*end > scan->limit)
+        *end = scan->limit;
+    return rc;
+}
+
+/* The last of what is proven is damaged itself: everything up to the next commit, or to the end of what was written, is accepted and taken frame by
+ * frame, so that no number in it is given again. next: the first commit that nothing proves, or NULL. */
+static int accept_damage(struct cubby__segscan *scan, const struct commit_end *next, struct tail *t)
+{
+    t->commit = next ? next->prev : scan->durable;
+    t->chain = 0;
+    t->adopt = next != NULL;
+    if (!next)
+        return written_end(scan, &t->accepted);
+    t->accepted = next->begin;
+    return 0;
+}
+
 static int look_over(struct replay *r, uint32_t seg, const struct cubby__seg_header *h, uint64_t from, struct tail *t)
 {
     struct cubby__segscan scan;
@@ -246,18 +293,21 @@ static int look_over(struct replay *r, uint32_t seg, const struct cubby__seg_hea
     uint64_t stop = from;
     memset(t, 0, sizeof *t);
     int rc = cubby__segscan_open(&scan, r->s->log, seg, h->nonce, r->s->ident.salt, from, UINT64_MAX, r->commit, r->chain, r->err);
-    scan.durable = r->evidence;
+    scan.ceiling = r->ceiling;
     raise(&scan.durable, h->last_commit);
     raise(&scan.durable, h->proven_commit);
     if (rc == 0)
         rc = survey(&scan, &ends, &good, &bad, &stop, r->err);
+    r->vouched = scan.durable;
+    raise(&scan.durable, r->evidence);
     t->accepted = from;
     t->commit = r->commit;
     t->chain = r->chain;
     uint64_t before_bad = good ? ends.at[good - 1].commit : r->commit;
     t->damaged = bad && scan.durable > before_bad; /* R2 */
     size_t count = t->damaged ? ends.count : good;
-    for (size_t i = 0; i < count && ends.at[i].commit <= scan.durable; i++) {
+    size_t i = 0;
+    for (; i < count && ends.at[i].commit <= scan.durable; i++) {
         t->accepted = ends.at[i].end;
         t->commit = ends.at[i].commit;
         t->chain = ends.at[i].chain;
@@ -267,11 +317,17 @@ static int look_over(struct replay *r, uint32_t seg, const struct cubby__seg_hea
         t->commit = scan.proof_commit;
         t->chain = scan.proof_chain;
     }
+    int lost = t->damaged && t->commit < scan.durable;
+    if (rc == 0 && lost)
+        rc = accept_damage(&scan, i < count ? &ends.at[i] : NULL, t);
     t->ceiling = scan.ceiling;
     r->durable = scan.durable;
     cubby__segscan_close(&scan);
     cubby__free(ends.at);
-    return rc == 0 ? verify_tail(r, seg, h->nonce, t) : rc;
+    if (rc == 0)
+        rc = verify_tail(r, seg, h->nonce, t);
+    t->unclean |= lost; /* the successor's header says where the log goes on */
+    return rc;
 }
 
 /* ---- the successor (step 4) ---- */
@@ -308,6 +364,7 @@ static int copy_tail(struct replay *r, uint32_t seg, uint64_t nonce, const struc
     uint64_t chain = t->chain, off = cubby__seg_header_size(nh->defs.len);
     int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, t->accepted, t->valid, t->commit, t->chain, r->err);
     scan.pieces = 1;
+    scan.adopt = t->adopt;
     while (rc == 0 && (rc = cubby__segscan_next(&scan)) == 0) {
         cubby__framer_init(&f, &seed, off, scan.last_commit);
         rc = copy_commit(r, &scan, &f, m, &chain);
@@ -351,12 +408,45 @@ static int build_successor(struct replay *r, uint32_t seg, uint32_t number, cons
 
 /* ---- the whole way ---- */
 
-static void set_end(struct replay *r, uint32_t seg, uint64_t nonce, uint64_t off)
+static void set_end(struct replay *r, const struct cubby__seg_header *h, uint64_t off)
 {
     struct cubby__published *p = &r->s->pending;
-    p->seg = seg;
-    p->seg_nonce = nonce;
+    p->seg = h->number;
+    p->seg_nonce = h->nonce;
+    p->seg_frames = h->frames;
     p->seg_off = p->zeroed = off;
+}
+
+/* Commits that had been synced are not there at all. How many records they held nobody knows: a segment full of them. */
+static uint64_t lost_end(struct replay *r, uint32_t seg, const struct cubby__seg_header *h, struct tail *t)
+{
+    uint64_t lost = r->unreadable;
+    if (!t->damaged && r->durable > t->valid_commit && r->durable > h->floors.commit) { /* else a recovery has seen to it before */
+        cubby__notice(r->s, "segment %u: damage: commits up to %llu had been synced, the log ends with %llu", seg, (unsigned long long)r->durable,
+                      (unsigned long long)t->valid_commit);
+        lost += CUBBY__SEG_CAPACITY_MAX;
+    }
+    t->unclean |= lost != 0; /* a new header keeps the numbers that may have been given */
+    raise(&r->txn.floors.commit, r->durable);
+    return lost;
+}
+
+/* Whoever made this segment, or the store, may have died between the renaming and the sync of the directory: what is acknowledged from now on needs the
+ * name. Frames behind the length that a segment was made with show that its maker came through, and a second commit the same of cubby.id. */
+static int sync_names(struct replay *r, const struct cubby__seg_header *h, const struct tail *t)
+{
+    struct cubby__store *s = r->s;
+    int rc = 0;
+    if (!s->id_file) /* it is being made */
+        return 0;
+    if (t->valid == h->proven) {
+        char *dir = cubby__path_join(s->path, CUBBY__DIR_SEGMENTS);
+        rc = dir ? s->vfs->dirsync(s->vfs->ctx, dir) : -ENOMEM;
+        cubby__free(dir);
+    }
+    if (rc == 0 && r->commit <= 1)
+        rc = s->vfs->dirsync(s->vfs->ctx, s->path);
+    return rc == 0 ? 0 : cubby__fail_io(r->err, rc, s->path, CUBBY__NO_OFFSET, "syncing the directory");
 }
 
 static int recover_last(struct replay *r, uint32_t seg, uint32_t next_number, const struct cubby__seg_header *h, uint64_t from)
@@ -365,89 +455,141 @@ static int recover_last(struct replay *r, uint32_t seg, uint32_t next_number, co
     int rc = look_over(r, seg, h, from, &t);
     if (rc != 0)
         return rc;
+    uint64_t lost = lost_end(r, seg, h, &t);
     int writing = t.unclean && !r->s->read_only;
     if (t.damaged)
         cubby__notice(r->s, "segment %u: a commit that had been synced is damaged; what verifies of it is kept", seg);
     if ((rc = replay_range(r, seg, h->nonce, from, writing ? t.accepted : t.valid)) != 0)
         return rc;
     r->commit = writing ? t.commit : t.valid_commit;
-    if (writing)
-        r->chain = t.chain;
-    set_end(r, seg, h->nonce, writing ? t.accepted : t.valid);
+    r->chain = writing ? t.chain : t.valid_chain;
+    set_end(r, h, writing ? t.accepted : t.valid);
+    if (lost && (rc = lost_bytes(r, lost)) != 0)
+        return rc;
+    raise(&r->s->pending.above, t.ceiling); /* numbers that lazy commits may have shown, also such as left no trace */
     if (!t.unclean)
-        return 0;
+        return r->s->read_only ? 0 : sync_names(r, h, &t);
     if (t.dropped)
         cubby__notice(r->s, "segment %u: a torn tail of %llu bytes at offset %llu was dropped; no acknowledged commit was in it", seg,
                       (unsigned long long)t.dropped, (unsigned long long)t.valid);
-    raise(&t.ceiling, r->ceiling);           /* announced before `from`, maybe */
-    raise(&r->txn.floors.commit, t.ceiling); /* numbers that lazy commits may have shown */
     if (!writing)
         return 0;
+    raise(&r->txn.floors.commit, t.ceiling); /* the header repeats it */
     struct cubby__seg_header nh;
     rc = build_successor(r, seg, next_number, h, &t, &nh);
     if (rc == 0) {
         uint64_t end = nh.proven;
         rc = replay_range(r, next_number, nh.nonce, nh.frames, end);
-        set_end(r, next_number, nh.nonce, end);
+        set_end(r, &nh, end);
         raise(&r->durable, t.valid_commit);
+        raise(&r->vouched, t.valid_commit);
     }
     cubby__seg_header_release(&nh);
     return rc;
 }
 
-static int read_header(struct replay *r, uint32_t number, int may_skip, struct cubby__seg_header *h)
+/* What the successor of segment i accepts of it; UINT64_MAX if no header says so. */
+static int accepted_end(struct replay *r, const uint32_t *numbers, size_t count, size_t i, uint64_t nonce, uint64_t *end)
 {
-    int rc = cubby__log_header(r->s->log, number, h, r->err);
-    if (rc != CUBBY_ECORRUPT || !may_skip)
-        return rc;
-    cubby__notice(r->s, "segment %u has no readable header; its messages are left out", number);
-    return CUBBY_DONE;
+    *end = UINT64_MAX;
+    for (size_t j = i + 1; j < count; j++) {
+        struct cubby__seg_header next;
+        int rc = cubby__log_header(r->s->log, numbers[j], &next, r->err);
+        if (rc == CUBBY_ECORRUPT) /* told when its turn comes */
+            continue;
+        if (rc != 0)
+            return rc;
+        if (next.pred == numbers[i] && next.pred_nonce == nonce)
+            *end = next.pred_end; /* its floors come in its turn: they hold what damage here cost */
+        cubby__seg_header_release(&next);
+        break;
+    }
+    return 0;
 }
 
 /* Segment i of the list, which has a successor: everything up to what the successor accepts. */
-static int replay_sealed(struct replay *r, const uint32_t *numbers, size_t i, const struct cubby__seg_header *h, uint64_t from)
+static int replay_sealed(struct replay *r, const uint32_t *numbers, size_t count, size_t i, const struct cubby__seg_header *h, uint64_t from)
 {
-    struct cubby__seg_header next;
-    uint64_t end = UINT64_MAX;
-    if (read_header(r, numbers[i + 1], 1, &next) == 0) {
-        if (next.pred == numbers[i] && next.pred_nonce == h->nonce)
-            end = next.pred_end;
-        raise_floors(&r->txn.floors, &next.floors);
-        cubby__seg_header_release(&next);
+    uint64_t end;
+    int rc = accepted_end(r, numbers, count, i, h->nonce, &end);
+    if (rc == 0)
+        rc = replay_range(r, numbers[i], h->nonce, from, end);
+    set_end(r, h, end);
+    return rc;
+}
+
+/* A rebuild goes on without a segment; a replay does not: only a rebuild takes what the headers behind it define. */
+static int without(struct replay *r, uint32_t from, uint32_t to, const char *what)
+{
+    if (!r->rebuild)
+        return cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "segments %u to %u, behind its end, %s", from, to, what);
+    cubby__notice(r->s, "damage: segments %u to %u %s; what was in them is left out", from, to, what);
+    return 0;
+}
+
+/* The last segment whose header can be read: the log ends there. */
+static int last_readable(struct replay *r, const uint32_t *numbers, size_t count, size_t first, size_t *last)
+{
+    int rc = CUBBY_ECORRUPT;
+    for (size_t i = count; i-- > first && rc == CUBBY_ECORRUPT;) {
+        struct cubby__seg_header h;
+        *last = i;
+        rc = cubby__log_header(r->s->log, numbers[i], &h, r->err);
+        if (rc == 0)
+            cubby__seg_header_release(&h);
+        else if (rc == CUBBY_ECORRUPT)
+            r->unreadable += CUBBY__SEG_CAPACITY_MAX; /* at most, nearly always */
     }
-    int rc = replay_range(r, numbers[i], h->nonce, from, end);
-    set_end(r, numbers[i], h->nonce, end);
+    return rc;
+}
+
+/* Its header, if it has one and nothing is missing before it; CUBBY_DONE: the rebuild goes on without it. */
+static int next_header(struct replay *r, const uint32_t *numbers, size_t i, size_t first, struct cubby__seg_header *h)
+{
+    uint32_t expected = i > first ? numbers[i - 1] + 1 : r->rebuild ? 1 : numbers[i];
+    int rc = numbers[i] != expected ? without(r, expected, numbers[i] - 1, "are missing") : 0;
+    if (rc != 0)
+        return rc;
+    rc = cubby__log_header(r->s->log, numbers[i], h, r->err);
+    if (rc == CUBBY_ECORRUPT && (rc = without(r, numbers[i], numbers[i], "have no readable header")) == 0)
+        rc = CUBBY_DONE;
+    return rc;
+}
+
+static int replay_segment(struct replay *r, const uint32_t *numbers, size_t count, size_t i, int is_last, uint64_t from, const struct cubby__seg_header *h)
+{
+    int rc = 0;
+    if (!from) { /* all of it */
+        if (h->last_commit > r->commit) /* what came before is missing or damaged */
+            r->chain = 0;
+        raise(&r->commit, h->last_commit);
+        if (r->commit == h->last_commit)
+            r->chain = h->last_chain;
+        from = h->frames;
+    }
+    raise_floors(&r->txn.floors, &h->floors);
+    if (r->rebuild)
+        rc = apply_definitions(r, h);
+    if (rc == 0)
+        rc = is_last ? recover_last(r, numbers[i], numbers[count - 1] + 1, h, from) : replay_sealed(r, numbers, count, i, h, from);
     return rc;
 }
 
 static int replay_segments(struct replay *r, const uint32_t *numbers, size_t count, size_t first, uint64_t from)
 {
-    int rc = 0;
-    for (size_t i = first; i < count && rc == 0; i++) {
+    size_t last;
+    int rc = last_readable(r, numbers, count, first, &last);
+    if (rc == 0 && last + 1 < count)
+        rc = without(r, numbers[last + 1], numbers[count - 1], "have no readable header");
+    for (size_t i = first; i <= last && rc == 0; i++, from = 0) {
         struct cubby__seg_header h;
-        if (i > first && numbers[i] != numbers[i - 1] + 1)
-            cubby__notice(r->s, "segments %u to %u are missing", numbers[i - 1] + 1, numbers[i] - 1);
-        rc = read_header(r, numbers[i], r->rebuild && i + 1 < count, &h);
-        if (rc == CUBBY_DONE) {
+        rc = next_header(r, numbers, i, first, &h);
+        if (rc == 0) {
+            rc = replay_segment(r, numbers, count, i, i == last, from, &h);
+            cubby__seg_header_release(&h);
+        }
+        if (rc == CUBBY_DONE)
             rc = 0;
-            continue;
-        }
-        if (rc != 0)
-            return rc;
-        if (i > first || r->rebuild) {
-            if (h.last_commit > r->commit) /* what came before is missing or damaged */
-                r->chain = 0;
-            raise(&r->commit, h.last_commit);
-            if (r->commit == h.last_commit)
-                r->chain = h.last_chain;
-            from = h.frames;
-        }
-        raise_floors(&r->txn.floors, &h.floors);
-        if (r->rebuild)
-            rc = apply_definitions(r, &h);
-        if (rc == 0)
-            rc = i + 1 < count ? replay_sealed(r, numbers, i, &h, from) : recover_last(r, numbers[i], numbers[count - 1] + 1, &h, from);
-        cubby__seg_header_release(&h);
         if (rc == 0 && r->rebuild && r->s->o.progress && r->s->o.progress(r->s->o.progress_arg, i + 1, count) != 0)
             rc = cubby__fail(r->err, CUBBY_ECANCEL, r->s->path, CUBBY__NO_OFFSET, "the rebuild was stopped");
     }
@@ -495,7 +637,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     int rc = cubby__floors_load(s, &base, &r.txn.floors, err);
     struct cubby__floors before = r.txn.floors;
     if (rc == 0)
-        rc = cubby__tree_begin(s->pager, &base, r.commit + 1, err);
+        rc = cubby__tree_begin(s->pager, &base, (base.commit > r.commit ? base.commit : r.commit) + 1, err); /* X4 */
     if (rc != 0)
         return rc;
     rc = run(&r, from);
@@ -516,8 +658,8 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     s->pending.commit = r.commit;
     s->pending.chain = r.chain;
     s->pending.ceiling = r.ceiling;
-    s->pending.replay_bytes = r.record_bytes;
+    s->pending.replay_bytes = r.record_bytes + r.txn.rows * CUBBY__ROW_COST;
     s->pending.durable = r.durable > r.commit ? r.commit : r.durable;
-    s->pending.vouched = s->pending.durable;
+    s->pending.vouched = r.vouched > r.commit ? r.commit : r.vouched;
     return 0;
 }

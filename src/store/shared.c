@@ -64,6 +64,14 @@ void cubby__read_published(const struct cubby__store *s, struct cubby__published
     }
 }
 
+int cubby__still_there(struct cubby__store *s, cubby_error *err)
+{
+    cubby_vfs_stat st;
+    if (!s->id_file || s->vfs->fstat(s->vfs->ctx, s->id_file, &st) != 0 || st.links)
+        return 0;
+    return cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the store was removed or replaced while it was open; open it anew");
+}
+
 /* ---- reader slots ---- */
 
 static size_t slot_off(int slot)
@@ -169,6 +177,53 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
     }
     s->attached = 1;
     return claim_slot(s, err);
+}
+
+/* Back to a handle that is attached to nothing. */
+static void give_up(struct cubby__store *s)
+{
+    if (s->slot >= 0)
+        s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)s->slot, 1, CUBBY_UNLOCK);
+    s->slot = -1;
+    s->vfs->unmap(s->vfs->ctx, s->shared, CUBBY__PAGE_SIZE);
+    s->shared = NULL;
+    s->shared_mapped = s->attached = 0;
+    s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
+}
+
+/* With the shared lock: those who were attached a moment ago have left the page as it must be, or it is not ready. */
+static int join_page(struct cubby__store *s)
+{
+    void *map;
+    if (s->vfs->map(s->vfs->ctx, s->id_file, CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE, &map) != 0) {
+        s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
+        return CUBBY_DONE;
+    }
+    s->shared = map;
+    s->shared_mapped = s->attached = 1;
+    if (cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY && claim_slot(s, NULL) == 0)
+        return 0;
+    give_up(s);
+    return CUBBY_DONE;
+}
+
+int cubby__attach_beside(struct cubby__store *s)
+{
+    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
+    while (s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1) { /* S1: never the first */
+        if (s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED) == 0)
+            return join_page(s);
+        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
+            break;
+        s->vfs->sleep_ms(s->vfs->ctx, 1);
+    }
+    return CUBBY_DONE;
+}
+
+void cubby__leave_beside(struct cubby__store *s)
+{
+    cubby__slot_set(s, 0);
+    give_up(s);
 }
 
 void cubby__attach_ready(struct cubby__store *s)

@@ -70,11 +70,13 @@ static int spoil(struct cubby__txn *txn, int rc)
 
 int cubby__txn_put(struct cubby__txn *txn, const void *key, size_t key_len, const void *value, size_t value_len)
 {
+    txn->rows++;
     return spoil(txn, cubby__tree_put(txn->store->pager, key, key_len, value, value_len, txn->err));
 }
 
 int cubby__txn_del(struct cubby__txn *txn, const void *key, size_t key_len)
 {
+    txn->rows++;
     return spoil(txn, cubby__tree_del(txn->store->pager, key, key_len, txn->err));
 }
 

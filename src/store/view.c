@@ -15,6 +15,13 @@ static uint64_t oldest_view(const struct cubby__store *s)
     return oldest;
 }
 
+/* Our slot says no more than what the snapshots need. Under v. */
+static void claim_views(struct cubby__store *s)
+{
+    uint64_t oldest = oldest_view(s);
+    cubby__slot_set(s, oldest == UINT64_MAX ? 0 : oldest + 1);
+}
+
 static void link_view(struct cubby__store *s, struct cubby__view *view)
 {
     view->next = s->views;
@@ -42,8 +49,10 @@ static void claim(struct cubby__store *s, struct cubby__published *p)
 static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
 {
     struct cubby__published p;
-    int rc = 0;
     memset(view, 0, sizeof *view);
+    int rc = cubby__still_there(s, err);
+    if (rc != 0)
+        return rc;
     pthread_mutex_lock(&s->v);
     claim(s, &p);
     if (p.index_nonce != cubby__pager_nonce(s->pager))
@@ -55,6 +64,8 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     view->err = err;
     if (rc == 0)
         link_view(s, view);
+    else
+        claim_views(s);
     pthread_mutex_unlock(&s->v);
     return rc;
 }
@@ -63,14 +74,31 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
 int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
 {
     int rc = begin(s, view, err);
-    for (int tries = 0; tries < 8 && cubby__index_lost(rc) && !s->read_only; tries++) {
+    for (int tries = 0; tries < 1000 && cubby__index_lost(rc); tries++) {
         struct cubby__txn *txn;
-        if ((rc = cubby__txn_begin(s, 0, &txn, err)) != 0)
+        if (s->read_only && cubby__still_there(s, NULL) != 0)
+            break;
+        if (s->read_only)
+            s->vfs->sleep_ms(s->vfs->ctx, 10);
+        else if ((rc = cubby__txn_begin(s, 0, &txn, err)) != 0)
             return rc;
-        cubby__txn_abort(&txn);
+        else
+            cubby__txn_abort(&txn);
         rc = begin(s, view, err);
     }
     return rc;
+}
+
+int cubby__view_begin_all(struct cubby__store *s, struct cubby__view *view, cubby_error *err)
+{
+    int rc = cubby__view_begin(s, view, err);
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&s->v);
+    view->commit = 0;
+    cubby__slot_set(s, 1);
+    pthread_mutex_unlock(&s->v);
+    return 0;
 }
 
 void cubby__view_end(struct cubby__view *view)
@@ -84,8 +112,7 @@ void cubby__view_end(struct cubby__view *view)
         if (view->next)
             view->next->link = view->link;
         view->link = NULL;
-        uint64_t oldest = oldest_view(s);
-        cubby__slot_set(s, oldest == UINT64_MAX ? 0 : oldest + 1);
+        claim_views(s);
     }
     pthread_mutex_unlock(&s->v);
 }
@@ -161,7 +188,7 @@ int cubby__view_read(const struct cubby__view *view, const struct cubby__place *
     if (!p)
         return cubby__fail_mem(view->err);
     int rc = framer_read(f, place->off, p, head + place->len, view->err);
-    if (rc == 0 && cubby__frame_decode(p, head, &f->seed, place->off, &frame) != 0)
+    if (rc == 0 && (cubby__frame_decode(p, head, &f->seed, place->off, &frame) != 0 || frame.type != type || frame.len != place->len))
         rc = cubby__fail(view->err, CUBBY_ECORRUPT, NULL, place->off, "no frame here in the running transaction");
     *payload = p + head;
     if (rc == 0 && piece)

@@ -5,7 +5,9 @@
  *  I1 every acknowledged commit is there, to the byte            I2 what is there is the state after some whole commit, not before the last
  *  I5 the check finds nothing                                       acknowledged one and not behind the one under way
  *  I6 with the index deleted the dump is the same                I7 a second open writes nothing but index pages
- *  I9 the store takes another commit, with a uid never given     and recovery itself may be cut off anywhere (depth 2)
+ *  I9 the store takes another commit, with a uid and a modseq       and recovery itself may be cut off anywhere (depth 2)
+ *     that nobody has seen, not even of a lazy commit
+ *  I11 if the process dies, another goes on, and then the power is cut: what the other one acknowledged is there
  *
  * usage: test_crash [-s SEED] [-n STATES_PER_OP] [-S SCENARIO] [-o OP -i STATE]   (the last two: one state again, verbosely) */
 #include <stdarg.h>
@@ -49,7 +51,8 @@ struct run {
     const struct scenario *scenario;
     cubby_store *store;
     char *dumps[COMMITS_MAX]; /* by number of commits acknowledged */
-    uint64_t last_uid;
+    uint64_t last_uid, last_modseq;
+    int loose;                /* the last commits, lazy ones that a power cut may take */
     int acked;                /* commits so far */
     int recording;
     struct sim_seen *seen;
@@ -134,8 +137,9 @@ static void must(struct run *r, int rc, const char *what)
 
 static void commit(struct run *r, cubby_txn **t)
 {
-    must(r, cubby_txn_commit(t, NULL), "commit");
+    must(r, cubby_txn_commit(t, &r->last_modseq), "commit");
     r->acked++;
+    r->loose = 0;
     if (r->recording)
         r->dumps[r->acked] = dump(r->store);
 }
@@ -237,6 +241,25 @@ static void lazy_flags(struct run *r)
     append(r, 1, 50, 0);
 }
 
+/* Lazy commits below a ceiling, which may be lost without a trace: behind a checkpoint, behind a clean stop, behind a roll. */
+static void shown(struct run *r)
+{
+    for (int i = 0; i < 3; i++) {
+        append(r, 1, 700, 0);
+        flag(r, "1:1000", CUBBY_SEEN, NULL, CUBBY_LAZY); /* the first one announces the ceiling, so it is synced */
+        r->loose = i > 0;
+        if (i == 0)
+            must(r, cubby_checkpoint(r->store), "checkpoint");
+        if (i == 1)
+            reopen(r);
+        int loose = i == 1 ? 0 : r->loose + 1; /* behind the clean stop it announces the ceiling anew */
+        flag(r, "1:1000", 2u << i, NULL, CUBBY_LAZY);
+        r->loose = loose;
+        flag(r, "1:1000", CUBBY_DRAFT, NULL, CUBBY_LAZY);
+        r->loose = loose + 1;
+    }
+}
+
 static void expunges(struct run *r)
 {
     for (int i = 0; i < 4; i++)
@@ -304,7 +327,8 @@ struct scenario {
 
 static const struct scenario scenarios[] = {
     {"append", appends, 0, 0, 100},      {"flags", flags, 0, 0, 100},
-    {"lazy", lazy_flags, 0, 0, 100},     {"expunge", expunges, 0, 0, 100},
+    {"lazy", lazy_flags, 0, 0, 100},     {"shown", shown, 4096, 0, 60},
+    {"expunge", expunges, 0, 0, 100},
     {"folders", folders, 0, 0, 100},     {"roll", rolls, 4096, 0, 60},
     {"checkpoint", checkpoints, 0, 0, 60}, {"reopen", reopens, 0, 0, 100},
     {"small", rolls, 3000, 1500, 50},    {"large", large, 0, 0, 20},
@@ -341,7 +365,7 @@ static int on_finding(void *arg, const cubby_finding *f)
 /* The dump is that of the acknowledged commits, or with the one under way. */
 static int known(struct run *r, const char *d)
 {
-    for (int i = r->acked; i <= r->acked + 1 && i < COMMITS_MAX; i++)
+    for (int i = r->acked - r->loose; i <= r->acked + 1 && i < COMMITS_MAX; i++)
         if (r->dumps[i] && strcmp(r->dumps[i], d) == 0)
             return i;
     return -1;
@@ -372,6 +396,8 @@ static int one_more(struct run *r, struct sim *image)
         return fail(r, "I9: no INBOX after another commit");
     if (f.uidnext <= r->last_uid)
         rc = fail(r, "I3: uidnext fell to %llu", (unsigned long long)f.uidnext);
+    if (again.last_modseq <= r->last_modseq)
+        rc = fail(r, "I3: modseq %llu again, %llu had been seen", (unsigned long long)again.last_modseq, (unsigned long long)r->last_modseq);
     cubby_snapshot_end(&snap);
     cubby_close(&again.store);
     return rc;
@@ -409,7 +435,7 @@ static void note_op(void *arg, struct sim *s, const struct sim_op *op)
 {
     char *touched = arg;
     (void)s;
-    if (!touched[0] && strcmp(op->path, STORE "/index") != 0)
+    if (!touched[0] && strcmp(op->path, STORE "/index") != 0 && strcmp(op->kind, "dirsync") != 0)
         snprintf(touched, 256, "%s %s", op->kind, op->path);
 }
 
@@ -487,6 +513,52 @@ static int on_state(void *arg, struct sim *image, const char *id)
     return rc;
 }
 
+/* I11 */
+static uint64_t messages(struct run *r, struct sim *image, const char *when)
+{
+    cubby_store *s;
+    cubby_snapshot *snap;
+    cubby_folder f = {0};
+    if (open_image(r, image, &s, when) != 0)
+        return 0;
+    if (cubby_snapshot_begin(s, &snap) == 0) {
+        cubby_folder_get(snap, 1, &f);
+        cubby_snapshot_end(&snap);
+    }
+    cubby_close(&s);
+    return f.messages;
+}
+
+static int cut_later(void *arg, struct sim *image, const char *id)
+{
+    struct run *other = arg;
+    uint64_t there = messages(other, image, "I11");
+    if (other->failure[0] == '\0' && there < other->last_uid)
+        fail(other, "I11: %llu messages were there when the other process went on and was acknowledged, %llu are left", (unsigned long long)other->last_uid,
+             (unsigned long long)there);
+    if (other->failure[0])
+        printf("# state %s of the other process\n", id);
+    return other->failure[0] != '\0';
+}
+
+/* Another process takes over the disk as a dead one left it, and the power is cut behind its first commit. */
+static int kill_and_go_on(struct run *r, struct sim *s)
+{
+    struct sim *copy = sim_copy(s);
+    struct run other = {.sim = copy, .scenario = r->scenario};
+    struct sim_states_options o = {.max_states = 8, .seed = r->seed + r->ops};
+    other.last_uid = messages(&other, copy, "I11") + 1;
+    if (other.failure[0] == '\0' && open_image(&other, copy, &other.store, "I11") == 0) {
+        append(&other, 1, 30, 0);
+        sim_states(copy, &o, cut_later, &other);
+        cubby_close(&other.store);
+    }
+    sim_free(&copy);
+    if (other.failure[0])
+        printf("not ok - crash/%s: killed after operation %llu: %s\n", r->scenario->name, (unsigned long long)r->ops, other.failure);
+    return other.failure[0] ? fail(r, "%s", other.failure) : 0;
+}
+
 static void on_op(void *arg, struct sim *s, const struct sim_op *op)
 {
     struct run *r = arg;
@@ -496,7 +568,8 @@ static void on_op(void *arg, struct sim *s, const struct sim_op *op)
     struct sim_states_options o = {.max_states = r->max_states * r->scenario->share / 100, .seed = r->seed + op->n, .seen = r->seen, .salt = (uint64_t)r->acked};
     if (r->only_state)
         sim_print_pending(s, stdout);
-    sim_states(s, &o, on_state, r);
+    if (sim_states(s, &o, on_state, r) == 0 && !r->only_state)
+        kill_and_go_on(r, s);
     r->tried += o.tried;
 }
 
@@ -506,7 +579,8 @@ static void play(struct run *r)
 {
     cubby_options o;
     cubby_error e = {0};
-    r->acked = 0;
+    r->acked = r->loose = 0;
+    r->last_modseq = 0;
     r->sim = sim_new(r->seed);
     options(r, &o);
     if (cubby_create(STORE, &o, &e) != 0 || cubby_open(STORE, &o, &r->store, &e) != 0) {

@@ -1,0 +1,296 @@
+#include "unit/store/store_util.h"
+
+enum { ROWS = 150 };
+
+static void made(struct bed *b)
+{
+    bed_begin_with(b, 8192, 4000);
+    kv_store_many(b, 0, ROWS, 100);
+}
+
+static void all_rows(struct bed *b)
+{
+    char key[16];
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(key, sizeof key, "k%04d", i);
+        ck_assert_msg(strlen(kv_look(b, key)) == 100, "%s", key);
+    }
+}
+
+START_TEST(rebuilt_is_equal)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    struct cubby__buf want = kv_dump(b);
+    bed_rebuild_is_equal(b);
+    bed_close(b);
+    bed_unlink(b, "/s/index");
+    bed_open(b);
+    ck_assert_int_eq(b->notices, 0); /* that there is none is no news */
+    same_rows(kv_dump(b), want);
+    want = kv_dump(b);
+    bed_close(b);
+    MUST(bed_try_open(b, CUBBY_REBUILD));
+    same_rows(kv_dump(b), want);
+    bed_clean(b);
+    bed_close(b);
+    bed_open(b);
+    all_rows(b);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+/* What stands where the index should be. */
+START_TEST(an_index_that_is_none)
+{
+    struct bed bed, other, *b = &bed;
+    made(b);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    uint64_t size = bed_size(b, "/s/index");
+    struct bed *live = b;
+    b = &other;
+    bed_init(b);
+    cubby__memfs_deterministic(b->fs, 8); /* another uuid */
+    MUST(cubby__store_create("/s", &b->o, &kv_handlers, &b->err));
+    bed_open(b);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    for (int kind = 0; kind < 9; kind++) {
+        struct bed hurt;
+        uint8_t junk[4096];
+        b = &hurt;
+        bed_copy(live, b);
+        memset(junk, 0x5a, sizeof junk);
+        switch (kind) {
+        case 0: bed_truncate(b, "/s/index", 0); break;
+        case 1: bed_truncate(b, "/s/index", 100); break;
+        case 2: bed_truncate(b, "/s/index", 8192); break;
+        case 3: bed_truncate(b, "/s/index", size - 1); break;
+        case 4: bed_truncate(b, "/s/index", size / 2); break;
+        case 5: bed_unlink(b, "/s/index"); bed_copy_file(&other, b, "/s/index"); break; /* of another store */
+        case 6: bed_write(b, "/s/index", 0, junk, sizeof junk); bed_write(b, "/s/index", 4096, junk, sizeof junk); break;
+        case 7: bed_write(b, "/s/index", size, junk, sizeof junk); break; /* more behind it: harmless */
+        default: bed_truncate(b, "/s/index", 4096); bed_truncate(b, "/s/index", size); break;
+        }
+        struct findings x = bed_check(b);
+        ck_assert_msg(x.n > 0 || kind == 0 || kind == 7, "kind %d: %s", kind, x.codes); /* an empty file is none */
+        MUST(bed_try_open(b, CUBBY_READ_ONLY));
+        bed_close(b);
+        bed_open(b);
+        if (!b->notices && x.n) { /* a page that no open needs: its rows are errors until the index is made anew */
+            bed_close(b);
+            MUST(bed_try_open(b, CUBBY_REBUILD));
+        }
+        all_rows(b);
+        MUST(kv_store(b, "more", "x"));
+        bed_rebuild_is_equal(b);
+        bed_close(b);
+        bed_open(b);
+        all_rows(b);
+        bed_clean(b);
+        bed_end(b);
+    }
+    b = &other;
+    bed_end(b);
+    b = live;
+    bed_end(b);
+}
+END_TEST
+
+/* An older copy of the index: what it lacks is replayed, or it is not used. */
+START_TEST(older_copies)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    for (int kind = 0; kind < 4; kind++) {
+        uint64_t size = bed_size(b, "/s/index");
+        uint8_t *old = cubby__malloc(size);
+        bed_read(b, "/s/index", 0, old, size);
+        kv_store_many(b, kind * 10, kind * 10 + 60, 100); /* overwrites rows, makes segments */
+        if (kind & 1)
+            MUST(cubby__store_checkpoint(b->s, &b->err));
+        struct cubby__buf want = kv_dump(b);
+        bed_close(b);
+        uint32_t segments = bed_last_segment(b);
+        bed_unlink(b, "/s/index");
+        bed_write(b, "/s/index", 0, old, size);
+        cubby__free(old);
+        bed_open(b);
+        if (bed_last_segment(b) == segments)
+            same_rows(kv_dump(b), want);
+        else /* only the lost checkpoint vouched for the last commits: they have moved */
+            cubby__buf_release(&want);
+        all_rows(b);
+        bed_rebuild_is_equal(b);
+        bed_clean(b);
+    }
+    all_rows(b);
+    bed_end(b);
+}
+END_TEST
+
+/* Every page of the index damaged in turn: it is noticed where it matters, and the rows are right in any case. */
+START_TEST(every_page)
+{
+    struct bed bed, *b = &bed;
+    unsigned harmless = 0, noticed = 0, later = 0;
+    made(b);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    struct bed *live = b;
+    uint64_t size = bed_size(b, "/s/index");
+    for (uint64_t page = 0; page < size; page += 4096) {
+        struct bed hurt;
+        b = &hurt;
+        bed_copy(live, b);
+        bed_flip(b, "/s/index", page + 40 + page / 4096 % 50, 4);
+        struct findings x = bed_check(b);
+        bed_open(b);
+        if (b->notices) {
+            noticed++;
+            all_rows(b);
+        } else {
+            /* found out when it is read: then it is an error and never a wrong row */
+            int wrong = 0;
+            char key[16];
+            for (int i = 0; i < ROWS; i++) {
+                snprintf(key, sizeof key, "k%04d", i);
+                const char *is = kv_look(b, key);
+                if (strcmp(is, "view_get fails") == 0)
+                    wrong++;
+                else
+                    ck_assert_uint_eq(strlen(is), 100);
+            }
+            if (wrong) {
+                later++;
+                ck_assert_int_gt(x.n, 0);
+            } else {
+                harmless++;
+            }
+        }
+        bed_close(b);
+        MUST(bed_try_open(b, CUBBY_REBUILD));
+        all_rows(b);
+        bed_rebuild_is_equal(b);
+        bed_clean(b);
+        bed_end(b);
+    }
+    printf("# %llu index pages damaged in turn: %u noticed on opening, %u on reading, %u not in use\n", (unsigned long long)size / 4096, noticed, later,
+           harmless);
+    fflush(stdout);
+    ck_assert_uint_gt(later + noticed, 0);
+    b = live;
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(checkpoints_shorten_the_replay)
+{
+    struct bed bed, *b = &bed;
+    bed_begin_with(b, 0, 1 << 30);
+    kv_store_many(b, 0, 50, 100);
+    struct cubby__published p;
+    cubby__read_published(b->s, &p);
+    ck_assert_uint_gt(p.replay_bytes, 5000);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    cubby__read_published(b->s, &p);
+    ck_assert_uint_eq(p.replay_bytes, 0);
+    ck_assert_uint_eq(p.checkpoint_commit, p.commit);
+    uint64_t seq = p.checkpoint_seq;
+    MUST(cubby__store_checkpoint(b->s, &b->err)); /* nothing new: still right */
+    bed_close(b);
+    bed_open(b);
+    cubby__read_published(b->s, &p);
+    ck_assert_uint_eq(p.replay_bytes, 0);
+    ck_assert_uint_ge(p.checkpoint_seq, seq);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+/* The file vanishes while it is open. */
+START_TEST(deleted_while_open)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__store *second;
+    made(b);
+    bed_unlink(b, "/s/index");
+    all_rows(b);
+    MUST(kv_store(b, "more", "1"));
+    /* another handle builds a new one; both go on */
+    MUST(cubby__store_open("/s", &b->o, &kv_handlers, &second, &b->err));
+    ck_assert_str_eq(kv_look_in(second, "more"), "1");
+    for (int i = 0; i < 5; i++) {
+        char value[2] = {(char)('a' + i), 0};
+        MUST(kv_store_in(i & 1 ? b->s : second, "more", value, 0, NULL, &b->err));
+        ck_assert_str_eq(kv_look_in(second, "more"), value);
+        ck_assert_str_eq(kv_look(b, "more"), value);
+    }
+    same_rows(kv_dump(b), kv_dump_of(second));
+    bed_rebuild_is_equal(b);
+    MUST(cubby__store_close(&second, &b->err));
+    bed_close(b);
+    bed_open(b);
+    all_rows(b);
+    ck_assert_str_eq(kv_look(b, "more"), "e");
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+/* A snapshot goes on reading the index that was replaced under it. */
+START_TEST(replaced_under_a_snapshot)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__view v;
+    made(b);
+    MUST(cubby__view_begin(b->s, &v, &b->err));
+    struct cubby__buf want = kv_dump_view(&v);
+    for (int i = 0; i < 12; i++) { /* more often than old ones are kept for */
+        struct cubby__store *second;
+        cubby_options o = b->o;
+        o.flags = CUBBY_REBUILD;
+        MUST(cubby__store_open("/s", &o, &kv_handlers, &second, &b->err));
+        MUST(kv_store_in(second, "k0000", "changed", 0, NULL, &b->err));
+        MUST(cubby__store_close(&second, &b->err));
+        ck_assert_str_eq(kv_look(b, "k0000"), "changed");
+        MUST(kv_store(b, "k0001", "changed too"));
+    }
+    struct cubby__buf now = kv_dump_view(&v);
+    same_rows(now, want);
+    cubby__view_end(&v);
+    bed_rebuild_is_equal(b);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(live_bytes)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    uint64_t live = cubby__live_bytes(b->s);
+    ck_assert_uint_ge(live, ROWS * 100);
+    struct cubby__txn *t;
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    for (int i = 0; i < ROWS; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%04d", i);
+        MUST(kv_del(t, key));
+    }
+    MUST(cubby__txn_commit(&t, NULL));
+    ck_assert_uint_eq(cubby__live_bytes(b->s), 0);
+    cubby_stat st;
+    MUST(cubby__store_get_stat(b->s, &st, &b->err));
+    ck_assert_uint_eq(st.live_bytes, 0);
+    ck_assert_uint_eq(st.dead_bytes, st.segment_bytes);
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/index", rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
+          replaced_under_a_snapshot, live_bytes)
