@@ -1,6 +1,8 @@
 #include "cli.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -79,8 +81,8 @@ static const struct {
     {CUBBY_ESTALE, CLI_FAIL, "the command ran too long beside writers; run it again"},
     {CUBBY_ENOSPC, CLI_FAIL, "nothing was changed by this step; make room on the file system and run the command again"},
     {CUBBY_ENOMEM, CLI_FAIL, NULL},
-    {CUBBY_EACCES, CLI_FAIL, "it may be read, but not written: check owner and permissions, or that the file system is writable"},
-    {CUBBY_ENOTSTORE, CLI_FAIL, "`cubby init STORE` makes an empty store"},
+    {CUBBY_EACCES, CLI_FAIL, "check its owner and permissions, and that the file system is writable"},
+    {CUBBY_ENOTSTORE, CLI_FAIL, NULL}, /* cli_open has one */
     {CUBBY_EVERSION, CLI_FAIL, "it needs another version of cubby; see `cubby version`"},
     {CUBBY_ELATCHED, CLI_FAIL, "an earlier write failed; run the command again, which recovers the store first"},
     {CUBBY_EUNKNOWN, CLI_FAIL, "whether this step took place is not known; look with `cubby ls` or `cubby scan` before doing it again"},
@@ -164,6 +166,15 @@ static void stop(int sig)
     cli_interrupted = sig;
 }
 
+/* A closed standard file would be given to the first file that is opened, and what we print would end up in the store. In its place
+ * comes one that fails in the same way: the input cannot be read, the outputs cannot be written. */
+void cli_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            _Exit(CLI_FAIL);
+}
+
 void cli_signals(void)
 {
     struct sigaction sa = {.sa_handler = stop};
@@ -182,6 +193,8 @@ int cli_finish(int rc)
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
     }
+    if (rc == CLI_INTERRUPTED)
+        cli_note("stopped; what was done so far is kept, and the same command can be run again");
     if (bad && rc != CLI_INTERRUPTED) {
         cli_error("standard output: %s", strerror(errno));
         return CLI_FAIL;
@@ -208,6 +221,20 @@ void cli_store_options(cubby_options *out, unsigned flags)
     out->progress_arg = &rebuild_bar;
 }
 
+/* Is there what looks like the mail of a store that lost its cubby.id? */
+static int has_segments(const char *path)
+{
+    char *dir = cli_printf("%s/segments", path);
+    DIR *d = opendir(dir);
+    int found = 0;
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        found = strstr(e->d_name, ".seg") != NULL;
+    if (d)
+        closedir(d);
+    free(dir);
+    return found;
+}
+
 int cli_open(const char *path, unsigned flags, cubby_store **out)
 {
     cubby_options options;
@@ -221,7 +248,9 @@ int cli_open(const char *path, unsigned flags, cubby_store **out)
     if (!err.path[0])
         snprintf(err.path, sizeof err.path, "%s", path);
     int code = cli_report(&err);
-    if (r == CUBBY_ENOENT)
+    if (r == CUBBY_ENOTSTORE && has_segments(path))
+        cli_hint("there are segments, which hold mail: do not make a new store here, but bring back cubby.id from a copy");
+    else if (r == CUBBY_ENOENT || r == CUBBY_ENOTSTORE)
         cli_hint("`cubby init STORE` makes an empty store");
     return code == CLI_NEGATIVE ? CLI_FAIL : code; /* no store is no answer */
 }

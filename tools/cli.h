@@ -106,6 +106,7 @@ char *cli_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The signal that asked us to stop: SIGINT, SIGTERM, or SIGPIPE when stdout was closed; 0: go on. Long loops look at it between
  * commits and return CLI_INTERRUPTED; main turns that into quiet ends. */
 extern volatile sig_atomic_t cli_interrupted;
+void cli_standard_files(void);
 void cli_signals(void);
 /* Flushes stdout; the exit code to end with: rc, or CLI_FAIL if something could not be written. */
 int cli_finish(int rc);

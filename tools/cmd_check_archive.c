@@ -115,10 +115,11 @@ static void check_file(const char *path, int dialect, struct totals *t)
     struct cli_bar bar;
     struct mbox *m = NULL;
     struct source *s = source_open(path);
+    int why = errno; /* the progress bar may change it */
     cli_bar_begin(&bar, "checking", CLI_BYTES);
     t->files++;
     if (!s) {
-        fail(&c, 0, strerror(errno));
+        fail(&c, 0, strerror(why));
     } else {
         c.opened = mbox_open(s, dialect, &m) >= 0;
         if (c.opened)

@@ -133,14 +133,32 @@ static int check_files(const struct request *r)
         const char *file = r->folders[i].file;
         if (strcmp(file, "-") == 0 || lstat(file, &st) != 0)
             continue;
-        if (r->export.force && !S_ISDIR(st.st_mode))
+        int replaceable = S_ISREG(st.st_mode) || S_ISLNK(st.st_mode); /* a device such as /dev/null is not to become a file */
+        if (r->export.force && replaceable)
             continue;
-        cli_error("%s: is there already", file);
+        cli_error("%s: %s", file, replaceable ? "is there already" : "is no file that could be replaced");
         rc = CLI_FAIL;
     }
     if (rc != CLI_OK)
-        cli_hint("--force replaces files; nothing was written");
+        cli_hint("nothing was written; --force replaces files, - is standard output");
     return rc;
+}
+
+/* A file over one of the store's own would destroy mail. 1 if the destination, or where it will be made, is in the store. */
+static int in_store(const char *dest, const char *store)
+{
+    char *parent = cli_strdup(dest), *slash = strrchr(parent, '/');
+    if (slash)
+        slash[slash == parent] = 0;
+    char *root = realpath(store, NULL), *at = realpath(dest, NULL);
+    if (!at)
+        at = realpath(slash ? parent : ".", NULL);
+    size_t n = root ? strlen(root) : 0;
+    int inside = n > 1 && at && strncmp(at, root, n) == 0 && (at[n] == '/' || !at[n]);
+    free(parent);
+    free(root);
+    free(at);
+    return inside;
 }
 
 static int make_destination(const struct request *r)
@@ -212,7 +230,13 @@ int cmd_export(int argc, char **argv)
     if (rc != CLI_OK)
         return rc;
     find_destination(&r, args[1]);
-    rc = cli_open(args[0], 0, &store);
+    if (strcmp(r.dest, "-") != 0 && in_store(r.dest, args[0])) {
+        cli_error("%s: is inside of the store", r.dest);
+        cli_hint("name a destination that is not");
+        rc = CLI_FAIL;
+    }
+    if (rc == CLI_OK)
+        rc = cli_open(args[0], 0, &store);
     if (rc == CLI_OK)
         rc = cli_close(&store, NULL, export(&r, store));
     for (size_t i = 0; i < r.count; i++) {

@@ -102,6 +102,8 @@ static int import(const char *path, const struct request *r, const struct tree *
     cubby_store *store = NULL;
     struct import_totals totals;
     int64_t began = cli_now_ms();
+    if (cli_interrupted) /* while the sources were looked for: no store is begun */
+        return CLI_INTERRUPTED;
     if (archive_none_there(tree))
         return CLI_FAIL;
     int rc = open_store(path, r->import.dry_run, &store);

@@ -29,7 +29,7 @@ int cmd_init(int argc, char **argv)
         int rc = cli_report(&err);
         return rc == CLI_NEGATIVE ? CLI_FAIL : rc;
     }
-    cli_error("%s: %s", path, r == CUBBY_EEXIST ? "there is a store already" : "something else is there");
+    cli_error("%s: %s", path, r == CUBBY_EEXIST ? "there is a store already" : err.message[0] ? err.message : "something else is there");
     cli_hint(r == CUBBY_EEXIST ? "`cubby ls STORE` shows what is in it" : "give a name that is free, or an empty directory");
     return CLI_FAIL;
 }

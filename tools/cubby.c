@@ -148,6 +148,7 @@ static int unknown(const char *name)
 int main(int argc, char **argv)
 {
     static char out_buffer[1 << 16];
+    cli_standard_files();
     cli_commands = table;
     setvbuf(stdout, out_buffer, _IOFBF, sizeof out_buffer);
     cli_signals();

@@ -49,4 +49,17 @@ exits "an empty directory is no store" 8 "$C" ls empty
 exits "a directory of something else is no store" 8 "$C" ls plain
 exits "a file is no store" 8 "$C" ls plain/file
 exits "output that cannot be written" 8 bash -c "'$C' help >/dev/full"
+has "no store: the reason is given once" "$("$C" init no/parent 2>&1)" 'failed: No such file or directory$'
+"$C" init damaged && rm damaged/cubby.id
+exits "a store without cubby.id" 8 "$C" ls damaged
+has "... is not to be made anew" "$err" "do not make a new store"
+
+# What a program without standard files prints must not go to the store.
+"$C" init closed && { for i in $(seq 200); do echo "closed/$i"; done | xargs "$C" folder create closed; } && "$C" dump closed >before
+exits "standard output closed" 8 bash -c "'$C' dump --json closed >&-"
+"$C" append closed Nowhere plain/file 2>&-
+is "standard error closed" $? 1
+"$C" dump closed >after 2>&1
+same "... the store is as it was" before after
+exits "standard input closed" 8 bash -c "'$C' append closed INBOX - <&-"
 finish

@@ -24,6 +24,10 @@ mkdir -p tb/Inbox.sbd; cp one.mbox tb/Inbox; cp two tb/Inbox.sbd/Sub; : >tb/Inbo
 import tbs tb; is "a Thunderbird tree" "$rc $(folders tbs)" "0 INBOX=2 INBOX/Sub=1 Trash=0 "
 mkdir -p ap/Sent.mbox ap/Work/X.mbox; cp one.mbox ap/Sent.mbox/mbox; cp two ap/Work/X.mbox/mbox
 import aps ap; is "an Apple tree" "$(folders aps)" "INBOX=0 Sent=2 Work=0 Work/X=1 "
+mkdir -p ap/Sent.mbox/Old.mbox; cp two ap/Sent.mbox/Old.mbox/mbox; : >ap/Sent.mbox/table_of_contents
+import aps2 ap; is "... with a mailbox in a mailbox" "$(folders aps2)" "INBOX=0 Sent=2 Sent/Old=1 Work=0 Work/X=1 "
+import --into F aps3 ap/Sent.mbox; is "... named alone" "$(folders aps3)" "F=2 F/Old=1 INBOX=0 "
+import --no-subfolders aps4 ap/Sent.mbox; is "... without what is below it" "$(folders aps4)" "INBOX=0 Sent=2 "
 import --no-subfolders --into F nss tb; is "--no-subfolders" "$(folders nss)" "F=0 F/Inbox=2 F/Trash=0 INBOX=0 "
 : >empty.mbox; import es empty.mbox; is "an empty file is an empty folder" "$rc $(counts) $(folders es)" "0 0 0 0 0 INBOX=0 empty=0 "
 
@@ -99,6 +103,8 @@ import h2 jail/d; is "... come back" "$(folders h2)" "$(folders h)"
 "$CUBBY" export s e >/dev/null; is "an existing file is not overwritten" "$("$CUBBY" export s e >/dev/null 2>err; echo $?) $(grep -c 'is there already' err)" "8 $("$CUBBY" ls --json s | wc -l)"
 check "... but with --force" "$CUBBY" export --force s e
 "$CUBBY" export --folder one --no-subfolders s e/one.mbox >/dev/null 2>&1; is "... not a single file either" $? 8
+mkfifo special; "$CUBBY" export --force --folder one --no-subfolders s special 2>/dev/null; is "--force replaces files only" "$? $(test -p special && echo pipe)" "8 pipe"
+for d in s s/new s/cubby.id; do "$CUBBY" export --force --folder one --no-subfolders s "$d" 2>err; is "no export into the store: $d" "$? $(grep -c 'inside of the store' err)" "8 1"; done
 mkdir -p link; ln -s "$T/outside" link/A; mkdir -p outside; "$CUBBY" export s link >/dev/null 2>&1; is "a link in the destination is not followed" "$? $(ls outside | wc -l)" "8 0"
 is "no temporary files stay" "$(find . -name '.cubby-*' | wc -l)" 0
 "$CUBBY" export --folder one --no-subfolders s - 2>/dev/null | grep -c '^From ' >count; is "to standard output" "$(cat count)" 2
@@ -119,6 +125,7 @@ check "... with source, offset, item, folder" grep -q '"event":"missing","source
 "$CUBBY" verify --json s many.mbox >out; is "verify: a folder that is not there" "$? $(grep -c '"missing"' out)" "1 401"
 "$CUBBY" check-archive --json one.mbox >out; is "check-archive" "$? $(head -n 1 out | sed 's/.*"dialect":"\([a-z0-9]*\)".*"messages":\([0-9]*\).*/\1 \2/')" "0 rd 2"
 "$CUBBY" check-archive random.mbox >/dev/null 2>&1; is "check-archive: no mbox" $? 8
+"$CUBBY" check-archive nowhere.mbox >/dev/null 2>err; is "check-archive: no such file" "$? $(grep -c 'No such file' err)" "8 1"
 "$CUBBY" check-archive cut.gz >/dev/null 2>&1; is "check-archive: cut off" $? 4
 
 # ---- damage -----------------------------------------------------------------------------------------------------------------------------------------
@@ -144,6 +151,7 @@ mkfifo pipe; (mbox 1 2 3; sleep 5) >pipe & feeder=$!
 sleep 1.5; kill -INT $importer; wait $importer; rc=$?
 kill $feeder 2>/dev/null; wait $feeder 2>/dev/null
 is "Ctrl-C ends an import with 130" "$rc" 130
+check "... and says that it can be run again" grep -q 'can be run again' err
 check "... with a total that adds up" sh -c 'sed -n "s/.*\"expected\":\([0-9]*\),\"imported\":\([0-9]*\),\"skipped\":\([0-9]*\),\"failed\":\([0-9]*\).*/\1 \2 \3 \4/p" out | { read -r e i s f && [ "$e" = $((i + s + f)) ]; }'
 check "... and a sound store" "$CUBBY" fsck int
 cd "$root" || exit 1

@@ -149,9 +149,18 @@ static void learn_existing(struct importer *im, size_t file)
 static int seen_before(const struct importer *im, size_t file)
 {
     for (size_t i = 0; i < file; i++)
-        if (strcmp(im->tree->files[i].folder, im->tree->files[file].folder) == 0)
+        if (im->folders[i] && strcmp(im->tree->files[i].folder, im->tree->files[file].folder) == 0) /* 0: it could not be read */
             return 1;
     return 0;
+}
+
+/* A folder that was not there when this file began may have been made, and filled, by somebody else before the lock was ours. */
+static void enter_folder(struct importer *im, size_t file, uint64_t id)
+{
+    int unknown = im->folders[file] != id, code;
+    im->folders[file] = id;
+    if (unknown && (code = learn(im, present(im), file)) < 0)
+        spoil(im, code);
 }
 
 static void begin_file(struct importer *im, size_t file)
@@ -170,7 +179,7 @@ static void begin_file(struct importer *im, size_t file)
     }
     im->folder_code = cli_path_make(im->txn, f->folder, &id);
     if (im->folder_code == 0)
-        im->folders[file] = id;
+        enter_folder(im, file, id);
     else if (im->folder_code != CUBBY_EINVAL && im->folder_code != CUBBY_ELIMIT)
         spoil(im, im->folder_code);
     else

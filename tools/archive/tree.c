@@ -19,6 +19,7 @@ struct walk {
     struct tree *tree;
     int no_subfolders;
     int depth;
+    int folders_only; /* the next directory is a mailbox of Apple's: only what lies below it is wanted */
 };
 
 /* Where a directory's mailboxes go. */
@@ -168,12 +169,11 @@ static void directory_in_directory(struct walk *w, const char *path, const char 
     struct place p;
     struct stat st;
     char *mbox;
-    if (apple_mbox(path, &mbox, &st)) {
+    int apple = apple_mbox(path, &mbox, &st);
+    if (apple) {
         add_below(w->tree, mbox, at, name, len - 5, 0, (uint64_t)st.st_size);
         free(mbox);
-        return;
-    }
-    if (name[len - 1] == '%') {
+    } else if (name[len - 1] == '%') {
         char *carry = cli_printf("%s%.*s", at->carry, (int)len - 1, name);
         p = (struct place){at->folder, at->original, carry};
         walk(w, path, &p);
@@ -182,18 +182,19 @@ static void directory_in_directory(struct walk *w, const char *path, const char 
     }
     if (w->no_subfolders)
         return;
-    below(at, name, names_ends(name, len, ".sbd") ? len - 4 : len, &p);
+    below(at, name, apple ? len - 5 : names_ends(name, len, ".sbd") ? len - 4 : len, &p);
+    w->folders_only = apple;
     walk(w, path, &p);
     place_release(&p);
 }
 
-static void entry(struct walk *w, const char *dir, const char *name, const struct place *at)
+static void entry(struct walk *w, const char *dir, const char *name, const struct place *at, int folders_only)
 {
     char *path = join(dir, "/", name);
     struct stat st, link;
     if (stat(path, &st) != 0 || lstat(path, &link) != 0)
         add_below(w->tree, path, at, name, names_stem(name), errno, 0);
-    else if (S_ISREG(st.st_mode))
+    else if (S_ISREG(st.st_mode) && !folders_only)
         file_in_directory(w, path, name, at, (uint64_t)st.st_size);
     else if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode)) /* a link might lead in a circle */
         directory_in_directory(w, path, name, at);
@@ -213,6 +214,8 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 static void walk(struct walk *w, const char *dir, const struct place *at)
 {
     struct dirent **list;
+    int folders_only = w->folders_only;
+    w->folders_only = 0;
     int n = w->depth < DEPTH_MAX ? scandir(dir, &list, visible, by_bytes) : (errno = ELOOP, -1);
     if (n < 0) {
         add(w->tree, dir, at, errno, 0);
@@ -220,7 +223,8 @@ static void walk(struct walk *w, const char *dir, const struct place *at)
     }
     w->depth++;
     for (int i = 0; i < n; i++) {
-        entry(w, dir, list[i]->d_name, at);
+        if (!cli_interrupted)
+            entry(w, dir, list[i]->d_name, at, folders_only);
         free(list[i]);
     }
     free(list);
@@ -247,7 +251,7 @@ static void add_source(struct tree *t, const char *path, const char *name, size_
 
 static void scan_source(struct tree *t, const char *source, const struct place *top, int alone, int no_subfolders)
 {
-    struct walk w = {t, no_subfolders, 0};
+    struct walk w = {t, no_subfolders, 0, 0};
     struct stat st;
     if (strcmp(source, "-") == 0) {
         add_source(t, source, "INBOX", 5, top, alone, 0, 0);
@@ -262,8 +266,14 @@ static void scan_source(struct tree *t, const char *source, const struct place *
     } else if (!S_ISDIR(st.st_mode)) {
         add_source(t, source, name, names_stem(name), top, alone, 0, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
     } else if (apple_mbox(path, &mbox, &st)) {
+        struct place p;
         add_source(t, mbox, name, strlen(name) - 5, top, alone, 0, (uint64_t)st.st_size);
         free(mbox);
+        below(top, name, strlen(name) - 5, &p);
+        w.folders_only = 1;
+        if (!no_subfolders)
+            walk(&w, path, alone && *top->folder ? top : &p);
+        place_release(&p);
     } else {
         walk(&w, path, top);
     }
