@@ -470,7 +470,7 @@ static inline void make_mail(uint64_t seed, int big, struct mail *m)
     case 0:
         break; /* empty */
     case 1:
-        mail_add(m, "x\n\r\0" + below(&rng, 4), 1);
+        mail_add(m, &"x\n\r\0"[below(&rng, 4)], 1);
         break;
     case 2: /* no mail at all */
         for (size_t i = 0; i < size; i += 8) {

@@ -258,6 +258,15 @@ static inline void compare_row(struct compare *c, const struct folder *f, struct
     if (!(want & CUBBY_WANT_OBJECT))
         return;
     SAME(c, got->original_size, o->size, AT);
+    if (want & CUBBY_WANT_HEADER && !o->big) {
+        static struct mail mail;
+        make_mail(o->seed, 0, &mail);
+        SAME(c, got->header_bytes_len, got->header_len, AT);
+        CHECK(got->header_len <= mail.len && (!got->header_len || memcmp(got->header, mail.data, got->header_len) == 0),
+              "%s: the header of folder %" PRIu64 " uid %u is not what came in", c->when, f->id, r->uid);
+    }
+    if (want & CUBBY_WANT_PARTS)
+        SAME(c, got->parts[0].header_len + got->parts[0].body_len, o->size, AT);
     CHECK(memcmp(got->hash, o->hash, 16) == 0, "%s: hash of folder %" PRIu64 " uid %u", c->when, f->id, r->uid);
 #undef AT
 }

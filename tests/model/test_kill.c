@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "model/common.h"
@@ -49,9 +50,20 @@ static struct state known;
 static uint64_t base_seed, rng, kills, inbox;
 static struct mail mail;
 
+/* A sync takes its time, so that many are killed with a commit written and not yet published. */
+static int slow_sync(void *ctx, cubby_file *f)
+{
+    usleep(150);
+    return cubby_vfs_posix()->sync(ctx, f);
+}
+
 static void small_options(cubby_options *o, uint64_t *r)
 {
+    static cubby_vfs slow;
     *o = (cubby_options)CUBBY_OPTIONS_INIT;
+    slow = *cubby_vfs_posix();
+    slow.sync = slow_sync;
+    o->vfs = below(r, 2) ? &slow : NULL;
     o->segment_bytes = below(r, 2) ? 8192 : 0;
     o->checkpoint_bytes = below(r, 2) ? 2048 : 0;
     o->cache_bytes = 65536;
@@ -203,8 +215,10 @@ static pid_t start(void (*what)(uint64_t), uint64_t seed)
     fflush(stdout);
     pid_t pid = fork();
     CHECK(pid >= 0, "fork: %s", strerror(errno));
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that fails */
         what(seed);
+    }
     return pid;
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "model/common.h"
@@ -307,8 +308,10 @@ static void __attribute__((noreturn)) process(int id, int writes, uint64_t seed,
     double until = seconds() + span;
     cubby_options o;
     while (seconds() < until) { /* comes and goes */
-        double left = until - seconds(), some = (double)(1 + below(&rng, 10)) / 10 * span;
+        double left = until - seconds(), some = (double)(1 + below(&rng, 20)) / 40 * span;
         tight_options(&o, &rng);
+        if (below(&rng, 4) == 0)
+            o.flags |= CUBBY_REBUILD; /* under the others */
         cubby_store *s = open_store(store_dir, &o);
         crowd(s, &rng, writes ? 1 + id % 2 : 0, writes ? 0 : 1, left < some ? left : some);
         close_store(&s);
@@ -316,15 +319,38 @@ static void __attribute__((noreturn)) process(int id, int writes, uint64_t seed,
     _exit(0);
 }
 
+/* Looks on from outside: attached to nothing, while the others write, check and throw away their indexes. */
+static void __attribute__((noreturn)) onlooker(uint64_t seed, double span)
+{
+    struct worker w = {.rng = seed};
+    double until = seconds() + span;
+    for (int n = 0; seconds() < until; n++) {
+        uint64_t last = 0;
+        cubby_options o;
+        tight_options(&o, &w.rng);
+        o.flags = CUBBY_READ_ONLY;
+        w.s = open_store(store_dir, &o);
+        for (uint64_t i = 1 + below(&w.rng, 3); i; i--)
+            read_snapshot(&w, &last);
+        close_store(&w.s);
+        check_store(store_dir, below(&w.rng, 4) ? 0 : CUBBY_CHECK_FULL, "beside writers");
+    }
+    _exit(0);
+}
+
 static void with_processes(uint64_t *rng, int writers, int readers, double span)
 {
     pid_t pid[8];
-    int failed = 0, n = writers + readers;
+    int failed = 0, n = writers + readers + 1;
     close_store(&(cubby_store *){begin_store(rng)});
     fflush(stdout);
     for (int i = 0; i < n; i++) {
         pid[i] = fork();
         CHECK(pid[i] >= 0, "fork: %s", strerror(errno));
+        if (pid[i] == 0)
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that fails */
+        if (pid[i] == 0 && i == n - 1)
+            onlooker(base_seed * 100, span);
         if (pid[i] == 0)
             process(i, i < writers, base_seed * 100 + (uint64_t)i, span);
     }
