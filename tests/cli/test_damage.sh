@@ -1,6 +1,7 @@
 #!/bin/bash
 # Damage that a hostile reviewer found cubby to answer badly, each with what it must do now.
-. "$(dirname "$0")/lib.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 
 # flip FILE OFFSET: inverts the lowest bit of a byte
 flip() {
@@ -78,4 +79,12 @@ for ((page = 2; page < pages; page++)); do
     "$C" fsck -q w >/dev/null 2>&1 || "$C" fsck -q w >/dev/null 2>&1 || stale=$((${stale:-0} + 1))
 done
 is "$((pages - 2)) pages damaged one by one: the second command is right" "$bad" 0
+
+# Every code that the check can give is explained in its manual page.
+root=$(dirname "$(dirname "$here")")
+missing=
+for code in $(grep -ohE '"[A-Z]+(_[A-Z]+)+"' "$root"/src/store/check.c "$root"/src/mail/mailcheck.c | tr -d '"' | sort -u); do
+    grep -q "$code" "$root"/man/cubby-fsck.1 || missing="$missing $code"
+done
+is "every finding is in cubby-fsck(1)" "$missing" ""
 finish

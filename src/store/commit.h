@@ -1,0 +1,45 @@
+/* commit.h - what commit.c, group.c, roll.c and rest.c share: how transactions become durable (FORMAT.md 8).
+ *
+ * C1  A commit is on stable storage before anybody sees it: publish comes after the sync of the log (lazy commits excepted, whose numbers
+ *     stay below a ceiling that a synced commit has announced, and are passed over after an unclean stop).
+ * C2  Until the first byte is appended nothing has happened: what fails before that (space, index pages) fails those transactions only.
+ * C3  After the first byte the outcome of a failure is unknown: the log is latched, nothing more is written by this handle.
+ * C4  Commits are appended and published in the order of their numbers; a sync publishes what was appended before it began.
+ * C5  Log bytes once written are never overwritten, and a segment is never cut below its accepted end.
+ * C6  A new segment is complete and synced before it has its name; the old one is synced before that, for the new header vouches for it.
+ *
+ * Locks are taken in this order: leadership (s->syncing), w, g. Nobody waits for leadership with w held.
+ *
+ * The order of a group: 1 reserve log space, 2 write index pages, 3 append, 4 sync the log (C1), 5 publish; then, if due, a checkpoint. */
+#ifndef CUBBY_STORE_COMMIT_H
+#define CUBBY_STORE_COMMIT_H
+
+#include "store/internal.h"
+
+enum { CUBBY__COALESCE = 1 << 20 }; /* commits of a group are joined to one write up to here; larger buffers are not kept */
+
+/* commit.c: this process among the others. w is held. */
+int cubby__enter(struct cubby__store *s, cubby_error *err); /* one more user of the writer lock */
+void cubby__leave(struct cubby__store *s);                  /* w need not be held */
+/* Another process wrote last, or a write of this one failed: what is published is where to go on from. */
+int cubby__current_state(struct cubby__store *s, cubby_error *err);
+void cubby__note_synced(struct cubby__store *s);
+
+/* group.c: leadership. Whoever leads writes, syncs and publishes what is queued. */
+void cubby__lead_in_turn(struct cubby__store *s); /* not with w held */
+void cubby__lead_done(struct cubby__store *s);
+/* By the leader: everything queued. Returns the failure that hit the group. */
+int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err);
+/* Until the fate of a queued commit is known: whoever finds nobody leading leads. */
+int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err);
+int cubby__sync_log(struct cubby__store *s, const struct cubby__published *target, cubby_error *err);
+void cubby__latch(struct cubby__store *s);
+
+/* roll.c: by the leader, with w held. */
+uint64_t cubby__capacity(struct cubby__store *s);
+int cubby__is_full(struct cubby__store *s);
+int cubby__roll(struct cubby__store *s, cubby_error *err);
+/* An index of which a page did not verify makes way for a new one, once nothing is queued. */
+int cubby__replace_damaged(struct cubby__store *s, cubby_error *err);
+
+#endif

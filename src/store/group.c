@@ -1,0 +1,279 @@
+/* group.c - the queue of commits and its leader: one write and one sync for all that wait (commit.h, C1 to C5). */
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/commit.h"
+
+enum { GATHER_TURNS = 64 };
+
+void cubby__node_free(struct cubby__commit_node *n)
+{
+    if (!n)
+        return;
+    for (size_t i = 0; i < n->spool_count; i++)
+        cubby__spool_unref(&n->spools[i]);
+    cubby__free(n->spools);
+    cubby__framer_release(&n->framer);
+    cubby__free(n);
+}
+
+/* ---- failures ---- */
+
+static int is_latched(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    int latched = s->latched;
+    pthread_mutex_unlock(&s->g);
+    return latched;
+}
+
+static void fail_nodes(struct cubby__store *s, struct cubby__commit_node *n, int rc)
+{
+    pthread_mutex_lock(&s->g);
+    for (struct cubby__commit_node *next; n; n = next) {
+        next = n->next;
+        n->rc = rc;
+        n->state = 2;
+    }
+    pthread_mutex_unlock(&s->g);
+}
+
+/* C3 */
+void cubby__latch(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    s->latched = 1;
+    pthread_mutex_unlock(&s->g);
+    cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 1);
+}
+
+/* The detail says why, too. */
+static int unknown(struct cubby__store *s, cubby_error *err)
+{
+    char why[160] = "";
+    if (err)
+        snprintf(why, sizeof why, "%.150s", err->message);
+    return cubby__fail(err, CUBBY_EUNKNOWN, s->path, CUBBY__NO_OFFSET, "%s; whether this commit will be there is unknown", why);
+}
+
+/* C2: as if the queued transactions had never been. What is in memory of them is dropped; the next writer starts from the published state. */
+static void undo(struct cubby__store *s, struct cubby__commit_node *nodes, int rc)
+{
+    cubby__pager_discard(s->pager);
+    cubby__read_published(s, &s->pending);
+    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
+    fail_nodes(s, nodes, rc);
+}
+
+/* ---- steps 1 to 3 ---- */
+
+/* Zeros ahead of the log, so that a sync has no new size to write down. */
+static int reserve(struct cubby__store *s, uint64_t from, uint64_t end, cubby_error *err)
+{
+    static const uint8_t zeros[32 << 10];
+    struct cubby__published *p = &s->pending;
+    if (end <= p->zeroed || end - from > CUBBY__ZERO_AHEAD_GROUP)
+        return 0;
+    uint64_t step = end / 2, cap = p->seg_frames + cubby__capacity(s);
+    step = step < 8192 ? 8192 : step > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : step;
+    uint64_t to = (end + step) & ~(uint64_t)4095;
+    if (to > cap)
+        to = cap > end ? cap : end;
+    uint64_t at = p->zeroed > from ? p->zeroed : from;
+    while (at < to) {
+        size_t n = to - at < sizeof zeros ? (size_t)(to - at) : sizeof zeros;
+        int rc = cubby__log_write(s->log, (uint32_t)p->seg, zeros, n, at, err);
+        if (rc != 0)
+            return rc;
+        at += n;
+    }
+    p->zeroed = to;
+    return 0;
+}
+
+/* One commit with stretches outside memory: piece by piece. */
+static int write_node(struct cubby__store *s, const struct cubby__commit_node *n, cubby_error *err)
+{
+    const struct cubby__framer *f = &n->framer;
+    uint64_t off = f->base;
+    size_t done = 0;
+    int rc = 0;
+    struct cubby__buf tmp = CUBBY__BUF_INIT;
+    for (size_t i = 0; i <= f->extent_count && rc == 0; i++) {
+        const struct cubby__extent *e = i < f->extent_count ? &f->extents[i] : NULL;
+        size_t end = e ? e->at : f->buf.len;
+        cubby__buf_clear(&tmp);
+        cubby__buf_add(&tmp, f->buf.data + done, end - done);
+        uint8_t *to = e ? cubby__buf_extend(&tmp, e->len) : NULL;
+        if (tmp.failed)
+            rc = cubby__fail_mem(err);
+        else if (to)
+            rc = cubby__spool_read(e->source, e->off, to, e->len, err);
+        if (rc == 0)
+            rc = cubby__log_write(s->log, (uint32_t)s->pending.seg, tmp.data, tmp.len, off, err);
+        off += tmp.len;
+        done = end;
+    }
+    cubby__buf_release(&tmp);
+    return rc;
+}
+
+/* Small commits of a group go out in one write. */
+static int append(struct cubby__store *s, struct cubby__commit_node *nodes, cubby_error *err)
+{
+    struct cubby__buf *all = &s->scratch;
+    int rc = 0;
+    for (struct cubby__commit_node *n = nodes; n && rc == 0;) {
+        if (n->framer.extent_count || !n->next || n->framer.buf.len > CUBBY__COALESCE) {
+            rc = n->framer.extent_count ? write_node(s, n, err)
+                                        : cubby__log_write(s->log, (uint32_t)s->pending.seg, n->framer.buf.data, n->framer.buf.len, n->framer.base, err);
+            n = n->next;
+            continue;
+        }
+        uint64_t base = n->framer.base;
+        cubby__buf_clear(all);
+        for (; n && !n->framer.extent_count && all->len + n->framer.buf.len <= 2 * CUBBY__COALESCE; n = n->next)
+            cubby__buf_add(all, n->framer.buf.data, n->framer.buf.len);
+        rc = all->failed ? cubby__fail_mem(err) : cubby__log_write(s->log, (uint32_t)s->pending.seg, all->data, all->len, base, err);
+    }
+    return rc;
+}
+
+static void publish(struct cubby__store *s, const struct cubby__published *p, struct cubby__commit_node *nodes)
+{
+    cubby__publish(s, p);
+    pthread_mutex_lock(&s->g);
+    for (struct cubby__commit_node *n = nodes, *next; n; n = next) {
+        next = n->next;
+        n->state = 1;
+    }
+    pthread_cond_broadcast(&s->done); /* not only behind the checkpoint */
+    pthread_mutex_unlock(&s->g);
+}
+
+/* Steps 1 to 3 for everything queued; w is held. *lazy: nothing in it waits for a sync. */
+static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes, struct cubby__published *target, int *lazy, cubby_error *err)
+{
+    struct cubby__root root = cubby__published_root(&s->pending);
+    struct cubby__pager_stat st;
+    *lazy = 1;
+    for (const struct cubby__commit_node *n = nodes; n; n = n->next)
+        *lazy &= n->lazy;
+    int rc = reserve(s, nodes->framer.base, s->pending.seg_off, err);
+    if (rc == 0)
+        rc = cubby__pager_flush(s->pager, &root, err);
+    if (rc != 0) {
+        undo(s, nodes, rc);
+        return rc;
+    }
+    cubby__set_root(&s->pending, &root);
+    cubby__pager_get_stat(s->pager, &st);
+    s->pending.file_pages = st.pages;
+    rc = append(s, nodes, err);
+    if (rc != 0) {
+        cubby__latch(s);
+        fail_nodes(s, nodes, unknown(s, err));
+        return rc;
+    }
+    *target = s->pending;
+    return 0;
+}
+
+int cubby__sync_log(struct cubby__store *s, const struct cubby__published *target, cubby_error *err)
+{
+    int rc = cubby__log_sync(s->log, (uint32_t)target->seg, err);
+    atomic_fetch_add(&s->syncs, 1);
+    return rc;
+}
+
+/* Everything queued, by the one thread that has set s->syncing. Returns the failure that hit the group, for whoever wants to know. */
+int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
+{
+    struct cubby__published target;
+    int rc = 0, lazy = 0;
+    if (!w_held)
+        pthread_mutex_lock(&s->w);
+    struct cubby__commit_node *nodes = s->queue;
+    s->queue = NULL;
+    s->queue_tail = &s->queue;
+    unsigned group = atomic_exchange(&s->queued, 0);
+    if (!nodes) {
+        target = s->pending;
+    } else if (is_latched(s)) {
+        fail_nodes(s, nodes, rc = CUBBY_ELATCHED);
+    } else {
+        rc = write_group(s, nodes, &target, &lazy, err);
+    }
+    if (!w_held)
+        pthread_mutex_unlock(&s->w);
+    if (!nodes || rc != 0)
+        return rc;
+    if (!lazy) {
+        rc = cubby__sync_log(s, &target, err); /* C1 */
+        if (rc != 0) {
+            cubby__latch(s);
+            fail_nodes(s, nodes, unknown(s, err));
+            return rc;
+        }
+        target.durable = target.commit;
+        atomic_store(&s->own_synced, target.commit); /* w is not taken again for this: it has a queue in front of it now */
+    }
+    publish(s, &target, nodes);
+    atomic_store(&s->expected, group + atomic_load(&s->queued));
+    if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES))
+        cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
+    return 0;
+}
+
+/* ---- leading and waiting ---- */
+
+/* Takes the leader's place when it is free. */
+void cubby__lead_in_turn(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    while (s->syncing)
+        pthread_cond_wait(&s->done, &s->g);
+    s->syncing = 1;
+    pthread_mutex_unlock(&s->g);
+}
+
+void cubby__lead_done(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    s->syncing = 0;
+    pthread_cond_broadcast(&s->done);
+    pthread_mutex_unlock(&s->g);
+}
+
+/* Threads that commit in a loop fall into two halves: while one half's sync runs the other queues up, and each sync serves half of them. So a leader lets
+ * those go first who were in the last group or waited behind it, for as long as a few dozen turns of the scheduler. A thread alone waits for nobody. */
+static void gather(struct cubby__store *s)
+{
+    for (int turns = 0; turns < GATHER_TURNS && atomic_load(&s->queued) < atomic_load(&s->expected); turns++)
+        sched_yield();
+}
+
+/* Until the node's fate is known: whoever finds nobody leading leads. */
+int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err)
+{
+    pthread_mutex_lock(&s->g);
+    while (n->state == 0) {
+        if (s->syncing) {
+            pthread_cond_wait(&s->done, &s->g);
+            continue;
+        }
+        s->syncing = 1;
+        pthread_mutex_unlock(&s->g);
+        gather(s);
+        cubby__lead(s, 0, err);
+        pthread_mutex_lock(&s->g);
+        s->syncing = 0;
+        pthread_cond_broadcast(&s->done);
+    }
+    int rc = n->state == 1 ? 0 : n->rc;
+    pthread_mutex_unlock(&s->g);
+    return rc;
+}

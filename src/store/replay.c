@@ -1,0 +1,126 @@
+/* replay.c - the commits of a segment, applied to the tree; what damage leaves of them, too (recover.h, R2 and R5). */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/varint.h"
+#include "store/recover.h"
+
+enum { SPILL_PAGES = 1024 };
+
+static int apply_gathered(struct cubby__replay *r, const struct cubby__segscan *scan)
+{
+    for (size_t i = 0; i < scan->count; i++) {
+        const struct cubby__gathered *g = &scan->records[i];
+        struct cubby__record rec = {.type = g->type, .flags = g->flags, .commit = g->commit, .place = g->place, .len = g->place.len, .piece = g->piece};
+        if (g->type != CUBBY__REC_PIECE)
+            rec.payload = scan->arena.data + g->payload;
+        r->record_bytes += cubby__replay_size(g->type, g->place.len);
+        r->err->path[0] = '\0';
+        int rc = cubby__apply(&r->txn, &rec);
+        if (rc == CUBBY_ECORRUPT && !r->err->path[0]) { /* of the record, not of an index page */
+            cubby__notice(r->s, "segment %u, offset %llu: a record of type %u breaks its format; it is left out", scan->seg,
+                          (unsigned long long)g->place.off, g->type);
+            rc = 0;
+        }
+        if (rc != 0)
+            return rc;
+    }
+    return cubby__tree_spill(r->s->pager, SPILL_PAGES, r->err);
+}
+
+int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h)
+{
+    struct cubby__reader in = cubby__reader(h->defs.data, h->defs.len);
+    while (cubby__read_left(&in)) {
+        struct cubby__record rec = {.place = {h->number, 0, 0}};
+        rec.type = cubby__read_byte(&in);
+        rec.commit = cubby__read_varint(&in);
+        rec.len = (size_t)cubby__read_varint(&in);
+        rec.payload = cubby__read_bytes(&in, rec.len);
+        if (in.bad)
+            break;
+        rec.flags = CUBBY__FRAME_COMPATIBLE;
+        int rc = cubby__apply(&r->txn, &rec);
+        if (rc != 0 && rc != CUBBY_ECORRUPT)
+            return rc;
+    }
+    return 0;
+}
+
+void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to)
+{
+    cubby__raise_to(&f->commit, to->commit);
+    cubby__raise_to(&f->object, to->object);
+    cubby__raise_to(&f->piece, to->piece);
+    cubby__raise_to(&f->folder, to->folder);
+    cubby__raise_to(&f->keyword, to->keyword);
+    cubby__raise_to(&f->uidvalidity, to->uidvalidity);
+    cubby__raise_to(&f->thread, to->thread);
+}
+
+/* R5: `bytes` bytes cannot be read any more; each frame takes at least a header. */
+int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes)
+{
+    uint64_t records = bytes / CUBBY__FRAME_SIZE + 1;
+    struct cubby__floors *f = &r->txn.floors;
+    f->commit = (r->commit > f->commit ? r->commit : f->commit) + records;
+    f->object += records;
+    f->piece += records;
+    f->folder += records;
+    f->thread += records;
+    return r->s->handlers->damage(&r->txn, records);
+}
+
+/* The commits of a segment up to the scan's limit; damage on the way is reported, passed over, and what verifies of it taken. */
+static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan)
+{
+    for (;;) {
+        int rc = cubby__segscan_next(scan);
+        if (rc == CUBBY_DONE) { /* zeros: the end, or a hole */
+            uint64_t off;
+            if ((rc = cubby__segscan_nonzero(scan, scan->pos, &off)) != 0 || off == UINT64_MAX)
+                return rc;
+            rc = CUBBY_ECORRUPT;
+        }
+        if (rc != 0 && rc != CUBBY_ECORRUPT)
+            return rc;
+        int bad = rc == CUBBY_ECORRUPT;
+        uint64_t at = scan->pos;
+        if ((rc = apply_gathered(r, scan)) != 0)
+            return rc;
+        if (!bad) {
+            r->commit = scan->last_commit;
+            r->chain = scan->last_chain;
+            r->record_bytes += cubby__replay_size(CUBBY__REC_COMMIT, CUBBY__COMMIT_LEN);
+            continue;
+        }
+        rc = cubby__segscan_resync(scan);
+        uint64_t lost = (rc == 0 ? scan->pos : scan->limit) - at;
+        cubby__notice(r->s, "segment %u: damage at offset %llu, %llu bytes lost", scan->seg, (unsigned long long)at, (unsigned long long)lost);
+        int rc2 = cubby__lost_bytes(r, lost);
+        if (rc2 != 0)
+            return rc2;
+        if (rc == CUBBY_DONE)
+            scan->pos = scan->limit;
+        if (rc != 0)
+            return rc == CUBBY_DONE ? 0 : rc;
+    }
+}
+
+int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, uint64_t from, uint64_t to)
+{
+    struct cubby__segscan scan;
+    int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, from, to, r->commit, r->chain, r->err);
+    scan.ceiling = r->ceiling;
+    if (rc == 0)
+        rc = replay_commits(r, &scan);
+    if (rc == 0 && to != UINT64_MAX && scan.pos < to) {
+        cubby__notice(r->s, "segment %u ends at offset %llu, %llu bytes too early: damage", seg, (unsigned long long)scan.pos,
+                      (unsigned long long)(to - scan.pos));
+        rc = cubby__lost_bytes(r, to - scan.pos);
+    }
+    cubby__raise_to(&r->durable, scan.durable);
+    r->ceiling = scan.ceiling;
+    cubby__segscan_close(&scan);
+    return rc;
+}

@@ -1,0 +1,79 @@
+/* successor.c - the segment that recovery makes: it accepts what is proven of the last one, and holds the tail (recover.h, R3 and R4). */
+#include <string.h>
+
+#include "base/error.h"
+#include "store/recover.h"
+
+/* One commit of the tail, framed anew for its place in the successor. */
+static int copy_commit(struct cubby__replay *r, const struct cubby__segscan *scan, struct cubby__framer *f, struct cubby__seg_maker *m, uint64_t *chain)
+{
+    struct cubby__buf piece = CUBBY__BUF_INIT;
+    int rc = 0;
+    for (size_t i = 0; i < scan->count && rc == 0; i++) {
+        const struct cubby__gathered *g = &scan->records[i];
+        const uint8_t *payload = scan->arena.data + g->payload;
+        uint64_t off;
+        if (g->type == CUBBY__REC_PIECE)
+            rc = cubby__log_read(r->s->log, &g->place, CUBBY__REC_PIECE, &piece, &payload, NULL, r->err);
+        if (rc == 0 && cubby__framer_add(f, g->type, g->flags, payload, g->place.len, g->type == CUBBY__REC_PIECE ? &g->piece : NULL, &off) != 0)
+            rc = cubby__fail_mem(r->err);
+    }
+    struct cubby__commit c = scan->head;
+    if (rc == 0 && cubby__framer_commit(f, &c, *chain) != 0)
+        rc = cubby__fail_mem(r->err);
+    if (rc == 0)
+        rc = cubby__seg_make_add(m, f->buf.data, f->buf.len, r->err);
+    *chain = c.chain;
+    cubby__buf_release(&piece);
+    return rc;
+}
+
+static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, const struct cubby__seg_header *nh, struct cubby__seg_maker *m)
+{
+    struct cubby__segscan scan;
+    struct cubby__framer f = {0};
+    struct cubby__seed seed = {r->s->ident.salt, nh->nonce};
+    uint64_t chain = t->chain, off = cubby__seg_header_size(nh->defs.len);
+    int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, t->accepted, t->valid, t->commit, t->chain, r->err);
+    scan.pieces = 1;
+    scan.adopt = t->adopt;
+    while (rc == 0 && (rc = cubby__segscan_next(&scan)) == 0) {
+        cubby__framer_init(&f, &seed, off, scan.last_commit);
+        rc = copy_commit(r, &scan, &f, m, &chain);
+        off += f.buf.len;
+    }
+    cubby__framer_release(&f);
+    cubby__segscan_close(&scan);
+    return rc == CUBBY_DONE ? 0 : rc;
+}
+
+int cubby__build_successor(struct cubby__replay *r, uint32_t seg, uint32_t number, const struct cubby__seg_header *h, const struct cubby__tail *t,
+                           struct cubby__seg_header *nh)
+{
+    struct cubby__store *s = r->s;
+    struct cubby__seg_maker *m;
+    int named;
+    memset(nh, 0, sizeof *nh);
+    nh->ident = s->ident;
+    nh->kind = CUBBY__SEG_LOG;
+    nh->number = number;
+    nh->pred = seg;
+    nh->pred_nonce = h->nonce;
+    nh->pred_end = t->accepted;
+    nh->last_commit = t->commit;
+    nh->last_chain = t->chain;
+    nh->floors = r->txn.floors;
+    nh->created_ns = s->vfs->now_ns(s->vfs->ctx);
+    int rc = s->vfs->random(s->vfs->ctx, &nh->nonce, sizeof nh->nonce);
+    rc = rc != 0 ? cubby__fail_io(r->err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes") : s->handlers->define(&r->txn.view, &nh->defs);
+    if (rc == 0)
+        rc = nh->defs.failed ? cubby__fail_mem(r->err) : cubby__seg_make_begin(s->log, nh, &m, r->err);
+    if (rc != 0)
+        return rc;
+    rc = copy_tail(r, seg, h->nonce, t, nh, m); /* R4 */
+    if (rc != 0) {
+        cubby__seg_make_abort(&m);
+        return rc;
+    }
+    return cubby__seg_make_end(&m, t->valid_commit, &named, r->err);
+}

@@ -1,0 +1,161 @@
+/* tail.c - the last segment: how far it is proven, what follows, and whether that is torn or damaged (recover.h, R2). */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/recover.h"
+
+struct cubby__commit_end {
+    uint64_t commit, chain, end;
+    uint64_t begin, prev; /* its first frame; the commit before it, as it says itself */
+};
+
+struct ends {
+    struct cubby__commit_end *at;
+    size_t count, cap;
+};
+
+static int add_end(struct ends *e, const struct cubby__segscan *scan, cubby_error *err)
+{
+    if (e->count == e->cap) {
+        size_t cap = e->cap ? e->cap * 2 : 64;
+        struct cubby__commit_end *at = cubby__realloc(e->at, cap * sizeof *at);
+        if (!at)
+            return cubby__fail_mem(err);
+        e->at = at;
+        e->cap = cap;
+    }
+    size_t i = 0; /* behind damage, frames of lost commits stand before its own */
+    while (i < scan->count && scan->records[i].commit != scan->last_commit)
+        i++;
+    uint64_t begin = i < scan->count ? scan->records[i].place.off : scan->pos - cubby__frame_size(CUBBY__REC_COMMIT, CUBBY__COMMIT_LEN);
+    e->at[e->count++] = (struct cubby__commit_end){scan->last_commit, scan->last_chain, scan->pos, begin, scan->head.prev};
+    return 0;
+}
+
+/* Reads on to the end, past anything bad: what proves what. *good is the number of commits before the first bad place. */
+static int survey(struct cubby__segscan *scan, struct ends *ends, size_t *good, int *bad, uint64_t *stop, cubby_error *err)
+{
+    *bad = 0;
+    *good = 0;
+    for (;;) {
+        int rc = cubby__segscan_next(scan);
+        if (rc == 0) {
+            if ((rc = add_end(ends, scan, err)) != 0)
+                return rc;
+            *good += !*bad;
+            continue;
+        }
+        if (!*bad)
+            *stop = scan->pos;
+        if (rc == CUBBY_DONE) {
+            /* Zeros as far as one looks; but a hole in the tail also looks like this. */
+            uint64_t off;
+            if ((rc = cubby__segscan_nonzero(scan, scan->pos, &off)) != 0 || off == UINT64_MAX)
+                return rc;
+        } else if (rc != CUBBY_ECORRUPT) {
+            return rc;
+        }
+        *bad = 1;
+        rc = cubby__segscan_resync(scan);
+        if (rc != 0)
+            return rc == CUBBY_DONE ? 0 : rc;
+    }
+}
+
+/* The commits behind t->accepted with their pieces' content: how far may they be kept? */
+static int verify_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, struct cubby__tail *t)
+{
+    struct cubby__segscan scan;
+    int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, t->accepted, UINT64_MAX, t->commit, t->chain, r->err);
+    scan.pieces = 1;
+    scan.adopt = t->adopt;
+    t->valid = t->accepted;
+    t->valid_commit = t->commit;
+    t->valid_chain = t->chain;
+    while (rc == 0 && (rc = cubby__segscan_next(&scan)) == 0) {
+        t->valid = scan.pos;
+        t->valid_commit = scan.last_commit;
+        t->valid_chain = scan.last_chain;
+    }
+    cubby__raise_to(&t->ceiling, scan.ceiling);
+    uint64_t off = UINT64_MAX;
+    if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT)
+        rc = cubby__segscan_nonzero(&scan, t->valid, &off);
+    if (rc == 0 && off != UINT64_MAX)
+        t->dropped = scan.limit - t->valid;
+    t->unclean = t->valid > t->accepted || off != UINT64_MAX;
+    cubby__segscan_close(&scan);
+    return rc;
+}
+
+/* Behind the last byte that is not zero. */
+static int written_end(struct cubby__segscan *scan, uint64_t *end)
+{
+    uint64_t off;
+    int rc;
+    while ((rc = cubby__segscan_nonzero(scan, *end, &off)) == 0 && off != UINT64_MAX)
+        *end = (off | (CUBBY__FRAME_ALIGN - 1)) + 1;
+    if (*end > scan->limit)
+        *end = scan->limit;
+    return rc;
+}
+
+/* The last of what is proven is damaged itself: everything up to the next commit, or to the end of what was written, is accepted and taken frame by
+ * frame, so that no number in it is given again. next: the first commit that nothing proves, or NULL. */
+static int accept_damage(struct cubby__segscan *scan, const struct cubby__commit_end *next, struct cubby__tail *t)
+{
+    t->commit = next ? next->prev : scan->durable;
+    t->chain = 0;
+    t->adopt = next != NULL;
+    if (!next)
+        return written_end(scan, &t->accepted);
+    t->accepted = next->begin;
+    return 0;
+}
+
+int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, uint64_t from, struct cubby__tail *t)
+{
+    struct cubby__segscan scan;
+    struct ends ends = {0};
+    size_t good = 0;
+    int bad = 0;
+    uint64_t stop = from;
+    memset(t, 0, sizeof *t);
+    int rc = cubby__segscan_open(&scan, r->s->log, seg, h->nonce, r->s->ident.salt, from, UINT64_MAX, r->commit, r->chain, r->err);
+    scan.ceiling = r->ceiling;
+    cubby__raise_to(&scan.durable, h->last_commit);
+    cubby__raise_to(&scan.durable, h->proven_commit);
+    if (rc == 0)
+        rc = survey(&scan, &ends, &good, &bad, &stop, r->err);
+    r->vouched = scan.durable;
+    cubby__raise_to(&scan.durable, r->evidence);
+    t->accepted = from;
+    t->commit = r->commit;
+    t->chain = r->chain;
+    uint64_t before_bad = good ? ends.at[good - 1].commit : r->commit;
+    t->damaged = bad && scan.durable > before_bad; /* R2 */
+    size_t count = t->damaged ? ends.count : good;
+    size_t i = 0;
+    for (; i < count && ends.at[i].commit <= scan.durable; i++) {
+        t->accepted = ends.at[i].end;
+        t->commit = ends.at[i].commit;
+        t->chain = ends.at[i].chain;
+    }
+    if (scan.proof_end > t->accepted && (scan.proof_commit == t->commit || t->damaged)) {
+        t->accepted = scan.proof_end;
+        t->commit = scan.proof_commit;
+        t->chain = scan.proof_chain;
+    }
+    int lost = t->damaged && t->commit < scan.durable;
+    if (rc == 0 && lost)
+        rc = accept_damage(&scan, i < count ? &ends.at[i] : NULL, t);
+    t->ceiling = scan.ceiling;
+    r->durable = scan.durable;
+    cubby__segscan_close(&scan);
+    cubby__free(ends.at);
+    if (rc == 0)
+        rc = verify_tail(r, seg, h->nonce, t);
+    t->unclean |= lost; /* the successor's header says where the log goes on */
+    return rc;
+}
