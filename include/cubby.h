@@ -109,7 +109,7 @@ typedef struct cubby_options {
     const cubby_vfs *vfs;      /* NULL: POSIX. Borrowed; must outlive the store */
     cubby_notice_fn notice;    /* may be NULL */
     void *notice_arg;
-    cubby_progress_fn progress; /* of a rebuild during open; may be NULL */
+    cubby_progress_fn progress; /* of a rebuild during open; called with 0, 0 while a lock is waited for; may be NULL */
     void *progress_arg;
 } cubby_options;
 

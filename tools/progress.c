@@ -60,7 +60,7 @@ static void draw(const struct cli_bar *bar, uint64_t done, uint64_t total, int64
 int cli_bar_update(void *arg, uint64_t done, uint64_t total)
 {
     struct cli_bar *bar = arg;
-    if (bar->on) {
+    if (bar->on && (done || total)) { /* neither: somebody else's lock is waited for */
         int64_t now = cli_now_ms();
         if (now - bar->last_ms >= REDRAW_MS) {
             draw(bar, done, total, now);

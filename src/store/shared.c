@@ -135,6 +135,8 @@ static int lock_wait(struct cubby__store *s, uint64_t start, int kind, const cha
             return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, what);
         if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
             return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "somebody else holds the %s for longer than %lld ms", what, (long long)wait);
+        if (s->o.progress && s->o.progress(s->o.progress_arg, 0, 0) != 0)
+            return cubby__fail(err, CUBBY_ECANCEL, s->path, CUBBY__NO_OFFSET, "stopped while waiting for the %s", what);
         s->vfs->sleep_ms(s->vfs->ctx, pause);
     }
 }

@@ -96,6 +96,33 @@ START_TEST(writers_wait_for_each_other)
 }
 END_TEST
 
+static int stop_third(void *arg, uint64_t done, uint64_t total)
+{
+    int *calls = arg;
+    ck_assert_uint_eq(done + total, 0);
+    return ++*calls == 3;
+}
+
+/* A person who presses Ctrl-C does not want to wait for the time-out. */
+START_TEST(a_wait_can_be_stopped)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *t, *t2;
+    int calls = 0;
+    bed_begin(b);
+    b->o.progress = stop_third;
+    b->o.progress_arg = &calls;
+    struct cubby__store *second = another(b, 0);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    REFUSES(cubby__txn_begin(second, 0, &t2, &b->err), CUBBY_ECANCEL);
+    ck_assert_int_eq(calls, 3);
+    cubby__txn_abort(&t);
+    MUST(put(b, second, "a", "1"));
+    MUST(cubby__store_close(&second, &b->err));
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(readers_beside_a_writer)
 {
     struct bed bed, *b = &bed;
@@ -299,5 +326,5 @@ START_TEST(many_handles)
 }
 END_TEST
 
-UNIT_MAIN("store/shared", two_handles_take_turns, snapshots_across_handles, writers_wait_for_each_other, readers_beside_a_writer,
+UNIT_MAIN("store/shared", two_handles_take_turns, snapshots_across_handles, writers_wait_for_each_other, a_wait_can_be_stopped, readers_beside_a_writer,
           recovery_by_another_handle, a_dead_readers_slot, a_writer_dies_in_a_transaction, publish_and_read, garbage_in_the_page, many_handles)
