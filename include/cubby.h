@@ -104,7 +104,7 @@ typedef struct cubby_options {
     unsigned flags;            /* CUBBY_READ_ONLY, ... */
     uint32_t lock_timeout_ms;  /* how long to wait for the writer lock; 0: the default, 10 s; UINT32_MAX: do not wait */
     uint32_t cache_bytes;      /* bound of the index page cache of this handle; 0: the default, 16 MiB */
-    uint64_t segment_bytes;    /* capacity of a log segment; 0: the default, an eighth of the live bytes, 32 KiB to 64 MiB */
+    uint64_t segment_bytes;    /* capacity of a log segment; 0: the default, an eighth of the live bytes, 256 KiB to 64 MiB */
     uint32_t checkpoint_bytes; /* log bytes (bodies left out) between index checkpoints; 0: the default, 256 KiB, and 32 KiB at a clean stop */
     const cubby_vfs *vfs;      /* NULL: POSIX. Borrowed; must outlive the store */
     cubby_notice_fn notice;    /* may be NULL */

@@ -203,7 +203,6 @@ static int finish(struct cubby__store *s, struct cubby__txn *txn)
     n->next = NULL;
     *s->queue_tail = n;
     s->queue_tail = &n->next;
-    atomic_fetch_add(&s->queued, 1);
     return 0;
 }
 

@@ -1,13 +1,10 @@
 /* group.c - the queue of commits and its leader: one write and one sync for all that wait (commit.h, C1 to C5). */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/commit.h"
-
-enum { GATHER_TURNS = 64 };
 
 void cubby__node_free(struct cubby__commit_node *n)
 {
@@ -199,7 +196,6 @@ int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
     struct cubby__commit_node *nodes = s->queue;
     s->queue = NULL;
     s->queue_tail = &s->queue;
-    unsigned group = atomic_exchange(&s->queued, 0);
     if (!nodes) {
         target = s->pending;
     } else if (is_latched(s)) {
@@ -222,7 +218,6 @@ int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
         atomic_store(&s->own_synced, target.commit); /* w is not taken again for this: it has a queue in front of it now */
     }
     publish(s, &target, nodes);
-    atomic_store(&s->expected, group + atomic_load(&s->queued));
     if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES))
         cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
     return 0;
@@ -248,14 +243,6 @@ void cubby__lead_done(struct cubby__store *s)
     pthread_mutex_unlock(&s->g);
 }
 
-/* Threads that commit in a loop fall into two halves: while one half's sync runs the other queues up, and each sync serves half of them. So a leader lets
- * those go first who were in the last group or waited behind it, for as long as a few dozen turns of the scheduler. A thread alone waits for nobody. */
-static void gather(struct cubby__store *s)
-{
-    for (int turns = 0; turns < GATHER_TURNS && atomic_load(&s->queued) < atomic_load(&s->expected); turns++)
-        sched_yield();
-}
-
 /* Until the node's fate is known: whoever finds nobody leading leads. */
 int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err)
 {
@@ -267,7 +254,6 @@ int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_
         }
         s->syncing = 1;
         pthread_mutex_unlock(&s->g);
-        gather(s);
         cubby__lead(s, 0, err);
         pthread_mutex_lock(&s->g);
         s->syncing = 0;

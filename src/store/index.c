@@ -257,7 +257,7 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
         rc = cubby__recover(s, &from, meta->commit, err);
     if (rc == 0)
         rc = publish_recovered(s, err);
-    if (rc == CUBBY_ECORRUPT && cubby__pager_damaged(s->pager)) {
+    if (rc == CUBBY_ECORRUPT && (cubby__pager_damaged(s->pager) || strcmp(err->path, CUBBY__FILE_INDEX) == 0)) {
         cubby__notice(s, "the index is damaged (%s); it is built anew from the segments", err->message);
         rc = CUBBY_DONE;
     }

@@ -97,8 +97,6 @@ struct cubby__store {
     pthread_cond_t done;
     int syncing, users, have_lock, latched, no_checkpoint;
     atomic_uint_fast64_t own_synced; /* last commit that a sync of this handle proved */
-    atomic_uint queued;   /* commits in the queue */
-    atomic_uint expected; /* ... that the next leader may hope for */
 
     /* reader side: under v */
     pthread_mutex_t v;

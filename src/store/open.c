@@ -133,16 +133,38 @@ static int make_dir(struct cubby__store *s, const char *name, cubby_error *err)
     return rc;
 }
 
+/* The frames of the first segment: is there a commit behind the one that makes a store? */
+static int has_second_commit(struct cubby__store *s, cubby_file *f, const char *path)
+{
+    struct cubby__seg_header h;
+    struct cubby__frame frame = {0};
+    uint8_t b[CUBBY__CREATE_MAX];
+    if (cubby__seg_header_read(s->vfs, f, path, &h, NULL) != 0)
+        return 0; /* cut off while it was made; a damaged one of a store is followed by others, or larger */
+    struct cubby__seed seed = {h.ident.salt, h.nonce};
+    int64_t got = s->vfs->pread(s->vfs->ctx, f, b, sizeof b, 0);
+    for (uint64_t off = h.frames; (int64_t)off < got; off += cubby__frame_size(frame.type, frame.len))
+        if (cubby__frame_decode(b + off, (size_t)((uint64_t)got - off), &seed, off, &frame) != 0 || frame.commit > 1)
+            break;
+    cubby__seg_header_release(&h);
+    return frame.commit > 1;
+}
+
 /* An interrupted creation leaves at most the first segment, with one commit in it. Anything more was mail. */
 static int is_mail(void *arg, const char *name)
 {
     struct cubby__store *s = arg;
+    cubby_file *f;
     cubby_vfs_stat st;
     uint32_t number = cubby__segname_parse(name);
+    int mail = number != 0;
     char *path = number == 1 ? cubby__path_segment(s->path, 1) : NULL;
-    int small = path && s->vfs->stat(s->vfs->ctx, path, &st) == 0 && st.size <= CUBBY__SEG_CAPACITY_MIN;
+    if (path && s->vfs->open(s->vfs->ctx, path, CUBBY_OPEN_READ, &f) == 0) {
+        mail = s->vfs->fstat(s->vfs->ctx, f, &st) != 0 || st.size > CUBBY__CREATE_MAX || has_second_commit(s, f, path);
+        s->vfs->close(s->vfs->ctx, f);
+    }
     cubby__free(path);
-    return number && !small;
+    return mail;
 }
 
 static int has_mail(struct cubby__store *s)
@@ -155,6 +177,7 @@ static int has_mail(struct cubby__store *s)
 
 static int may_create(struct cubby__store *s, cubby_error *err)
 {
+    int mail = has_mail(s); /* looked for first: whoever makes the store now, names it before there is any */
     int rc = s->vfs->list(s->vfs->ctx, s->path, foreign_name, NULL);
     if (rc == 2)
         return cubby__fail(err, CUBBY_EEXIST, s->path, CUBBY__NO_OFFSET, "there is a store already");
@@ -162,7 +185,7 @@ static int may_create(struct cubby__store *s, cubby_error *err)
         return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "the directory is not empty and not a store");
     if (rc != 0)
         return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "listing the directory");
-    if (has_mail(s))
+    if (mail)
         return cubby__fail(err, CUBBY_ENOTSTORE, s->path, CUBBY__NO_OFFSET, "this was a store: it has segments, but its %s is missing; nothing was touched",
                            CUBBY__FILE_ID);
     return 0;

@@ -28,7 +28,13 @@ kept=$(sed -n 's/.*"messages":\([0-9]*\).*/\1/p' stdout)
 exits "fsck finds it" 4 "$C" fsck --full --json s
 has "as damage" "$out" 'FRAME_DAMAGED|MESSAGE_UNREADABLE|PIECE'
 
-# init never touches what was a store.
+# init never touches what was a store, however small.
+"$C" init small
+printf 'Subject: the only one\n\nHello\n' | "$C" append -q small INBOX >/dev/null
+rm small/cubby.id
+before=$(cat small/segments/* | cksum)
+exits "init over a small store without cubby.id" 8 "$C" init small
+is "its one message is untouched" "$(cat small/segments/* | cksum)" "$before"
 "$C" import -q t many.mbox
 "$C" append -q t INBOX many.mbox >/dev/null
 "$C" append -q t INBOX many.mbox >/dev/null

@@ -272,14 +272,27 @@ START_TEST(remains_of_a_create)
 {
     struct bed bed, *b = &bed;
     bed_begin(b);
-    kv_store_many(b, 0, 5, 10);
     bed_close(b);
     bed_unlink(b, "/s/cubby.id"); /* as if it had never been finished */
     REFUSES(bed_try_open(b, 0), CUBBY_ENOTSTORE);
     MUST(create(b));
     bed_open(b);
-    ck_assert_str_eq(kv_look(b, "k0001"), "");
     bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+/* Segments that hold more than a creation leaves are somebody's mail. */
+START_TEST(a_store_that_lost_its_identity)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    kv_store_many(b, 0, 1, 10);
+    bed_close(b);
+    bed_unlink(b, "/s/cubby.id");
+    uint64_t size = bed_size(b, seg_path(1));
+    REFUSES(create(b), CUBBY_ENOTSTORE);
+    ck_assert_uint_eq(bed_size(b, seg_path(1)), size);
     bed_end(b);
 }
 END_TEST
@@ -297,4 +310,5 @@ START_TEST(no_segments)
 END_TEST
 
 UNIT_MAIN("store/open", create_and_open, what_is_no_store, create_fails_anywhere, identity_of_another_kind, one_copy_is_enough, truncated_identity,
-          identity_that_cannot_be_read, open_fails_anywhere, leftovers_in_tmp, remains_of_a_create, no_segments)
+          identity_that_cannot_be_read, open_fails_anywhere, leftovers_in_tmp, remains_of_a_create, a_store_that_lost_its_identity,
+          no_segments)
