@@ -39,4 +39,26 @@ static inline int ascii_equal(const uint8_t *p, const char *lower, size_t n)
     return 1;
 }
 
+/* What is left of a field's value. */
+struct ascii_text {
+    const uint8_t *p, *end;
+};
+
+/* White space and nested comments (RFC 5322, CFWS). */
+static inline void ascii_skip_cfws(struct ascii_text *t)
+{
+    unsigned depth = 0;
+    for (; t->p < t->end; t->p++) {
+        uint8_t c = *t->p;
+        if (c == '(')
+            depth++;
+        else if (c == ')' && depth)
+            depth--;
+        else if (c == '\\' && depth && t->p + 1 < t->end)
+            t->p++;
+        else if (!depth && !ascii_space(c))
+            return;
+    }
+}
+
 #endif

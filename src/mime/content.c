@@ -5,48 +5,27 @@
 #include "cubby.h"
 #include "mime/ascii.h"
 
-struct text {
-    const uint8_t *p, *end;
-};
-
-/* White space and nested comments. */
-static void skip_cfws(struct text *t)
-{
-    unsigned depth = 0;
-    for (; t->p < t->end; t->p++) {
-        uint8_t c = *t->p;
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth)
-            depth--;
-        else if (c == '\\' && depth && t->p + 1 < t->end)
-            t->p++;
-        else if (!depth && !ascii_space(c))
-            return;
-    }
-}
-
 /* Bytes up to white space or one of `stops`. */
-static struct text take_until(struct text *t, const char *stops)
+static struct ascii_text take_until(struct ascii_text *t, const char *stops)
 {
-    struct text word = {t->p, t->p};
+    struct ascii_text word = {t->p, t->p};
     while (t->p < t->end && !ascii_space(*t->p) && !(*t->p && strchr(stops, *t->p)))
         t->p++;
     word.end = t->p;
     return word;
 }
 
-static int take_char(struct text *t, char c)
+static int take_char(struct ascii_text *t, char c)
 {
-    skip_cfws(t);
+    ascii_skip_cfws(t);
     if (t->p == t->end || *t->p != (uint8_t)c)
         return 0;
     t->p++;
-    skip_cfws(t);
+    ascii_skip_cfws(t);
     return 1;
 }
 
-static int equals(struct text word, const char *lower)
+static int equals(struct ascii_text word, const char *lower)
 {
     size_t n = strlen(lower);
     return (size_t)(word.end - word.p) == n && ascii_equal(word.p, lower, n);
@@ -66,10 +45,10 @@ static void value_add(struct value *v, uint8_t c)
 }
 
 /* Appends a token or quoted string; folding inside quotes loses its line ends. */
-static void take_value(struct text *t, struct value *v)
+static void take_value(struct ascii_text *t, struct value *v)
 {
     if (t->p == t->end || *t->p != '"') {
-        struct text word = take_until(t, ";(\"");
+        struct ascii_text word = take_until(t, ";(\"");
         while (word.p < word.end)
             value_add(v, *word.p++);
         return;
@@ -106,7 +85,7 @@ static void add_extended(struct value *out, const struct value *raw, int first)
 }
 
 /* "*", "*3" or "*3*" behind the attribute name: *segment is 0 where there is no number. 0 if it is none of these. */
-static int extension(struct text suffix, unsigned *segment, int *extended)
+static int extension(struct ascii_text suffix, unsigned *segment, int *extended)
 {
     *segment = 0;
     *extended = 1;
@@ -127,9 +106,9 @@ struct boundary {
     unsigned next; /* segment that comes next; others are passed over */
 };
 
-static void take_parameter(struct text *t, struct boundary *b)
+static void take_parameter(struct ascii_text *t, struct boundary *b)
 {
-    struct text name = take_until(t, ";=(\""), suffix;
+    struct ascii_text name = take_until(t, ";=(\""), suffix;
     struct value v;
     unsigned segment;
     int extended, boundary = 0;
@@ -157,16 +136,16 @@ static void take_parameter(struct text *t, struct boundary *b)
     }
 }
 
-static void find_boundary(struct text *t, struct cubby__content_type *out)
+static void find_boundary(struct ascii_text *t, struct cubby__content_type *out)
 {
     struct boundary b;
     b.plain.len = b.parts.len = b.next = 0;
     b.has_plain = 0;
     while (t->p < t->end) {
-        skip_cfws(t);
+        ascii_skip_cfws(t);
         if (t->p < t->end && *t->p == ';') {
             t->p++;
-            skip_cfws(t);
+            ascii_skip_cfws(t);
             take_parameter(t, &b);
         } else if (t->p < t->end && *t->p == '"') {
             struct value ignored;
@@ -192,12 +171,12 @@ void cubby__content_type_parse(const uint8_t *value, size_t len, struct cubby__c
     out->digest = out->boundary_len = 0;
     if (len == 0)
         return;
-    struct text t = {value, value + len};
-    skip_cfws(&t);
-    struct text type = take_until(&t, "/;(\"");
+    struct ascii_text t = {value, value + len};
+    ascii_skip_cfws(&t);
+    struct ascii_text type = take_until(&t, "/;(\"");
     if (!take_char(&t, '/'))
         return;
-    struct text subtype = take_until(&t, ";(\"");
+    struct ascii_text subtype = take_until(&t, ";(\"");
     if (equals(type, "message")) {
         if (equals(subtype, "rfc822") || equals(subtype, "global"))
             out->kind = CUBBY_PART_MESSAGE;
@@ -218,9 +197,9 @@ uint8_t cubby__content_encoding_parse(const uint8_t *value, size_t len)
     static const uint8_t codes[] = {CUBBY_CTE_7BIT, CUBBY_CTE_8BIT, CUBBY_CTE_BINARY, CUBBY_CTE_QP, CUBBY_CTE_BASE64};
     if (len == 0)
         return CUBBY_CTE_7BIT;
-    struct text t = {value, value + len};
-    skip_cfws(&t);
-    struct text word = take_until(&t, ";(\"");
+    struct ascii_text t = {value, value + len};
+    ascii_skip_cfws(&t);
+    struct ascii_text word = take_until(&t, ";(\"");
     for (size_t i = 0; i < sizeof codes; i++)
         if (equals(word, names[i]))
             return codes[i];

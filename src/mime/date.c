@@ -12,49 +12,29 @@
 #include "mime/ascii.h"
 #include "mime/header.h"
 
-struct text {
-    const uint8_t *p, *end;
-};
-
 struct date {
     int year, month, day, hour, minute, second, zone;
     int has_zone, has_offset; /* named; as a number */
 };
 
-static void skip_cfws(struct text *t)
-{
-    unsigned depth = 0;
-    for (; t->p < t->end; t->p++) {
-        uint8_t c = *t->p;
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth)
-            depth--;
-        else if (c == '\\' && depth && t->p + 1 < t->end)
-            t->p++;
-        else if (!depth && !ascii_space(c))
-            return;
-    }
-}
-
 /* The next byte; 0, which is no part of a date, at the end. */
-static uint8_t peek(const struct text *t)
+static uint8_t peek(const struct ascii_text *t)
 {
     return t->p < t->end ? *t->p : 0;
 }
 
 /* The character and what may follow it, or nothing. */
-static int take_char(struct text *t, char c)
+static int take_char(struct ascii_text *t, char c)
 {
     if (peek(t) != (uint8_t)c)
         return 0;
     t->p++;
-    skip_cfws(t);
+    ascii_skip_cfws(t);
     return 1;
 }
 
 /* 1 to max digits; returns how many, or 0. */
-static int take_number(struct text *t, int max, int *out)
+static int take_number(struct ascii_text *t, int max, int *out)
 {
     int n = 0, v = 0;
     for (; t->p < t->end && ascii_digit(*t->p); n++) {
@@ -64,20 +44,20 @@ static int take_number(struct text *t, int max, int *out)
     }
     if (n) {
         *out = v;
-        skip_cfws(t);
+        ascii_skip_cfws(t);
     }
     return n;
 }
 
 /* A word of letters; its length, 0 if there is none. */
-static size_t take_word(struct text *t, const uint8_t **word)
+static size_t take_word(struct ascii_text *t, const uint8_t **word)
 {
     *word = t->p;
     while (t->p < t->end && ascii_alpha(*t->p))
         t->p++;
     size_t n = (size_t)(t->p - *word);
     if (n)
-        skip_cfws(t);
+        ascii_skip_cfws(t);
     return n;
 }
 
@@ -92,7 +72,7 @@ static int month_of(const uint8_t *word, size_t n)
     return 0;
 }
 
-static int take_month(struct text *t, int *month)
+static int take_month(struct ascii_text *t, int *month)
 {
     const uint8_t *word;
     size_t n = take_word(t, &word);
@@ -101,7 +81,7 @@ static int take_month(struct text *t, int *month)
 }
 
 /* RFC 5322 4.3: two digits are 1950 to 2049, three count from 1900. */
-static int take_year(struct text *t, int *year)
+static int take_year(struct ascii_text *t, int *year)
 {
     int n = take_number(t, 4, year);
     if (n == 2)
@@ -111,7 +91,7 @@ static int take_year(struct text *t, int *year)
     return n >= 2 && *year >= 1;
 }
 
-static int take_time(struct text *t, struct date *d)
+static int take_time(struct ascii_text *t, struct date *d)
 {
     if (!take_number(t, 2, &d->hour) || !take_char(t, ':') || !take_number(t, 2, &d->minute))
         return 0;
@@ -122,13 +102,13 @@ static int take_time(struct text *t, struct date *d)
         if (peek(t) == '.') /* a fraction does not count */
             for (t->p++; t->p < t->end && ascii_digit(*t->p);)
                 t->p++;
-        skip_cfws(t);
+        ascii_skip_cfws(t);
     }
     return d->hour < 24 && d->minute < 60 && d->second <= 60; /* a leap second is the one after it */
 }
 
 /* +hhmm or +hh:mm */
-static int take_offset(struct text *t, struct date *d)
+static int take_offset(struct ascii_text *t, struct date *d)
 {
     int sign = peek(t) == '-' ? -1 : 1, hours = 0, minutes = 0;
     if (d->has_offset || (peek(t) != '+' && peek(t) != '-'))
@@ -162,7 +142,7 @@ static int zone_of(const uint8_t *word, size_t n)
 }
 
 /* A numeric zone, a name, or a name with a number behind it (GMT+0100): the number counts. 0 if what stands there is no zone. */
-static int take_zone(struct text *t, struct date *d)
+static int take_zone(struct ascii_text *t, struct date *d)
 {
     const uint8_t *word;
     size_t n = take_word(t, &word);
@@ -175,7 +155,7 @@ static int take_zone(struct text *t, struct date *d)
     return n > 0;
 }
 
-static int take_day_first(struct text *t, struct date *d)
+static int take_day_first(struct ascii_text *t, struct date *d)
 {
     if (!take_number(t, 2, &d->day))
         return 0;
@@ -188,12 +168,12 @@ static int take_day_first(struct text *t, struct date *d)
 }
 
 /* Behind the month; the year stands before the time or behind it. */
-static int take_month_first(struct text *t, struct date *d)
+static int take_month_first(struct ascii_text *t, struct date *d)
 {
     if (!take_number(t, 2, &d->day))
         return 0;
     take_char(t, ',');
-    struct text ahead = *t;
+    struct ascii_text ahead = *t;
     if (take_time(t, d))
         return (ascii_digit(peek(t)) || take_zone(t, d)) && take_year(t, &d->year);
     *t = ahead;
@@ -201,10 +181,10 @@ static int take_month_first(struct text *t, struct date *d)
 }
 
 /* A weekday (any word: wrong ones are common) may stand in front. */
-static int take_date(struct text *t, struct date *d)
+static int take_date(struct ascii_text *t, struct date *d)
 {
     const uint8_t *word;
-    skip_cfws(t);
+    ascii_skip_cfws(t);
     size_t n = take_word(t, &word);
     d->month = month_of(word, n);
     if (n && !d->month) {
@@ -236,7 +216,7 @@ int cubby__date_parse(const void *text, size_t len, int64_t *seconds, int16_t *z
 {
     if (len == 0)
         return CUBBY_EINVAL;
-    struct text t = {text, (const uint8_t *)text + len};
+    struct ascii_text t = {text, (const uint8_t *)text + len};
     struct date d = {0, 0, 0, 0, 0, 0, 0, 0, 0};
     if (!take_date(&t, &d))
         return CUBBY_EINVAL;
