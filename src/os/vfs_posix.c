@@ -78,13 +78,23 @@ static int adopt(int fd, const char *path, mode_t mode)
 
 /* ---- open files ---- */
 
+/* Where a program has closed its standard output, the next open gets its number, and what is then printed lands in that file: never in a store's. */
+static int beyond_standard(int fd)
+{
+    if (fd > STDERR_FILENO)
+        return fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), rc = above < 0 ? -errno : above;
+    close(fd);
+    return rc;
+}
+
 static int open_retry(const char *path, int oflags)
 {
     int fd;
     do
         fd = open(path, oflags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
     while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : fd;
+    return fd < 0 ? -errno : beyond_standard(fd);
 }
 
 /* Opens, and says whether the file is new: O_CREAT alone would not tell, nor refuse a dangling symbolic link. */

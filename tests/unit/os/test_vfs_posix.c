@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <ftw.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -137,6 +138,21 @@ START_TEST(closes_on_exec)
 }
 END_TEST
 
+/* What is printed to a closed standard output must not land in a file of ours. */
+START_TEST(stays_off_the_standard_files)
+{
+    begin();
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    cubby_file *f = open_ok("f", NEW);
+    ck_assert_int_eq(fcntl(STDIN_FILENO, F_GETFD), -1);
+    ck_assert_int_eq(fcntl(STDOUT_FILENO, F_GETFD), -1);
+    put(f, "see", 0);
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
 START_TEST(map_of_a_read_only_file)
 {
     begin();
@@ -154,4 +170,4 @@ START_TEST(map_of_a_read_only_file)
 END_TEST
 
 UNIT_MAIN("os/vfs_posix", VFS_SUITE, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask, root_gives_files_to_the_owner,
-          closes_on_exec, map_of_a_read_only_file)
+          closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file)
