@@ -12,6 +12,13 @@ struct cubby__floors {
     uint64_t commit, object, piece, folder, keyword, uidvalidity, thread, reserved;
 };
 
+/* Floors only rise. */
+static inline void cubby__raise(uint64_t *v, uint64_t to)
+{
+    if (*v < to)
+        *v = to;
+}
+
 void cubby__floors_encode(const struct cubby__floors *f, uint8_t out[64]);
 void cubby__floors_decode(const uint8_t *p, struct cubby__floors *out);
 

@@ -44,19 +44,13 @@ int cubby__log_new(const cubby_vfs *vfs, const char *dir, const struct cubby__id
     return 0;
 }
 
-void cubby__log_forget(struct cubby__log *log)
-{
-    for (size_t i = 0; i < log->count; i++)
-        log->vfs->close(log->vfs->ctx, log->segs[i].file);
-    log->count = 0;
-}
-
 void cubby__log_free(struct cubby__log **log)
 {
     struct cubby__log *l = *log;
     if (!l)
         return;
-    cubby__log_forget(l);
+    for (size_t i = 0; i < l->count; i++)
+        l->vfs->close(l->vfs->ctx, l->segs[i].file);
     pthread_mutex_destroy(&l->mutex);
     cubby__free(l->segs);
     cubby__free(l->dir);

@@ -61,7 +61,5 @@ int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t
 int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err);
 /* Cuts the zeros behind an accepted end; never below it. Best effort. */
 void cubby__log_trim(struct cubby__log *log, uint32_t seg, uint64_t end);
-/* Forgets the open file of a segment (after another process may have replaced the whole store). */
-void cubby__log_forget(struct cubby__log *log);
 
 #endif

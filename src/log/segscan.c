@@ -115,20 +115,14 @@ static void forget(struct cubby__segscan *s)
     s->begin = s->pos;
 }
 
-static void raise(uint64_t *v, uint64_t to)
-{
-    if (to > *v)
-        *v = to;
-}
-
 /* The COMMIT frame at s->pos closes what is gathered, if it is what it says. */
 static int close_commit(struct cubby__segscan *s, const struct cubby__frame *f, const uint8_t *payload)
 {
     struct cubby__commit c;
     if (cubby__commit_decode(payload, f->len, &c) != 0)
         return CUBBY_ECORRUPT;
-    raise(&s->durable, c.durable_through); /* true whatever became of the commit itself */
-    raise(&s->ceiling, c.ceiling);
+    cubby__raise(&s->durable, c.durable_through); /* true whatever became of the commit itself */
+    cubby__raise(&s->ceiling, c.ceiling);
     if (f->commit <= s->last_commit)
         return CUBBY_ECORRUPT;
     if (!s->adopt) {
@@ -162,7 +156,7 @@ int cubby__segscan_next(struct cubby__segscan *s)
         if (f.type == CUBBY__REC_PROOF) {
             if (s->count || f.len != CUBBY__PROOF_LEN)
                 return CUBBY_ECORRUPT;
-            raise(&s->durable, f.commit);
+            cubby__raise(&s->durable, f.commit);
             s->ceiling = 0; /* whoever stops cleanly leaves nothing lazy behind */
             s->proof_commit = f.commit;
             s->proof_chain = cubby__get64(header + CUBBY__FRAME_SIZE + CUBBY__PROOF_CHAIN_OFF);

@@ -24,11 +24,6 @@ int cubby__apply_lost_folder(struct cubby__txn *txn, const struct cubby__record 
 int cubby__apply_broken(struct cubby__txn *txn, const struct cubby__record *rec, const char *what);
 /* cubby__txn_del of what may or may not be there. */
 int cubby__apply_del(struct cubby__txn *txn, const void *key, size_t key_len);
-static inline void cubby__raise(uint64_t *v, uint64_t to)
-{
-    if (*v < to)
-        *v = to;
-}
 
 /* Takes a message out of its folder: its message and entry rows, and the reference to its object, whose bytes may become retained. The
  * change row and the folder's counters are the caller's. */

@@ -32,7 +32,8 @@ void cubby__lead_done(struct cubby__store *s);
 int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err);
 /* Until the fate of a queued commit is known: whoever finds nobody leading leads. */
 int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err);
-int cubby__sync_log(struct cubby__store *s, const struct cubby__published *target, cubby_error *err);
+/* By the leader, with w held: everything queued, and every lazy commit, is durable and published. */
+int cubby__settle(struct cubby__store *s, cubby_error *err);
 void cubby__latch(struct cubby__store *s);
 
 /* roll.c: by the leader, with w held. */

@@ -179,7 +179,7 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     return 0;
 }
 
-int cubby__sync_log(struct cubby__store *s, const struct cubby__published *target, cubby_error *err)
+static int sync_log(struct cubby__store *s, const struct cubby__published *target, cubby_error *err)
 {
     int rc = cubby__log_sync(s->log, (uint32_t)target->seg, err);
     atomic_fetch_add(&s->syncs, 1);
@@ -208,7 +208,7 @@ int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
     if (!nodes || rc != 0)
         return rc;
     if (!lazy) {
-        rc = cubby__sync_log(s, &target, err); /* C1 */
+        rc = sync_log(s, &target, err); /* C1 */
         if (rc != 0) {
             cubby__latch(s);
             fail_nodes(s, nodes, unknown(s, err));
@@ -220,6 +220,23 @@ int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
     publish(s, &target, nodes);
     if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES))
         cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
+    return 0;
+}
+
+int cubby__settle(struct cubby__store *s, cubby_error *err)
+{
+    int rc = cubby__lead(s, 1, err);
+    cubby__note_synced(s);
+    if (rc != 0 || s->pending.durable >= s->pending.commit)
+        return rc;
+    rc = sync_log(s, &s->pending, err); /* lazy ones */
+    if (rc != 0) {
+        cubby__latch(s);
+        return rc;
+    }
+    s->pending.durable = s->pending.commit;
+    atomic_store(&s->own_synced, s->pending.commit);
+    cubby__publish(s, &s->pending);
     return 0;
 }
 

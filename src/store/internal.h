@@ -58,14 +58,11 @@ struct cubby__txn {
     int lazy_ok; /* nothing but records that may be lazy so far */
     int spoiled; /* the code of the failure after which only abort is allowed */
     int replay;
-    uint64_t orphans;
     uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
 };
 
 /* A changed row counts like so many bytes when a checkpoint is due: one short FLAGS record may change thousands. */
 enum { CUBBY__ROW_COST = 64 };
-
-struct cubby__shared; /* the mapped page */
 
 struct cubby__store {
     const cubby_vfs *vfs;
@@ -73,7 +70,7 @@ struct cubby__store {
     cubby_options o;
     const struct cubby__handlers *handlers;
     struct cubby__ident ident;
-    int read_only, attached;
+    int read_only;
     int no_space; /* ... because there was none to recover */
     uint64_t token; /* names this handle in the shared page */
     cubby_file *id_file;
@@ -106,7 +103,6 @@ struct cubby__store {
     size_t old_pager_count;
 
     atomic_uint_fast64_t syncs, body_reads;
-    uint64_t notices;
 };
 
 /* shared.c: the shared page and the locks */

@@ -6,7 +6,6 @@
 void cubby__notice(struct cubby__store *s, const char *fmt, ...)
 {
     char line[512];
-    s->notices++;
     if (!s->o.notice)
         return;
     va_list ap;

@@ -26,7 +26,7 @@ static uint64_t lost_end(struct cubby__replay *r, uint32_t seg, const struct cub
         lost += CUBBY__SEG_CAPACITY_MAX;
     }
     t->unclean |= lost != 0; /* a new header keeps the numbers that may have been given */
-    cubby__raise_to(&r->txn.floors.commit, r->durable);
+    cubby__raise(&r->txn.floors.commit, r->durable);
     return lost;
 }
 
@@ -65,7 +65,7 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
     set_end(r, h, writing ? t.accepted : t.valid);
     if (lost && (rc = cubby__lost_bytes(r, lost)) != 0)
         return rc;
-    cubby__raise_to(&r->s->pending.above, t.ceiling); /* numbers that lazy commits may have shown, also such as left no trace */
+    cubby__raise(&r->s->pending.above, t.ceiling); /* numbers that lazy commits may have shown, also such as left no trace */
     if (!t.unclean)
         return r->s->read_only ? 0 : sync_names(r, h, &t);
     if (t.dropped)
@@ -73,15 +73,15 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
                       (unsigned long long)t.dropped, (unsigned long long)t.valid);
     if (!writing)
         return 0;
-    cubby__raise_to(&r->txn.floors.commit, t.ceiling); /* the header repeats it */
+    cubby__raise(&r->txn.floors.commit, t.ceiling); /* the header repeats it */
     struct cubby__seg_header nh;
     rc = cubby__build_successor(r, seg, next_number, h, &t, &nh);
     if (rc == 0) {
         uint64_t end = nh.proven;
         rc = cubby__replay_range(r, next_number, nh.nonce, nh.frames, end);
         set_end(r, &nh, end);
-        cubby__raise_to(&r->durable, t.valid_commit);
-        cubby__raise_to(&r->vouched, t.valid_commit);
+        cubby__raise(&r->durable, t.valid_commit);
+        cubby__raise(&r->vouched, t.valid_commit);
     }
     cubby__seg_header_release(&nh);
     return rc;
@@ -159,9 +159,7 @@ static int replay_segment(struct cubby__replay *r, const uint32_t *numbers, size
 {
     int rc = 0;
     if (!from) { /* all of it */
-        if (h->last_commit > r->commit) /* what came before is missing or damaged */
-            r->chain = 0;
-        cubby__raise_to(&r->commit, h->last_commit);
+        cubby__raise(&r->commit, h->last_commit);
         if (r->commit == h->last_commit)
             r->chain = h->last_chain;
         from = h->frames;
@@ -240,7 +238,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     if (rc != 0)
         return rc;
     rc = run(&r, from);
-    cubby__raise_to(&r.txn.floors.commit, r.commit);
+    cubby__raise(&r.txn.floors.commit, r.commit);
     int changed = rc == 0 && memcmp(&before, &r.txn.floors, sizeof before) != 0; /* there is no record that raises none */
     if (changed)
         rc = cubby__floors_store(s, &r.txn.floors, err);
@@ -250,7 +248,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
             return rc;
     } else {
         cubby__tree_commit(s->pager, &root);
-        cubby__raise_to(&root.commit, r.commit); /* it is the version of the last commit; only without one it is a later one (X4) */
+        cubby__raise(&root.commit, r.commit); /* it is the version of the last commit; only without one it is a later one (X4) */
         cubby__set_root(&s->pending, &root);
     }
     s->floors = r.txn.floors;

@@ -26,7 +26,6 @@ struct cubby__replay {
     uint64_t unreadable; /* bytes of segments behind the last one whose header can be read */
     uint64_t durable, ceiling;
     uint64_t vouched; /* durable without the evidence: what the log proves */
-    uint64_t done, total; /* segments, for progress */
 };
 
 /* What is found behind the start of the last segment. */
@@ -40,11 +39,6 @@ struct cubby__tail {
     int adopt;                       /* what came before the first commit of the tail is lost: it is taken at its word */
 };
 
-static inline void cubby__raise_to(uint64_t *v, uint64_t to)
-{
-    if (to > *v)
-        *v = to;
-}
 
 /* replay.c: records to the tree (step 2). */
 int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h);

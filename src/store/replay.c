@@ -49,13 +49,13 @@ int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_he
 
 void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to)
 {
-    cubby__raise_to(&f->commit, to->commit);
-    cubby__raise_to(&f->object, to->object);
-    cubby__raise_to(&f->piece, to->piece);
-    cubby__raise_to(&f->folder, to->folder);
-    cubby__raise_to(&f->keyword, to->keyword);
-    cubby__raise_to(&f->uidvalidity, to->uidvalidity);
-    cubby__raise_to(&f->thread, to->thread);
+    cubby__raise(&f->commit, to->commit);
+    cubby__raise(&f->object, to->object);
+    cubby__raise(&f->piece, to->piece);
+    cubby__raise(&f->folder, to->folder);
+    cubby__raise(&f->keyword, to->keyword);
+    cubby__raise(&f->uidvalidity, to->uidvalidity);
+    cubby__raise(&f->thread, to->thread);
 }
 
 /* R5: `bytes` bytes cannot be read any more; each frame takes at least a header. */
@@ -119,7 +119,7 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
                       (unsigned long long)(to - scan.pos));
         rc = cubby__lost_bytes(r, to - scan.pos);
     }
-    cubby__raise_to(&r->durable, scan.durable);
+    cubby__raise(&r->durable, scan.durable);
     r->ceiling = scan.ceiling;
     cubby__segscan_close(&scan);
     return rc;

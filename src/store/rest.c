@@ -1,6 +1,4 @@
 /* rest.c - bringing the store to rest: for a sync on request, a checkpoint, a clean stop. */
-#include <string.h>
-
 #include "base/bytes.h"
 #include "base/error.h"
 #include "store/commit.h"
@@ -17,20 +15,9 @@ int cubby__quiesce(struct cubby__store *s, cubby_error *err)
     }
     rc = cubby__current_state(s, err);
     if (rc == 0)
-        rc = cubby__lead(s, 1, err);
-    if (rc == 0)
         rc = cubby__replace_damaged(s, err);
-    cubby__note_synced(s);
-    if (rc == 0 && s->pending.durable < s->pending.commit) { /* lazy commits */
-        rc = cubby__sync_log(s, &s->pending, err);
-        if (rc != 0) {
-            cubby__latch(s);
-        } else {
-            s->pending.durable = s->pending.commit;
-            atomic_store(&s->own_synced, s->pending.commit);
-            cubby__publish(s, &s->pending);
-        }
-    }
+    if (rc == 0)
+        rc = cubby__settle(s, err);
     if (rc != 0)
         cubby__resume(s);
     return rc;

@@ -1,6 +1,4 @@
 /* roll.c - when the last segment is full, or the index of no use: a new one (commit.h, C6). */
-#include <string.h>
-
 #include "base/error.h"
 #include "store/commit.h"
 
@@ -51,15 +49,7 @@ static int make_segment(struct cubby__store *s, int *named, cubby_error *err)
 int cubby__roll(struct cubby__store *s, cubby_error *err)
 {
     int named = 0;
-    int rc = cubby__lead(s, 1, err);
-    cubby__note_synced(s);
-    if (rc == 0 && s->pending.durable < s->pending.commit) { /* C6, lazy commits too */
-        rc = cubby__sync_log(s, &s->pending, err);
-        if (rc != 0)
-            cubby__latch(s);
-        else
-            s->pending.durable = s->pending.commit;
-    }
+    int rc = cubby__settle(s, err); /* C6 */
     if (rc == 0)
         rc = make_segment(s, &named, err);
     if (rc == 0) {

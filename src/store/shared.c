@@ -177,7 +177,6 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
             return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been opening the store for 10 s");
         s->vfs->sleep_ms(s->vfs->ctx, 1);
     }
-    s->attached = 1;
     return claim_slot(s, err);
 }
 
@@ -189,7 +188,7 @@ static void give_up(struct cubby__store *s)
     s->slot = -1;
     s->vfs->unmap(s->vfs->ctx, s->shared, CUBBY__PAGE_SIZE);
     s->shared = NULL;
-    s->shared_mapped = s->attached = 0;
+    s->shared_mapped = 0;
     s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
 }
 
@@ -202,7 +201,7 @@ static int join_page(struct cubby__store *s)
         return CUBBY_DONE;
     }
     s->shared = map;
-    s->shared_mapped = s->attached = 1;
+    s->shared_mapped = 1;
     if (cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY && claim_slot(s, NULL) == 0)
         return 0;
     give_up(s);

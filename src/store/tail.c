@@ -78,7 +78,7 @@ static int verify_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, st
         t->valid_commit = scan.last_commit;
         t->valid_chain = scan.last_chain;
     }
-    cubby__raise_to(&t->ceiling, scan.ceiling);
+    cubby__raise(&t->ceiling, scan.ceiling);
     uint64_t off = UINT64_MAX;
     if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT)
         rc = cubby__segscan_nonzero(&scan, t->valid, &off);
@@ -124,12 +124,12 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
     memset(t, 0, sizeof *t);
     int rc = cubby__segscan_open(&scan, r->s->log, seg, h->nonce, r->s->ident.salt, from, UINT64_MAX, r->commit, r->chain, r->err);
     scan.ceiling = r->ceiling;
-    cubby__raise_to(&scan.durable, h->last_commit);
-    cubby__raise_to(&scan.durable, h->proven_commit);
+    cubby__raise(&scan.durable, h->last_commit);
+    cubby__raise(&scan.durable, h->proven_commit);
     if (rc == 0)
         rc = survey(&scan, &ends, &good, &bad, &stop, r->err);
     r->vouched = scan.durable;
-    cubby__raise_to(&scan.durable, r->evidence);
+    cubby__raise(&scan.durable, r->evidence);
     t->accepted = from;
     t->commit = r->commit;
     t->chain = r->chain;

@@ -82,7 +82,6 @@ int cubby__txn_del(struct cubby__txn *txn, const void *key, size_t key_len)
 
 void cubby__txn_orphan(struct cubby__txn *txn, const struct cubby__record *rec, const char *why)
 {
-    txn->orphans++;
     cubby__notice(txn->store, "segment %u, offset %llu: a record of type %u has no place: %s", rec->place.seg, (unsigned long long)rec->place.off, rec->type,
                   why);
 }
