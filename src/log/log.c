@@ -279,6 +279,8 @@ static int list_one(void *arg, const char *name)
 int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, cubby_error *err)
 {
     struct listing l = {0};
+    *numbers = NULL;
+    *count = 0;
     char *path = cubby__path_join(log->dir, CUBBY__DIR_SEGMENTS);
     if (!path)
         return cubby__fail_mem(err);

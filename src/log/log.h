@@ -28,7 +28,7 @@ int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, ui
 int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_error *err);
 /* The header, read and verified: its identity must be the store's, its number that of its name. The caller releases it. ENOENT. */
 int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err);
-/* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). */
+/* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). On failure NULL and 0. */
 int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, cubby_error *err);
 /* What error messages call a segment: "segments/00000001.seg" below the store. buf: 512 bytes. */
 const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *buf);

@@ -19,7 +19,7 @@ int cubby__segscan_open(struct cubby__segscan *s, struct cubby__log *log, uint32
     s->last_commit = last_commit;
     s->last_chain = last_chain;
     s->err = err;
-    uint64_t size;
+    uint64_t size = 0;
     int rc = cubby__log_size(log, seg, &size, err);
     s->limit = limit < size ? limit : size;
     return rc;

@@ -123,6 +123,20 @@ START_TEST(pread_size_list)
 }
 END_TEST
 
+/* Callers free what they got, whatever the outcome: garbage of the stack was freed once. */
+START_TEST(a_failed_listing_gives_nothing)
+{
+    struct bed bed, *b = &bed;
+    uint32_t some[1], *numbers = some;
+    size_t count = 7;
+    bed_begin(b);
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/segments", "/s/elsewhere"));
+    ck_assert_int_eq(cubby__log_list(b->log, &numbers, &count, &b->err), CUBBY_ENOENT);
+    ck_assert(numbers == NULL && count == 0);
+    bed_end(b);
+}
+END_TEST
+
 /* The same store, with no segment open. */
 static void log_again(struct bed *b, const struct cubby__ident *ident)
 {
@@ -307,5 +321,5 @@ START_TEST(names)
 }
 END_TEST
 
-UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, headers_must_belong, making_a_segment, making_fails,
+UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, a_failed_listing_gives_nothing, headers_must_belong, making_a_segment, making_fails,
           append_sync_trim, many_segments, names)
