@@ -153,7 +153,7 @@ static inline void is_set(cubby_uidset *set, const char *text)
 
 static inline cubby_folder folder_of(struct state *st, uint64_t id)
 {
-    struct cubby__folder f;
+    static struct cubby__folder f; /* the name is in it */
     MUST(cubby__folder_get(look(st), id, &f));
     unlook(st);
     return f.f;

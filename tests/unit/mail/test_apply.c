@@ -64,7 +64,7 @@ static int apply_expunge(uint64_t commit, uint64_t folder, uint32_t first, uint3
 /* Of the running transaction. */
 static cubby_folder folder_now(uint64_t id)
 {
-    struct cubby__folder f;
+    static struct cubby__folder f; /* the name is in it */
     MUST(cubby__folder_get(cubby__txn_view(st->txn), id, &f));
     return f.f;
 }
