@@ -153,6 +153,8 @@ void text_column(struct text *out, const char *s, size_t len, size_t width)
             continue;
         size_t w = (size_t)text_rune_width(c);
         if (used + w > width) {
+            if (width == 0)
+                return;
             out->len = mark;
             text_rune(out, 0x2026);
             pad(out, width - mark_used - 1);

@@ -87,6 +87,19 @@ static int read_slot(struct cubby__pager *p, unsigned slot, uint8_t *s, cubby_er
     return n >= 0 ? 0 : cubby__fail_io(err, (int)n, p->path, offset, "read");
 }
 
+/* Pages behind the end of the file hold nothing; a forged number of them must not decide how much memory is taken. */
+static int bound_pages(struct cubby__pager *p, struct cubby__meta *m, cubby_error *err)
+{
+    cubby_vfs_stat st;
+    int rc = cubby__pager_fstat(p, &st, err);
+    if (rc != 0)
+        return rc;
+    uint64_t held = (st.size + CUBBY__PAGE_SIZE - 1) / CUBBY__PAGE_SIZE;
+    if (m->pages > held)
+        m->pages = held > CUBBY__META_SLOTS ? held : CUBBY__META_SLOTS;
+    return 0;
+}
+
 int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_error *err)
 {
     struct cubby__meta best = {0};
@@ -108,6 +121,9 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
         return cubby__fail(err, CUBBY_ECORRUPT, p->path, 0, "no meta slot of the index verifies");
     if (!seen[SLOT_GOOD])
         return CUBBY_DONE;
+    int rc = bound_pages(p, &best, err);
+    if (rc != 0)
+        return rc;
     if (p->nonce != best.nonce) /* readers look at it, and in an index that is in use it does not change */
         p->nonce = best.nonce;
     if (atomic_load_explicit(&p->alloc.pages, memory_order_relaxed) < best.pages)

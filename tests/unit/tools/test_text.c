@@ -111,6 +111,7 @@ START_TEST(columns)
     ck_assert_str_eq(column("\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 5), "\xe6\x97\xa5\xe6\x9c\xac\xe2\x80\xa6");
     ck_assert_str_eq(column("\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 4), "\xe6\x97\xa5\xe2\x80\xa6 ");
     ck_assert_str_eq(column("e\xcc\x81", 2), "e\xcc\x81 ");
+    ck_assert_str_eq(column("abc", 0), ""); /* filled the memory with spaces */
     ck_assert_str_eq(column("a\x1b[31m\x07\n", 8), "a [31m  ");
     ck_assert_str_eq(column("\xe2\x80\xae"
                             "abc",

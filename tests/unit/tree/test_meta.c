@@ -28,10 +28,29 @@ START_TEST(round_trip)
     struct cubby__pager *p = disk_pager(&d, 1);
     write_meta(p, 7);
     cubby__pager_close(&p);
+    disk_poke(&d, 50 * CUBBY__PAGE_SIZE - 1, "", 1);
     ck_assert_int_eq(read_meta(&d, &m), 0);
     ck_assert(m.nonce == 77 && m.seq == 7 && m.commit == 107 && m.chain == 3 && m.seg == 4 && m.seg_nonce == 5 && m.seg_end == 6);
     ck_assert(m.pages == 50 && m.ceiling == 8);
     ck_assert(m.root.page == 9 && m.root.sum == 10 && m.root.level == 2 && m.root.commit == 107);
+    disk_release(&d);
+}
+END_TEST
+
+/* A forged number of pages made the pager ask for gigabytes. */
+START_TEST(pages_behind_the_file)
+{
+    struct disk d;
+    struct cubby__meta m = {0};
+    disk_init(&d);
+    struct cubby__pager *p = disk_pager(&d, 1);
+    write_meta(p, 7);
+    ck_assert_int_eq(cubby__meta_read(p, &m, NULL), 0);
+    ck_assert(m.pages == CUBBY__META_SLOTS && m.root.page == 9);
+    cubby__pager_close(&p);
+    disk_poke(&d, 20 * CUBBY__PAGE_SIZE, "", 1); /* a part of a page counts */
+    ck_assert_int_eq(read_meta(&d, &m), 0);
+    ck_assert_uint_eq(m.pages, 21);
     disk_release(&d);
 }
 END_TEST
@@ -152,4 +171,4 @@ START_TEST(order_of_a_checkpoint)
 }
 END_TEST
 
-UNIT_MAIN("tree/meta", round_trip, the_newer_one_counts, every_flipped_byte_is_found, forged_slots, order_of_a_checkpoint)
+UNIT_MAIN("tree/meta", round_trip, pages_behind_the_file, the_newer_one_counts, every_flipped_byte_is_found, forged_slots, order_of_a_checkpoint)
