@@ -34,6 +34,13 @@ BUILD := build-$(subst $(comma),-,$(SAN))
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized)
 OPT := -O1 -g
 endif
+# libFuzzer's instrumentation: see the target fuzz.
+ifdef FUZZER
+CC := clang
+BUILD := build-fuzz
+SANFLAGS := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT := -O1 -g
+endif
 ifdef COVERAGE
 BUILD := build-coverage
 SANFLAGS := --coverage
@@ -61,16 +68,18 @@ TOOL_LIBS  := -lz -llzma -lzstd -lbz2 -lpthread
 
 LIB_SRC  := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
-TOOL_SRC := $(wildcard tools/*.c tools/archive/*.c)
+TOOL_SRC := $(wildcard tools/*.c tools/archive/*.c tools/archive/*/*.c)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/%.o)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
-PROG_SRC := $(wildcard tests/model/test_*.c tests/crash/test_*.c)
+PROG_SRC := $(wildcard tests/model/test_*.c tests/crash/test_*.c tests/corrupt/test_*.c tests/fault/test_*.c)
 PROG_BIN := $(PROG_SRC:%.c=$(BUILD)/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 HEADERS  := $(wildcard include/*.h src/*/*.h)
 MAN      := $(wildcard man/*.1 man/*.3 man/*.5)
 
-.PHONY: all lib programs check test demo bench headers tidy install clean deps
+.PHONY: all lib programs check test fuzz fuzz-programs demo bench headers tidy install clean deps
 all: deps $(BUILD)/cubby $(BUILD)/libcubby.a $(BUILD)/libcubby.so $(BUILD)/cubby.pc
 
 # What a fresh machine lacks is installed when that is possible, else named.
@@ -131,16 +140,34 @@ $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
 $(BUILD)/tests/unit/tools/test_%: $(BUILD)/tests/unit/tools/test_%.o $(filter-out $(BUILD)/tools/cubby.o,$(TOOL_OBJ)) $(BUILD)/libcubby.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) $(TOOL_LIBS) $$(pkg-config --libs check) -o $@
 
-# Programs that test the whole library, with the simulated disk beside them.
-SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/crash/sim_*.c))
+# Programs that test the whole library, with the simulated disk and the scenarios beside them.
+SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/crash/sim_*.c tests/crash/scenario_*.c))
 $(BUILD)/tests/model/test_% $(BUILD)/tests/crash/test_%: $(BUILD)/tests/%.o
-$(PROG_BIN): $(BUILD)/%: $(BUILD)/%.o $(SIM_OBJ) $(BUILD)/libcubby.a
+CORRUPT_BIN := $(filter $(BUILD)/tests/corrupt/%,$(PROG_BIN))
+$(filter-out $(CORRUPT_BIN),$(PROG_BIN)): $(BUILD)/%: $(BUILD)/%.o $(SIM_OBJ) $(BUILD)/libcubby.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+CORRUPT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/corrupt/test_%,$(wildcard tests/corrupt/*.c)))
+$(CORRUPT_BIN): $(BUILD)/%: $(BUILD)/%.o $(CORRUPT_OBJ) $(BUILD)/libcubby.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# A fuzz target without a fuzzer runs over files: its corpus.
+# In the fuzzer's process exit would be a crash: usage errors call it.
+$(BUILD)/tests/fuzz/fuzz_cli: FUZZ_LD := -Wl,--wrap=exit
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(SIM_OBJ) $(filter-out $(BUILD)/tools/cubby.o,$(TOOL_OBJ)) $(BUILD)/libcubby.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) $(FUZZ_LD) $^ $(LIBS) $(TOOL_LIBS) -o $@
 
 .SECONDARY:
 
+fuzz-programs: deps $(FUZZ_BIN)
+# make fuzz FUZZ_SECONDS=15 [ONLY=mime]: every target from its corpus on.
+fuzz: deps
+	@.ci/deps clang "libclang-rt-$$(clang -dumpversion 2>/dev/null | cut -d. -f1)-dev"
+	@$(MAKE) -s FUZZER=1 fuzz-programs
+	@BUILD=build-fuzz tests/fuzz/run.sh
+
 # Everything that `check` runs, built and not run.
-programs: all $(UNIT_BIN) $(PROG_BIN) $(BUILD)/demogen
+programs: all $(UNIT_BIN) $(PROG_BIN) $(FUZZ_BIN) $(BUILD)/demogen
 
 test: check
 check: programs

@@ -27,6 +27,11 @@ for t in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/model/test_* "$BUILD"/tests
     [ -x "$t" ] || continue
     [[ ${t#"$BUILD"/} =~ $only ]] && run "${t#"$BUILD"/tests/}" "$t"
 done
+for t in "$BUILD"/tests/fuzz/fuzz_*; do
+    case $t in *.o | *.d | *.gc*) continue ;; esac
+    corpus=tests/fuzz/corpus/${t##*/fuzz_}
+    [[ ${t#"$BUILD"/} =~ $only ]] && run "${t#"$BUILD"/tests/}" "$t" "$corpus"
+done
 for t in tests/cli/test_*.sh tests/golden/test_*.sh tests/check/test_*.sh; do
     [ -f "$t" ] || continue
     [[ $t =~ $only ]] && run "${t#tests/}" bash "$t"

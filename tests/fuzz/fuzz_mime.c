@@ -1,22 +1,12 @@
 /* fuzz_mime.c - any bytes as a message: cut into chunks it has the structure that it has in one, what is encoded is decoded, its header
  * splits and joins; and any bytes as an encoded structure, as runs of a header, as a date, as a Content-Type: refused or sound. The first
  * byte seeds the cuts. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/alloc.h"
 #include "format/format.h"
+#include "fuzz/fuzz.h"
 #include "mime/content.h"
 #include "mime/header.h"
 #include "mime/structure.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(int holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void must_nest(const cubby_part *parts, size_t count, uint64_t size)
 {

@@ -1,0 +1,134 @@
+/* fuzz_page.c - any bytes as the file `index`: meta slots and tree pages are refused or sound; cursors, lookups and the check end, and agree about what
+ * they see; and a tree that was read can be written to. The first byte says whether checksums are put right before, so that meaning is reached. */
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "fuzz/fuzz.h"
+#include "os/vfs_mem.h"
+#include "tree/node.h"
+#include "tree/tree.h"
+
+enum { SALT = 5, PAGE = CUBBY__PAGE_SIZE };
+
+/* Leaves first, then the branches above them, whose cells get the sums of their children; at last the meta slots. */
+static void fix_sums(uint8_t *p, size_t pages)
+{
+    for (unsigned level = 0; level < CUBBY__TREE_DEPTH_MAX; level++)
+        for (size_t i = CUBBY__META_SLOTS; i < pages; i++) {
+            uint8_t *d = p + i * PAGE;
+            if (d[CUBBY__TREE_LEVEL_OFF] != level)
+                continue;
+            cubby__put64(d + CUBBY__TREE_PAGE_OFF, i);
+            if (level && !cubby__node_problem(d, 1))
+                for (unsigned c = 0; c < cubby__node_count(d); c++) {
+                    uint64_t child = cubby__branch_page(d, c);
+                    if (child < pages)
+                        cubby__branch_set(d, c, child, cubby__get64(p + child * PAGE + CUBBY__TREE_SUM_OFF));
+                }
+            cubby__put64(d + CUBBY__TREE_SUM_OFF, cubby__node_sum(d, i, SALT));
+        }
+    for (size_t i = 0; i < CUBBY__META_SLOTS && i < pages; i++) {
+        uint8_t *d = p + i * PAGE;
+        uint64_t root = cubby__get64(d + CUBBY__META_ROOT_OFF) % (pages + 1);
+        memcpy(d, CUBBY__META_MAGIC, 8);
+        cubby__put32(d + CUBBY__META_VERSION_OFF, CUBBY__FORMAT_VERSION);
+        memset(d + CUBBY__META_UUID_OFF, 0, 16);
+        cubby__put64(d + CUBBY__META_ROOT_OFF, root);
+        if (root && root < pages) {
+            cubby__put64(d + CUBBY__META_ROOT_SUM_OFF, cubby__get64(p + root * PAGE + CUBBY__TREE_SUM_OFF));
+            cubby__put32(d + CUBBY__META_LEVEL_OFF, p[root * PAGE + CUBBY__TREE_LEVEL_OFF]);
+        }
+        cubby__put64(d + CUBBY__META_CHECKSUM_OFF, cubby__hash64(d, CUBBY__META_CHECKSUM_OFF, SALT));
+    }
+}
+
+static int count_page(void *arg, uint64_t page, uint32_t level, const char *problem)
+{
+    (void)page, (void)level;
+    *(size_t *)arg += problem != NULL;
+    return 0;
+}
+
+/* A damaged tree may have one page below several branches: every walk is bounded by what it was given, not by what it finds. */
+enum { STEPS = 20000 };
+
+static void walk(struct cubby__pager *pager, const struct cubby__root *root)
+{
+    struct cubby__cursor c;
+    cubby_error err;
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    size_t problems = 0, n;
+    int checked = cubby__tree_check(pager, root, count_page, &problems, &err);
+    cubby__cursor_init(&c, pager, root, &err);
+    int rc = cubby__cursor_seek(&c, "", 1);
+    for (int steps = 0; rc == 0 && steps < STEPS; steps++) {
+        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
+        must(k.n <= CUBBY__TREE_KEY_MAX && v.n <= CUBBY__TREE_VALUE_MAX);
+        memcpy(key, k.p, k.n);
+        if (checked == 0 && !problems) /* then a lookup finds what the cursor stands on */
+            must(cubby__tree_get(pager, root, key, k.n, value, &n, &err) == 0 && n == v.n && !memcmp(value, v.p, n));
+        rc = cubby__cursor_next(&c);
+    }
+    must(rc >= 0 || rc == CUBBY_ECORRUPT);
+    must(rc >= 0 || problems || checked != 0); /* what a walk trips over, the check reports */
+    rc = cubby__cursor_seek_back(&c, "\xff", 1);
+    for (int steps = 0; rc == 0 && steps < STEPS; steps++)
+        rc = cubby__cursor_prev(&c);
+    cubby__cursor_release(&c);
+}
+
+static void change(struct cubby__pager *pager, struct cubby__root root, struct input in)
+{
+    cubby_error err;
+    uint64_t protect[1] = {root.commit};
+    if (root.commit > UINT64_MAX - 9 || cubby__pager_load_live(pager, &root, 1, root.commit, 0, &err) != 0)
+        return;
+    must(cubby__pager_protect(pager, protect, 1, root.commit, &err) == 0);
+    if (cubby__tree_begin(pager, &root, root.commit + 1, &err) != 0)
+        return;
+    int rc = 0;
+    while (in.n && rc >= 0) {
+        unsigned what = (unsigned)take(&in, 1);
+        struct input key = take_bytes(&in, 1 + take(&in, 1) % 40), value = take_bytes(&in, what & 0x7f);
+        if (key.n)
+            rc = what & 0x80 ? cubby__tree_del(pager, key.p, key.n, &err) : cubby__tree_put(pager, key.p, key.n, value.p, value.n, &err);
+    }
+    if (rc < 0) {
+        cubby__tree_abort(pager);
+        return;
+    }
+    cubby__tree_commit(pager, &root);
+    if (cubby__pager_flush(pager, &root, &err) == 0)
+        walk(pager, &root);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    struct input in = {data, n};
+    unsigned fix = (unsigned)take(&in, 1) & 1;
+    struct input changes = take_bytes(&in, take(&in, 1) * 4);
+    size_t pages = (in.n + PAGE - 1) / PAGE;
+    uint8_t *p = calloc(pages + 1, PAGE);
+    struct cubby__memfs *fs = cubby__memfs_new();
+    const cubby_vfs *v = cubby__memfs_vfs(fs);
+    struct cubby__pager_config config = {.vfs = v, .path = "/index", .writable = 1, .salt = SALT, .cache_bytes = 1 << 18};
+    struct cubby__pager *pager;
+    struct cubby__meta meta;
+    cubby_error err;
+    cubby_file *f;
+    must(p != NULL);
+    if (in.n)
+        memcpy(p, in.p, in.n);
+    if (fix)
+        fix_sums(p, pages);
+    must(v->open(v->ctx, "/index", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f) == 0 && v->pwrite(v->ctx, f, p, fix ? pages * PAGE : in.n, 0) == 0);
+    v->close(v->ctx, f);
+    must(cubby__pager_open(&config, &pager, &err) == 0);
+    if (cubby__meta_read(pager, &meta, &err) == 0) {
+        walk(pager, &meta.root);
+        change(pager, meta.root, changes);
+    }
+    cubby__pager_close(&pager);
+    cubby__memfs_free(&fs);
+    free(p);
+    return 0;
+}
