@@ -1,54 +1,10 @@
 /* test_kill.c - writers that are killed at any moment. What was acknowledged is there, to the byte; what was not is there whole or not at all; no uid and
  * no modseq is given twice; the index adds nothing that the segments do not say.
  *
- * Writers note what they are about to do, and that it was acknowledged, in memory that outlives them. After a kill the parent applies the notes to
- * what it knew; of each writer at most one note has no acknowledgement, and that one may count or not.
- *
  * test_kill [SEED [SECONDS]], or CUBBY_SEED. */
-#include <signal.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include "model/notes.h"
 
-#include "model/common.h"
-
-enum { NOTES = 1 << 16, ADDS = 3, ROWS = 4096, LIVE = 60 };
-
-enum kind { ADD = 1, FLAG, EXPUNGE, COPY };
-
-struct note {
-    enum kind kind;
-    uint32_t count; /* of an ADD */
-    uint64_t number, seed[ADDS];
-    uint32_t first, last, flags;
-    atomic_int acknowledged; /* -1: the commit changed nothing */
-};
-
-/* Shared with the children. */
-struct board {
-    atomic_uint count;
-    atomic_int reads; /* of readers, for the record */
-    struct note note[NOTES];
-};
-
-struct row {
-    uint64_t seed, modseq, created;
-    uint32_t uid, flags;
-};
-
-struct state {
-    uint64_t number, uidnext;
-    size_t count;
-    struct row row[ROWS];
-};
-
-static struct board *board;
 static const char *dir;
-static char store_dir[600], index_file[620];
-static struct state known;
-static uint64_t base_seed, rng, kills, inbox;
-static struct mail mail;
 
 /* A sync takes its time, so that many are killed with a commit written and not yet published. */
 static int slow_sync(void *ctx, cubby_file *f)
@@ -67,83 +23,6 @@ static void small_options(cubby_options *o, uint64_t *r)
     o->segment_bytes = below(r, 2) ? 8192 : 0;
     o->checkpoint_bytes = below(r, 2) ? 2048 : 0;
     o->cache_bytes = 65536;
-}
-
-/* ---- a writer ---- */
-
-struct writer {
-    cubby_store *s;
-    cubby_message *message;
-    uint64_t rng;
-};
-
-static struct note *new_note(enum kind kind)
-{
-    unsigned i = atomic_load(&board->count);
-    CHECK(i < NOTES, "too many notes");
-    struct note *n = &board->note[i];
-    memset(n, 0, sizeof *n);
-    n->kind = kind;
-    return n;
-}
-
-static void add_messages(struct writer *w, cubby_txn *txn, struct note *n)
-{
-    cubby_add_options o = CUBBY_ADD_INIT;
-    uint32_t uid;
-    o.flags = n->flags = (uint32_t)below(&w->rng, 32);
-    for (uint32_t i = 0; i < n->count; i++) {
-        cubby_message_reset(w->message);
-        make_mail(n->seed[i], 0, &mail);
-        MUST(w->s, cubby_message_write(w->message, mail.data, mail.len));
-        MUST(w->s, cubby_message_finish(w->message));
-        MUST(w->s, cubby_add(txn, inbox, w->message, &o, &uid));
-        n->first = i ? n->first : uid;
-    }
-}
-
-static enum kind choose(struct writer *w, const cubby_folder *f)
-{
-    uint64_t d = below(&w->rng, 20);
-    if (f->messages > LIVE)
-        return EXPUNGE;
-    return d < 9 ? ADD : d < 15 ? FLAG : d < 17 ? COPY : EXPUNGE;
-}
-
-/* Inside a transaction, so that the numbers are those that will count. The note is complete before it is on the board. */
-static void one_commit(struct writer *w)
-{
-    cubby_txn *txn;
-    cubby_folder f;
-    cubby_uidset *set;
-    uint64_t modseq, lazy = below(&w->rng, 4) == 0;
-    MUST(w->s, cubby_txn_begin(w->s, lazy ? CUBBY_LAZY : 0, &txn));
-    MUST(w->s, cubby_folder_get(cubby_txn_snapshot(txn), inbox, &f));
-    struct note *n = new_note(lazy ? FLAG : choose(w, &f));
-    n->number = cubby_txn_modseq(txn);
-    n->flags = (uint32_t)below(&w->rng, 32);
-    n->count = 1 + (uint32_t)below(&w->rng, ADDS);
-    for (int i = 0; i < ADDS; i++)
-        n->seed[i] = next_random(&w->rng);
-    n->last = (uint32_t)f.uidnext;
-    n->first = n->last - (uint32_t)below(&w->rng, n->last < 80 ? n->last : 80);
-    n->last = n->kind == EXPUNGE && f.messages <= LIVE ? n->first + (uint32_t)below(&w->rng, 4) : n->kind == COPY ? n->first + 1 : n->last;
-    n->first = n->kind == EXPUNGE && f.messages > LIVE ? 1 : n->first;
-    MUST(w->s, cubby_uidset_new(&set));
-    MUST(w->s, cubby_uidset_add(set, n->first, n->last));
-    if (n->kind == ADD)
-        add_messages(w, txn, n);
-    else if (n->kind == FLAG)
-        MUST(w->s, cubby_flag(txn, inbox, set, CUBBY_FLAGS_REPLACE, n->flags, NULL, 0, NULL));
-    else if (n->kind == COPY)
-        MUST(w->s, cubby_copy(txn, inbox, set, inbox, NULL, NULL));
-    else
-        MUST(w->s, cubby_expunge(txn, inbox, set, 0, NULL));
-    cubby_uidset_free(&set);
-    atomic_fetch_add(&board->count, 1);
-    MUST(w->s, cubby_txn_commit(&txn, &modseq));
-    CHECK(modseq <= n->number, "commit %" PRIu64 " says that it is %" PRIu64, n->number, modseq);
-    atomic_store(&n->acknowledged, modseq == n->number ? 1 : -1);
 }
 
 static void __attribute__((noreturn)) write_until_killed(uint64_t seed)
@@ -210,18 +89,6 @@ static void __attribute__((noreturn)) read_until_killed(uint64_t seed)
     }
 }
 
-static pid_t start(void (*what)(uint64_t), uint64_t seed)
-{
-    fflush(stdout);
-    pid_t pid = fork();
-    CHECK(pid >= 0, "fork: %s", strerror(errno));
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that fails */
-        what(seed);
-    }
-    return pid;
-}
-
 static void kill_child(pid_t pid)
 {
     int status;
@@ -230,145 +97,6 @@ static void kill_child(pid_t pid)
         ;
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "seed %" PRIu64 ": a child ended with status %d", base_seed, status);
     kills++;
-}
-
-/* ---- what must be there ---- */
-
-static void apply_add(struct state *st, const struct note *n)
-{
-    for (uint32_t i = 0; i < n->count; i++) {
-        CHECK(st->count < ROWS, "too many rows");
-        st->row[st->count++] = (struct row){n->seed[i], n->number, n->number, (uint32_t)st->uidnext++, n->flags};
-    }
-}
-
-static void apply_rest(struct state *st, const struct note *n)
-{
-    size_t kept = 0, before = st->count;
-    for (size_t i = 0; i < before; i++) {
-        struct row r = st->row[i];
-        int in = r.uid >= n->first && r.uid <= n->last;
-        if (in && n->kind == FLAG && r.flags != n->flags) {
-            r.flags = n->flags;
-            r.modseq = n->number;
-        }
-        if (in && n->kind == COPY)
-            st->row[st->count++] = (struct row){r.seed, n->number, n->number, (uint32_t)st->uidnext++, r.flags};
-        if (!in || n->kind != EXPUNGE)
-            st->row[kept++] = r;
-    }
-    if (n->kind == EXPUNGE)
-        st->count = kept;
-}
-
-/* 0: these notes cannot all be true. */
-static int apply(struct state *st, const struct note *const *notes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct note *n = notes[i];
-        if (n->number <= st->number || (n->kind == ADD && n->first != st->uidnext))
-            return 0;
-        st->number = n->number;
-        if (n->kind == ADD)
-            apply_add(st, n);
-        else
-            apply_rest(st, n);
-    }
-    return 1;
-}
-
-static void read_state(cubby_store *s, struct state *st)
-{
-    cubby_snapshot *snap;
-    cubby_folder f;
-    cubby_scan *scan;
-    const cubby_row *row;
-    MUST(s, cubby_snapshot_begin(s, &snap));
-    MUST(s, cubby_folder_get(snap, inbox, &f));
-    MUST(s, cubby_scan_open(snap, inbox, NULL, &scan));
-    st->number = cubby_snapshot_modseq(snap);
-    st->uidnext = f.uidnext;
-    st->count = 0;
-    while (cubby_scan_next(scan, &row) == 0 && st->count < ROWS)
-        st->row[st->count++] = (struct row){0, row->modseq, row->created_modseq, row->uid, row->flags};
-    CHECK(f.messages == st->count, "%zu rows, the folder says %" PRIu64, st->count, f.messages);
-    cubby_scan_close(&scan);
-    cubby_snapshot_end(&snap);
-}
-
-static int same(const struct state *want, const struct state *got)
-{
-    if (want->number != got->number || want->uidnext != got->uidnext || want->count != got->count)
-        return 0;
-    for (size_t i = 0; i < got->count; i++) {
-        const struct row *a = &want->row[i], *b = &got->row[i];
-        if (a->uid != b->uid || a->flags != b->flags || a->modseq != b->modseq || a->created != b->created)
-            return 0;
-    }
-    return 1;
-}
-
-/* 0, or the first uid that is another message. */
-static uint32_t other_content(cubby_store *s, const struct state *st)
-{
-    static char buf[1 << 20];
-    cubby_snapshot *snap;
-    cubby_reader *reader;
-    size_t got;
-    uint32_t uid = 0;
-    MUST(s, cubby_snapshot_begin(s, &snap));
-    for (size_t i = 0; i < st->count && !uid; i++) {
-        make_mail(st->row[i].seed, 0, &mail);
-        MUST(s, cubby_reader_open(snap, inbox, st->row[i].uid, &reader));
-        MUST(s, cubby_reader_verify(reader));
-        MUST(s, cubby_reader_read(reader, 0, buf, sizeof buf, &got));
-        if (got != mail.len || (got && memcmp(buf, mail.data, got) != 0))
-            uid = st->row[i].uid;
-        cubby_reader_close(&reader);
-    }
-    cubby_snapshot_end(&snap);
-    return uid;
-}
-
-static int note_order(const void *a, const void *b)
-{
-    const struct note *x = *(const struct note *const *)a, *y = *(const struct note *const *)b;
-    return x->number != y->number ? (x->number > y->number) - (x->number < y->number) : (x > y) - (x < y);
-}
-
-/* Tries all ways in which the notes without acknowledgement may have gone. Leaves what is there in `known`. */
-static void must_follow(cubby_store *s, const char *mode)
-{
-    static const struct note *all[NOTES], *some[NOTES];
-    static struct state got, want;
-    size_t count = 0, open_count = 0;
-    uint32_t uid = 0;
-    unsigned on_board = atomic_load(&board->count);
-    for (unsigned i = 0; i < on_board; i++)
-        if (atomic_load(&board->note[i].acknowledged) >= 0) {
-            all[count++] = &board->note[i];
-            open_count += !atomic_load(&board->note[i].acknowledged);
-        }
-    qsort(all, count, sizeof *all, note_order);
-    CHECK(open_count < 6, "seed %" PRIu64 ", %s: %zu notes without an answer", base_seed, mode, open_count);
-    read_state(s, &got);
-    for (unsigned mask = 0; mask < 1u << open_count; mask++) {
-        size_t n = 0, seen = 0;
-        for (size_t i = 0; i < count; i++)
-            if (atomic_load(&all[i]->acknowledged) || (mask >> seen++ & 1))
-                some[n++] = all[i];
-        want = known;
-        if (!apply(&want, some, n) || !same(&want, &got) || (uid = other_content(s, &want)) != 0)
-            continue; /* two that were killed may have been about to do much the same */
-        known = want;
-        atomic_store(&board->count, 0);
-        return;
-    }
-    CHECK(!uid, "seed %" PRIu64 ", %s: uid %u is not what was stored", base_seed, mode, uid);
-    uint64_t last = count ? all[count - 1]->number : 0;
-    die("seed %" PRIu64 ", %s, after %" PRIu64 " kills: the store has %zu messages, uidnext %" PRIu64 ", modseq %" PRIu64 ", which is not what %zu notes"
-        " up to %" PRIu64 " (%zu open) make of %zu messages, uidnext %" PRIu64 ", modseq %" PRIu64 "; it is in %s",
-        base_seed, mode, kills, got.count, got.uidnext, got.number, count, last, open_count, known.count, known.uidnext, known.number, store_dir);
 }
 
 static void check_closed(const char *mode)
@@ -439,21 +167,6 @@ static void two_writers(void)
     check_closed("two writers");
 }
 
-static void create(void)
-{
-    cubby_snapshot *snap;
-    cubby_folder f;
-    cubby_options o = CUBBY_OPTIONS_INIT;
-    o.flags = CUBBY_CREATE;
-    cubby_store *s = open_store(store_dir, &o);
-    MUST(s, cubby_snapshot_begin(s, &snap));
-    MUST(s, cubby_folder_find(snap, CUBBY_ROOT, "INBOX", 5, &f));
-    inbox = f.id;
-    known = (struct state){.number = cubby_snapshot_modseq(snap), .uidnext = 1};
-    cubby_snapshot_end(&snap);
-    close_store(&s);
-}
-
 /* A new store now and then: with many segments a round takes long. */
 static void renew(void)
 {
@@ -482,11 +195,8 @@ int main(int argc, char **argv)
     base_seed = rng = argc > 1 ? strtoull(argv[1], NULL, 0) : env ? strtoull(env, NULL, 0) : 1;
     double span = argc > 2 ? atof(argv[2]) : 6, now = seconds();
     dir = scratch_dir("kill");
-    snprintf(store_dir, sizeof store_dir, "%s/store", dir);
-    snprintf(index_file, sizeof index_file, "%s/index", store_dir);
     printf("# seed %" PRIu64 ", %.0f s; again with: test_kill %" PRIu64 " %.0f (the moments differ)\n", base_seed, span, base_seed, span);
-    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(board != MAP_FAILED, "mmap: %s", strerror(errno));
+    begin_notes(dir);
     create();
     rounds("one writer killed", one_writer, now + span / 3);
     rounds("writers killed beside a reader", with_reader, now + span * 2 / 3);
