@@ -25,6 +25,7 @@ struct note {
     uint32_t first, last, flags;
     atomic_int acknowledged; /* -1: the commit changed nothing */
     int before_cut;          /* the same, when the power was about to go */
+    uint64_t begun_at, ended_at; /* by clock_of_notes, if there is one */
 };
 
 /* Shared with the children. */
@@ -50,6 +51,7 @@ static char store_dir[800], index_file[820];
 static struct state known;
 static uint64_t base_seed, rng, kills, inbox;
 static struct mail mail;
+static uint64_t (*clock_of_notes)(void);
 static int power_cut; /* not a kill: lazy commits that no sync followed may be gone */
 
 /* Where the store is; and the board. */
@@ -91,6 +93,7 @@ static struct note *new_note(enum kind kind)
     struct note *n = &board->note[i];
     memset(n, 0, sizeof *n);
     n->kind = kind;
+    n->begun_at = clock_of_notes ? clock_of_notes() : 0;
     return n;
 }
 
@@ -151,6 +154,7 @@ static void one_commit(struct writer *w)
     atomic_fetch_add(&board->count, 1);
     MUST(w->s, cubby_txn_commit(&txn, &modseq));
     CHECK(modseq <= n->number, "commit %" PRIu64 " says that it is %" PRIu64, n->number, modseq);
+    n->ended_at = clock_of_notes ? clock_of_notes() : 0;
     atomic_store(&n->acknowledged, modseq == n->number ? 1 : -1);
 }
 
@@ -278,12 +282,6 @@ static int is_settled(const struct note *n, uint64_t durable)
     if (power_cut)
         return n->before_cut == -1 || (n->before_cut == 1 && n->number <= durable);
     return atomic_load(&n->acknowledged) != 0;
-}
-
-static void note_cut(void)
-{
-    for (unsigned i = atomic_load(&board->count); i-- > 0;)
-        board->note[i].before_cut = atomic_load(&board->note[i].acknowledged);
 }
 
 static uint64_t last_durable(void)

@@ -44,6 +44,12 @@ static void __attribute__((noreturn)) write_on(uint64_t seed)
         one_commit(&w);
 }
 
+static void note_cut(void)
+{
+    for (unsigned i = atomic_load(&board->count); i-- > 0;)
+        board->note[i].before_cut = atomic_load(&board->note[i].acknowledged);
+}
+
 static void cut_once(void)
 {
     uint32_t how = GOING_DOWN_NO_FLUSH;
