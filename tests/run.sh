@@ -29,7 +29,7 @@ for t in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/model/test_* "$BUILD"/tests
 done
 for t in "$BUILD"/tests/fuzz/fuzz_*; do
     case $t in *.o | *.d | *.gc*) continue ;; esac
-    corpus=tests/fuzz/corpus/${t##*/fuzz_}
+    corpus=$PWD/tests/fuzz/corpus/${t##*/fuzz_}
     [[ ${t#"$BUILD"/} =~ $only ]] && run "${t#"$BUILD"/tests/}" "$t" "$corpus"
 done
 for t in tests/cli/test_*.sh tests/golden/test_*.sh tests/check/test_*.sh; do

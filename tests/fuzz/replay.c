@@ -1,5 +1,5 @@
 /* replay.c - runs a fuzz target over files, for builds without a fuzzer: fuzz_X FILE-OR-DIRECTORY... A file named crash-WHAT or bug-WHAT is a bug that
- * was found once: a test of its own. Everything else counts as one. */
+ * was found once: a test of its own. Everything else counts as one. Paths are absolute: a target may change its directory. */
 #include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
