@@ -81,24 +81,52 @@ static char **split(struct input in, int *argc)
     return argv;
 }
 
+/* Runs a command in a process of its own, in this directory. Its exit code; 1000 and more: it was killed. */
+static int run_command(int argc, char **argv, const char *dir)
+{
+    pid_t pid = fork(), ended;
+    int status;
+    must(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        is_child = 1;
+        alarm(10);
+        if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || (!getenv("FUZZ_VERBOSE") && dup2(null, 2) < 0) || chdir(dir) != 0)
+            _exit(99);
+        cli.command = argv[0];
+        cli.progress = CLI_PROGRESS_NEVER;
+        optind = 0;
+        exit(cli_command_find(argv[0])->run(argc, argv));
+    }
+    while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR) /* the fuzzer's clock */
+        ;
+    must(ended == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+}
+
 static void run_to_end(const char *const *words, int n)
 {
     char *argv[8] = {NULL};
     for (int i = 0; i < n; i++)
-        argv[i] = (char *)words[i];
-    optind = 0;
-    must(cli_command_find(words[0])->run(n, argv) == 0);
+        argv[i] = (char *)(uintptr_t)words[i];
+    must(run_command(n, argv, ".") == 0);
+}
+
+static char scratch[64];
+
+static void remove_scratch(void)
+{
+    char cmd[100];
+    snprintf(cmd, sizeof cmd, "rm -rf %s", scratch);
+    must(system(cmd) == 0);
 }
 
 /* A store to work on, made once; every run that might have changed it gets a fresh copy. */
 static void prepare(void)
 {
-    char dir[] = "/dev/shm/cubby-fuzz-cli.XXXXXX", other[] = "/tmp/cubby-fuzz-cli.XXXXXX";
-    must((mkdtemp(dir) && chdir(dir) == 0) || (mkdtemp(other) && chdir(other) == 0));
-    int null = open("/dev/null", O_RDWR);
-    must(null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1);
+    snprintf(scratch, sizeof scratch, "%s/cubby-fuzz-cli.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    must(mkdtemp(scratch) && chdir(scratch) == 0 && atexit(remove_scratch) == 0);
     cli_commands = commands;
-    cli.progress = CLI_PROGRESS_NEVER;
     FILE *f = fopen("m", "w");
     must(f && fputs("From a@b Sat Jan  2 01:29:12 2021\nSubject: x\n\nbody\n", f) >= 0 && fclose(f) == 0);
     run_to_end((const char *const[]){"init", "t"}, 2);
@@ -115,7 +143,7 @@ static void fresh(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static int ready, dirty;
-    int argc, status;
+    int argc;
     if (!ready) {
         prepare();
         ready = dirty = 1;
@@ -123,23 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (dirty)
         fresh();
     char **argv = split((struct input){data, n}, &argc);
-    pid_t pid = fork();
-    must(pid >= 0);
-    if (pid == 0) {
-        is_child = 1;
-        alarm(10);
-        if (chdir("w") != 0)
-            _exit(99);
-        cli.command = argv[0];
-        if (!getenv("FUZZ_VERBOSE"))
-            dup2(1, 2);
-        exit(cli_command_find(argv[0])->run(argc, argv));
-    }
-    pid_t ended;
-    while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR) /* the fuzzer's clock */
-        ;
-    must(ended == pid);
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+    int code = run_command(argc, argv, "w");
     if (code > CLI_USAGE && code != CLI_INTERRUPTED)
         for (int i = 0; i <= argc; i++)
             i < argc ? fprintf(stderr, "'%s' ", argv[i]) : fprintf(stderr, "-> %d\n", code);
