@@ -29,8 +29,12 @@ for t in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/model/test_* "$BUILD"/tests
 done
 for t in "$BUILD"/tests/fuzz/fuzz_*; do
     case $t in *.o | *.d | *.gc*) continue ;; esac
+    [[ ${t#"$BUILD"/} =~ $only ]] || continue
     corpus=$PWD/tests/fuzz/corpus/${t##*/fuzz_}
-    [[ ${t#"$BUILD"/} =~ $only ]] && run "${t#"$BUILD"/tests/}" "$t" "$corpus"
+    mkdir -p "$TEST_TMP/corpus" # what a fuzzer found lies packed beside what was written by hand
+    [ -f "$corpus.tar.xz" ] && tar -xJf "$corpus.tar.xz" -C "$TEST_TMP/corpus"
+    run "${t#"$BUILD"/tests/}" "$t" "$corpus" "$TEST_TMP/corpus"
+    rm -rf "$TEST_TMP/corpus"
 done
 for t in tests/cli/test_*.sh tests/golden/test_*.sh tests/check/test_*.sh; do
     [ -f "$t" ] || continue

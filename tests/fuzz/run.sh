@@ -1,6 +1,6 @@
 #!/bin/bash
 # Fuzzes every target for FUZZ_SECONDS (15), two at a time, from its corpus in tests/fuzz/corpus/NAME on; finds new inputs into $BUILD/found/NAME, which are kept
-# for the next run. A crash fails the test and leaves its input there as crash-...: make it small (-minimize_crash=1), name it for the bug and put it
+# for the next run. tests/fuzz/pack.sh makes the smallest corpus of them that reaches as much. A crash fails the test and leaves its input there as crash-...: make it small (-minimize_crash=1), name it for the bug and put it
 # into the corpus. The last line adds up the runs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -12,6 +12,7 @@ one() {
     dir=$PWD/$BUILD/found/$name # the target may change its directory
     mkdir -p "$dir"
     local corpus=$PWD/tests/fuzz/corpus/$name
+    [ -f "$corpus.tar.xz" ] && tar -xJf "$corpus.tar.xz" -C "$dir"
     [ -d "$corpus" ] || corpus=
     if timeout $((FUZZ_SECONDS + 120)) "$1" -max_total_time="$FUZZ_SECONDS" -timeout=20 -rss_limit_mb=1024 -max_len=24576 \
         -artifact_prefix="$dir/" -print_final_stats=1 $([ -f "tests/fuzz/$name.dict" ] && echo "-dict=$PWD/tests/fuzz/$name.dict") "$dir" $corpus >"$dir.log" 2>&1 </dev/null; then
