@@ -43,7 +43,7 @@ OPT := -O1 -g
 endif
 ifdef COVERAGE
 BUILD := build-coverage
-SANFLAGS := --coverage
+SANFLAGS := --coverage -fprofile-update=atomic
 OPT := -O0 -g
 endif
 
@@ -72,14 +72,14 @@ TOOL_SRC := $(wildcard tools/*.c tools/archive/*.c tools/archive/*/*.c)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/%.o)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
-PROG_SRC := $(wildcard tests/model/test_*.c tests/crash/test_*.c tests/corrupt/test_*.c tests/fault/test_*.c)
+PROG_SRC := $(wildcard tests/model/test_*.c tests/crash/test_*.c tests/corrupt/test_*.c tests/fault/test_*.c tests/check/test_*.c)
 PROG_BIN := $(PROG_SRC:%.c=$(BUILD)/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 HEADERS  := $(wildcard include/*.h src/*/*.h)
-MAN      := $(wildcard man/*.1 man/*.3 man/*.5)
+MAN      := $(wildcard man/*.1 man/*.3 man/*.5 man/*.7)
 
-.PHONY: all lib programs check test fuzz fuzz-programs demo bench headers tidy install clean deps
+.PHONY: all lib programs check test soak fuzz fuzz-programs demo bench headers tidy install clean deps
 all: deps $(BUILD)/cubby $(BUILD)/libcubby.a $(BUILD)/libcubby.so $(BUILD)/cubby.pc
 
 # What a fresh machine lacks is installed when that is possible, else named.
@@ -146,7 +146,17 @@ SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/crash/sim_*.c tests/cras
 $(BUILD)/tests/model/test_blocks.o: CPPFLAGS += $(shell pkg-config --cflags fuse3 2>/dev/null)
 $(BUILD)/tests/model/test_blocks: LIBS += $(shell pkg-config --libs fuse3 2>/dev/null)
 CORRUPT_BIN := $(filter $(BUILD)/tests/corrupt/%,$(PROG_BIN))
-$(filter-out $(CORRUPT_BIN),$(PROG_BIN)): $(BUILD)/%: $(BUILD)/%.o $(SIM_OBJ) $(BUILD)/libcubby.a
+FAULT_BIN := $(filter $(BUILD)/tests/fault/%,$(PROG_BIN))
+CHECK_BIN := $(filter $(BUILD)/tests/check/%,$(PROG_BIN))
+$(filter-out $(CORRUPT_BIN) $(FAULT_BIN) $(CHECK_BIN),$(PROG_BIN)): $(BUILD)/%: $(BUILD)/%.o $(SIM_OBJ) $(BUILD)/libcubby.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BUILD)/tests/fault/test_posix: FAULT_LD := -Wl,--wrap=pread -Wl,--wrap=pwrite
+$(FAULT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fault/fault_table.o $(SIM_OBJ) $(BUILD)/libcubby.a
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $(FAULT_LD) $^ $(LIBS) -o $@
+
+CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/check/test_%,$(wildcard tests/check/*.c)))
+$(CHECK_BIN): $(BUILD)/%: $(BUILD)/%.o $(CHECK_OBJ) $(SIM_OBJ) $(BUILD)/libcubby.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 CORRUPT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/corrupt/test_%,$(wildcard tests/corrupt/*.c)))
@@ -173,7 +183,11 @@ programs: all $(UNIT_BIN) $(PROG_BIN) $(FUZZ_BIN) $(BUILD)/demogen
 
 test: check
 check: programs
-	@BUILD=$(BUILD) tests/run.sh
+	@BUILD=$(BUILD) PLANT_CC='$(CC) $(CPPFLAGS) $(CFLAGS)' PLANT_LD='$(LDFLAGS)' tests/run.sh
+
+# make soak [CUBBY_SOAK_SECONDS=600] [SOAK="crash kill"]: tests without an end, going on where the last run stopped.
+soak: programs
+	@BUILD=$(BUILD) tests/soak.sh $(SOAK)
 
 $(BUILD)/demogen: tests/demo/demogen.c tests/demo/demogen_text.h | deps
 	@mkdir -p $(@D)

@@ -53,8 +53,8 @@ enum {
     CUBBY_EACCES = -11,       /* not permitted, or the handle is read-only */
     CUBBY_ENOTSTORE = -12,    /* the directory is not a cubby store */
     CUBBY_EVERSION = -13,     /* a store of another format version, or with features that this library does not know */
-    CUBBY_ELATCHED = -14,     /* a write or sync of the log failed: no more writes until the store is opened anew */
-    CUBBY_EUNKNOWN = -15,     /* this commit's outcome is unknown: its sync failed. Open the store anew and look */
+    CUBBY_ELATCHED = -14,     /* a write or sync of the log failed; nothing of this call happened. A transaction begun later recovers the log first */
+    CUBBY_EUNKNOWN = -15,     /* this commit's outcome is unknown: its sync failed. The next transaction (of any process) settles it: begin one, and look */
     CUBBY_EHASCHILD = -16,    /* the folder has subfolders */
     CUBBY_ECANCEL = -17,      /* a callback asked to stop */
     CUBBY_ECONFLICT = -18     /* a condition on the present state does not hold */
@@ -225,6 +225,14 @@ CUBBY_EXTERN int cubby_folder_next(cubby_snapshot *snap, uint64_t parent, const 
 /* Subscriptions are names that need not exist. A path is its components, each followed by one NUL byte. cubby_subscription_next gives
  * the first path behind `after` in byte order; *path lives until the next folder call on the snapshot. CUBBY_DONE at the end. */
 CUBBY_EXTERN int cubby_subscription_next(cubby_snapshot *snap, const char *after, size_t after_len, const char **path, size_t *path_len);
+
+/* Annotations of a folder (RFC 5464): named values. A name is ASCII like "/shared/comment", the same in any case, 2 to 200 bytes, each component
+ * at least one, without '*' and '%'; a value is up to CUBBY_ANNOTATION_MAX bytes of any kind. They go with their folder. */
+#define CUBBY_ANNOTATION_MAX 1000
+/* DONE: there is none. *value lives until the snapshot's next annotation call. */
+CUBBY_EXTERN int cubby_annotation_get(cubby_snapshot *snap, uint64_t folder, const char *entry, const void **value, size_t *len);
+/* The first whose name comes behind `after` in byte order (NULL: of all). Both live until that, too. DONE at the end. */
+CUBBY_EXTERN int cubby_annotation_next(cubby_snapshot *snap, uint64_t folder, const char *after, const char **entry, const void **value, size_t *len);
 
 /* ---- flags ------------------------------------------------------------------------------------------------------------------ */
 
@@ -407,6 +415,11 @@ CUBBY_EXTERN int cubby_folder_rename(cubby_txn *txn, uint64_t id, uint64_t new_p
 /* With all its messages. EHASCHILD, EINVAL (INBOX). */
 CUBBY_EXTERN int cubby_folder_delete(cubby_txn *txn, uint64_t id);
 CUBBY_EXTERN int cubby_folder_set_special(cubby_txn *txn, uint64_t id, uint32_t special_use);
+/* For folders that come from elsewhere: takes over the uidvalidity that a folder had there, so that its messages can keep their uids (cubby_add with
+ * a uid). ECONFLICT: the folder has given uids already, or this store gave that number before. EINVAL: 0, or too near to the end of the numbers. */
+CUBBY_EXTERN int cubby_folder_set_uidvalidity(cubby_txn *txn, uint64_t id, uint32_t uidvalidity);
+/* value NULL removes the annotation. EINVAL (name), ELIMIT (value), ENOENT (folder). */
+CUBBY_EXTERN int cubby_annotation_set(cubby_txn *txn, uint64_t folder, const char *entry, const void *value, size_t len);
 /* on: 1 subscribes, 0 unsubscribes; path as in cubby_subscription_next. */
 CUBBY_EXTERN int cubby_subscribe(cubby_txn *txn, const char *path, size_t path_len, int on);
 
@@ -494,6 +507,20 @@ typedef struct cubby_check_result {
  * only if the check itself could not go on. Runs beside readers and writers. */
 CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                              cubby_error *err);
+
+typedef struct cubby_repair_result {
+    uint64_t findings; /* of the check that came first */
+    uint64_t fixed;    /* of these, what a second check did not find any more */
+    uint64_t left;     /* what it did find */
+    uint64_t messages; /* entries looked at */
+} cubby_repair_result;
+
+/* Checks (flags as for cubby_check), and puts right what was found; a store without findings is left alone. found (may be NULL) gets the findings, done (may be
+ * NULL) what was done about them, as findings of severity CUBBY_NOTE with a code of their own, and at last again what is left. Damaged files
+ * are kept in quarantine/ of the store, what is left of damaged messages goes to the folder lost+found. Takes the writer lock now and then; others may read and
+ * write meanwhile. May be interrupted at any moment and called again. EBUSY, EACCES, ENOSPC: nothing, or only a part, was done. */
+CUBBY_EXTERN int cubby_repair(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn found, cubby_finding_fn done, void *arg,
+                              cubby_repair_result *result, cubby_error *err);
 
 #ifdef __cplusplus
 }

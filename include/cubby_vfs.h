@@ -83,6 +83,14 @@ typedef struct cubby_vfs {
     int64_t (*ticks_ms)(void *ctx); /* monotonic, ms */
     void (*sleep_ms)(void *ctx, uint32_t ms);
     int (*random)(void *ctx, void *buf, size_t n);
+
+    /* What follows may be NULL in a table made for an earlier version of this header. */
+
+    /* Room on the disk for the bytes [off, off + len): those behind the end become zeros of the file, which grows; bytes that are there stay. -ENOSPC
+     * and its like: there is none. NULL or -EOPNOTSUPP: the library writes zeros, or does without. */
+    int (*allocate)(void *ctx, cubby_file *f, uint64_t off, uint64_t len);
+    /* Opens a directory and locks it as a whole (flock): SHARED or EXCLUSIVE, until close. Never waits: -EAGAIN. NULL: no such lock is taken. */
+    int (*lock_dir)(void *ctx, const char *path, int kind, cubby_file **out);
 } cubby_vfs;
 
 /* The POSIX table: static, for all stores and threads. */

@@ -1,4 +1,4 @@
-/* Checks a store. The check changes nothing; --rebuild-index builds the index anew afterwards, when what was found allows it. */
+/* Checks a store. The check changes nothing; --repair puts right what it finds, --rebuild-index only builds the index anew. */
 #include "cli.h"
 
 #include <inttypes.h>
@@ -42,9 +42,9 @@ static const char *severity_name(int severity)
     return severity == CUBBY_ERROR ? "error" : severity == CUBBY_WARNING ? "warning" : "note";
 }
 
-static void finding_json(struct check *c, const cubby_finding *f)
+static void finding_json(struct check *c, const cubby_finding *f, const char *event)
 {
-    json_begin("finding");
+    json_begin(event);
     json_str("code", f->code);
     json_str("severity", severity_name(f->severity));
     json_str("file", f->file && *f->file ? f->file : NULL);
@@ -67,11 +67,11 @@ static void finding_json(struct check *c, const cubby_finding *f)
     json_end();
 }
 
-static void finding_text(struct check *c, const cubby_finding *f)
+static void finding_text(struct check *c, const cubby_finding *f, const char *event)
 {
     struct text t = {0};
     char number[32];
-    text_add(&t, severity_name(f->severity), strlen(severity_name(f->severity)));
+    text_add(&t, event, strlen(event));
     text_byte(&t, ' ');
     text_add(&t, f->code, strlen(f->code));
     if (f->file && *f->file) {
@@ -108,33 +108,70 @@ static int found(void *arg, const cubby_finding *f)
         return cli_interrupted != 0;
     cli_bar_clear(&c->bar);
     if (cli.json)
-        finding_json(c, f);
+        finding_json(c, f, "finding");
     else
-        finding_text(c, f);
+        finding_text(c, f, severity_name(f->severity));
     return cli_interrupted != 0;
+}
+
+/* What a repair has done. */
+static int done(void *arg, const cubby_finding *f)
+{
+    struct check *c = arg;
+    cli_bar_clear(&c->bar);
+    if (cli.json)
+        finding_json(c, f, "repair");
+    else if (!cli.quiet)
+        finding_text(c, f, "repair");
+    return 0; /* it may be stopped between its steps, by the progress function */
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------------------------------ */
 
-static int run_check(struct check *c, cubby_check_result *result)
+static void begin(struct check *c, cubby_options *options, unsigned flags)
 {
-    cubby_options options;
-    cubby_error err = {.offset = UINT64_MAX};
-    cli_store_options(&options, CUBBY_READ_ONLY);
+    cli_store_options(options, flags);
     cli_bar_begin(&c->bar, "checking", CLI_ITEMS);
-    options.progress_arg = &c->bar;
-    options.notice = NULL; /* the check reports it as a finding */
-    int r = cubby_check(c->path, &options, c->flags, found, c, result, &err);
+    options->progress_arg = &c->bar;
+    options->notice = NULL; /* the check reports it as a finding */
+}
+
+static int end(struct check *c, int r, cubby_error *err)
+{
     cli_bar_clear(&c->bar);
     cubby_snapshot_end(&c->snap);
     cubby_close(&c->names);
     if (r == 0)
         return CLI_OK;
-    err.code = r;
-    if (!err.path[0])
-        snprintf(err.path, sizeof err.path, "%s", c->path);
-    int rc = cli_report(&err);
+    err->code = r;
+    if (!err->path[0])
+        snprintf(err->path, sizeof err->path, "%s", c->path);
+    int rc = cli_report(err);
     return rc == CLI_INTERRUPTED ? rc : CLI_FAIL;
+}
+
+static int run_check(struct check *c, cubby_check_result *result)
+{
+    cubby_options options;
+    cubby_error err = {.offset = UINT64_MAX};
+    begin(c, &options, CUBBY_READ_ONLY);
+    return end(c, cubby_check(c->path, &options, c->flags, found, c, result, &err), &err);
+}
+
+/* Names of folders are those of before the repair: it may give them new ones. */
+static int run_repair(struct check *c, cubby_check_result *result, uint64_t *fixed, uint64_t *left)
+{
+    cubby_options options;
+    cubby_error err = {.offset = UINT64_MAX};
+    cubby_repair_result r = {0};
+    c->names_tried = 1; /* a reader of ours would stand in the way of its own repair */
+    begin(c, &options, 0);
+    int rc = end(c, cubby_repair(c->path, &options, c->flags, found, done, c, &r, &err), &err);
+    result->messages = r.messages;
+    c->findings = r.findings;
+    *fixed = r.fixed;
+    *left = r.left;
+    return rc;
 }
 
 /* Builds the index anew and looks again; *fixed and *left are counted. */
@@ -189,15 +226,12 @@ int cmd_fsck(int argc, char **argv)
         wish_repair |= o == OPT_REPAIR;
     }
     c.path = cli_arguments(argc, argv, 1, 1)[0];
-    if (wish_repair) {
-        cli_error("%s: this version checks segments and rebuilds the index, but does not repair segments yet; nothing was done", c.path);
-        cli_hint("`cubby fsck --rebuild-index STORE` puts a damaged index right");
-        return CLI_FAIL;
-    }
     int64_t start = cli_now_ms();
-    int rc = run_check(&c, &result);
-    uint64_t left = c.findings;
-    if (rc == CLI_OK && wish_rebuild)
+    uint64_t left = 0;
+    int rc = wish_repair ? run_repair(&c, &result, &fixed, &left) : run_check(&c, &result);
+    if (!wish_repair)
+        left = c.findings;
+    if (rc == CLI_OK && wish_rebuild && !(wish_repair && c.findings))
         rc = rebuild(&c, &fixed, &left);
     if (rc != CLI_OK)
         return rc;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "cubby.h"
+#include "mail/annotation.h"
 #include "mail/folder.h"
 #include "mail/incoming.h"
 #include "mail/keyword.h"
@@ -27,6 +28,8 @@ struct cubby_snapshot {
     cubby_error err;
     struct cubby__folder folder; /* of the last folder call */
     char path[CUBBY__SUBSCRIPTION_MAX + 1];
+    char entry[CUBBY__ANNOTATION_ENTRY_MAX + 1];    /* of the last annotation call */
+    uint8_t annotation[CUBBY__TREE_VALUE_MAX];
     char **keyword;              /* names given so far, by number; NULL before the first */
     struct cubby__scan *row;     /* of cubby_row_get */
 };

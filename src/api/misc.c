@@ -32,7 +32,7 @@ const char *cubby_strerror(int code)
         "not permitted",
         "not a cubby store",
         "unsupported store version",
-        "no more writes before the store is opened anew",
+        "a write or sync of the log has just failed",
         "the outcome of the commit is unknown",
         "the folder has subfolders",
         "cancelled",

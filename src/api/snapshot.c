@@ -113,6 +113,39 @@ int cubby_subscription_next(cubby_snapshot *snap, const char *after, size_t afte
     return 0;
 }
 
+/* ---- annotations ---- */
+
+int cubby_annotation_get(cubby_snapshot *snap, uint64_t folder, const char *entry, const void **value, size_t *len)
+{
+    const uint8_t *found = NULL;
+    size_t n = 0;
+    if (!snap || !folder || !entry || !value || !len)
+        return invalid(snap, "no snapshot, no folder, no name, or nowhere to put the value");
+    int rc = cubby__annotation_get(snap->view, folder, entry, snap->annotation, &found, &n);
+    if (rc)
+        return end(snap, rc);
+    *value = found;
+    *len = n;
+    return 0;
+}
+
+int cubby_annotation_next(cubby_snapshot *snap, uint64_t folder, const char *after, const char **entry, const void **value, size_t *len)
+{
+    char next[CUBBY__ANNOTATION_ENTRY_MAX + 1];
+    const uint8_t *found = NULL;
+    size_t n = 0;
+    if (!snap || !folder || !entry || !value || !len)
+        return invalid(snap, "no snapshot, no folder, or nowhere to put the annotation");
+    int rc = cubby__annotation_next(snap->view, folder, after, next, snap->annotation, &found, &n);
+    if (rc)
+        return end(snap, rc);
+    memcpy(snap->entry, next, sizeof next);
+    *entry = snap->entry;
+    *value = found;
+    *len = n;
+    return 0;
+}
+
 /* ---- keywords ---- */
 
 int cubby_keyword_name(cubby_snapshot *snap, uint16_t id, const char **out)

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "mail/apply.h"
-#include "mail/mailcheck.h"
+#include "mail/fsck.h"
 #include "mail/totals.h"
 
 #define OPEN_FLAGS (CUBBY_READ_ONLY | CUBBY_CREATE | CUBBY_REBUILD)
@@ -140,24 +140,20 @@ int cubby_store_stat(cubby_store *store, cubby_stat *out)
     return cubby__api_end(store, &err, rc);
 }
 
-static int check_mail(const char *path, cubby_options *o, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
-                      cubby_error *err)
-{
-    struct cubby__store *s;
-    o->flags |= CUBBY_READ_ONLY;
-    int rc = cubby__store_open(path, o, &cubby__mail_handlers, &s, err);
-    if (rc)
-        return rc;
-    rc = cubby__mail_check(s, flags, fn, arg, result, err);
-    int closed = cubby__store_close(&s, rc ? NULL : err);
-    return rc ? rc : closed;
-}
-
 static int ignore(void *arg, const cubby_finding *f)
 {
     (void)arg;
     (void)f;
     return 0;
+}
+
+static int check_fsck(const char *path, const cubby_options *options, unsigned flags, cubby_options *o, cubby_error *err)
+{
+    int rc = check_open(path, options, o, err);
+    if (!rc && flags & ~(unsigned)CUBBY_CHECK_FULL)
+        rc = invalid(err, "unknown flags of a check");
+    o->flags &= ~(unsigned)OPEN_FLAGS;
+    return rc;
 }
 
 int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
@@ -168,17 +164,25 @@ int cubby_check(const char *path, const cubby_options *options, unsigned flags, 
     cubby_check_result r = {0};
     if (!err)
         err = &unused;
-    if (!fn)
-        fn = ignore;
-    int rc = check_open(path, options, &o, err);
-    if (!rc && flags & ~(unsigned)CUBBY_CHECK_FULL)
-        rc = invalid(err, "unknown flags of cubby_check");
-    if (rc)
-        return rc;
-    o.flags &= ~(unsigned)OPEN_FLAGS;
-    rc = cubby__store_check(path, &o, &cubby__mail_handlers, fn, arg, &r, err);
+    int rc = check_fsck(path, options, flags, &o, err);
     if (!rc)
-        rc = check_mail(path, &o, flags, fn, arg, &r, err);
+        rc = cubby__fsck_check(path, &o, flags, fn ? fn : ignore, arg, &r, err);
+    if (result)
+        *result = r;
+    return rc;
+}
+
+int cubby_repair(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn found, cubby_finding_fn done, void *arg,
+                 cubby_repair_result *result, cubby_error *err)
+{
+    cubby_options o;
+    cubby_error unused = {0};
+    cubby_repair_result r = {0};
+    if (!err)
+        err = &unused;
+    int rc = check_fsck(path, options, flags, &o, err);
+    if (!rc)
+        rc = cubby__fsck_repair(path, &o, flags, found ? found : ignore, done ? done : ignore, arg, &r, err);
     if (result)
         *result = r;
     return rc;

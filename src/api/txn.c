@@ -151,6 +151,24 @@ int cubby_folder_set_special(cubby_txn *txn, uint64_t id, uint32_t special_use)
     return end(txn, cubby__folder_set_special(txn->t, id, special_use));
 }
 
+int cubby_folder_set_uidvalidity(cubby_txn *txn, uint64_t id, uint32_t uidvalidity)
+{
+    int rc = start(txn, 0);
+    if (rc)
+        return rc;
+    return end(txn, cubby__folder_take_uidvalidity(txn->t, id, uidvalidity));
+}
+
+int cubby_annotation_set(cubby_txn *txn, uint64_t folder, const char *entry, const void *value, size_t len)
+{
+    int rc = start(txn, 0);
+    if (rc)
+        return rc;
+    if (!folder || !entry)
+        return invalid(txn, "no folder, or no name of an annotation");
+    return end(txn, cubby__annotation_set(txn->t, folder, entry, value, len));
+}
+
 int cubby_subscribe(cubby_txn *txn, const char *path, size_t path_len, int on)
 {
     int rc = start(txn, 0);

@@ -12,6 +12,8 @@
 #define CUBBY__FILE_INDEX   "index"
 #define CUBBY__DIR_SEGMENTS "segments"
 #define CUBBY__DIR_TMP      "tmp"
+#define CUBBY__FILE_RESERVE "reserve" /* in tmp/ */
+#define CUBBY__DIR_QUARANTINE "quarantine"
 
 #define CUBBY__PAGE_SIZE 4096
 
@@ -144,16 +146,16 @@
 #define CUBBY__REC_EXPUNGE      10
 #define CUBBY__REC_KEYWORD      11
 #define CUBBY__REC_SUBSCRIPTION 12
+#define CUBBY__REC_ANNOTATION   16
 /* Reserved: later work fills them. */
 #define CUBBY__REC_PURGE      13
 #define CUBBY__REC_QUOTA      14
 #define CUBBY__REC_ACL        15
-#define CUBBY__REC_ANNOTATION 16
 #define CUBBY__REC_PROP       17
 #define CUBBY__REC_CURSOR     18
 #define CUBBY__REC_SWITCH     19
 #define CUBBY__REC_DICTIONARY 20
-#define CUBBY__REC_DAMAGE     21 /* what recovery left behind: reserved for repair */
+#define CUBBY__REC_DAMAGE     21 /* put over lost bytes by a repair, or where the log was cut by recovery */
 
 /* COMMIT payload. */
 #define CUBBY__COMMIT_CHAIN_OFF   0  /* u64 chain over this commit's frame headers and the previous chain */
@@ -163,6 +165,13 @@
 #define CUBBY__COMMIT_BYTES_OFF   32 /* u64 from the first frame of the commit to this one */
 #define CUBBY__COMMIT_TIME_OFF    40 /* i64 ns since 1970 */
 #define CUBBY__COMMIT_LEN         48
+
+/* DAMAGE payload: kind, records that may have been lost (varint), then zeros. */
+#define CUBBY__DAMAGE_STRETCH 1 /* bytes that were no sound frames */
+#define CUBBY__DAMAGE_CONTENT 2 /* the content of one piece: nothing else is lost */
+#define CUBBY__DAMAGE_SEGMENT 3 /* a whole segment, or the end of the log */
+#define CUBBY__DAMAGE_CUT     4 /* like 3, written by recovery: no repair has looked at it yet */
+#define CUBBY__DAMAGE_LEN_MAX (1u << 20)
 
 /* PROOF payload; its frame's commit number is the one that it proves. */
 #define CUBBY__PROOF_CHAIN_OFF 0 /* u64 chain of that commit */
@@ -224,7 +233,7 @@
 #define CUBBY__KS_MSGID        0x2a /* reserved: keyed hash of a Message-ID */
 #define CUBBY__KS_QUOTA        0x30 /* reserved */
 #define CUBBY__KS_ACL          0x31 /* reserved */
-#define CUBBY__KS_ANNOTATION   0x32 /* reserved */
+#define CUBBY__KS_ANNOTATION   0x32 /* folder, principal, entry */
 
 /* ---- 8. Limits --------------------------------------------------------------------------------------------------------------- */
 

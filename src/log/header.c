@@ -73,6 +73,8 @@ static void encode_copy(const struct cubby__seg_header *h, uint8_t *p, size_t si
 int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out)
 {
     size_t size = copy_size(h->defs.len);
+    if (size < h->copy_min)
+        size = (h->copy_min + CUBBY__SEG_HEADER_ALIGN - 1) & ~(size_t)(CUBBY__SEG_HEADER_ALIGN - 1);
     if (size > CUBBY__SEG_HEADER_MAX)
         return CUBBY_ELIMIT;
     uint8_t *p = cubby__buf_extend(out, 2 * size);
@@ -81,6 +83,23 @@ int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out
     encode_copy(h, p, size, 0);
     encode_copy(h, p + size, size, 1);
     h->frames = 2 * (uint64_t)size;
+    return 0;
+}
+
+/* What a header must be, beside being sound: a copy that another store or segment left here is none of this one. */
+struct expected {
+    const struct cubby__ident *store; /* NULL: any */
+    uint32_t number;
+};
+
+static int check_expected(const struct expected *want, const struct cubby__seg_header *h, const char *path, uint64_t off, cubby_error *err)
+{
+    if (!want->store)
+        return 0;
+    if (memcmp(h->ident.uuid, want->store->uuid, sizeof h->ident.uuid) != 0)
+        return cubby__fail(err, CUBBY_ECORRUPT, path, off + CUBBY__SEG_ID_OFF, "this segment belongs to another store");
+    if (h->number != want->number)
+        return cubby__fail(err, CUBBY_ECORRUPT, path, off + CUBBY__SEG_NUMBER_OFF, "this is segment %u under another's name", h->number);
     return 0;
 }
 
@@ -114,7 +133,8 @@ static int decode_copy(const uint8_t *p, size_t size, struct cubby__seg_header *
 }
 
 /* A copy that should begin at off; copy says which one it must be. */
-static int read_copy(const cubby_vfs *vfs, cubby_file *f, const char *path, uint64_t off, uint32_t copy, struct cubby__seg_header *h, cubby_error *err)
+static int read_copy(const cubby_vfs *vfs, cubby_file *f, const char *path, uint64_t off, uint32_t copy, const struct expected *want,
+                     struct cubby__seg_header *h, cubby_error *err)
 {
     uint8_t fixed[CUBBY__SEG_HEADER_FIXED];
     int64_t got = vfs->pread(vfs->ctx, f, fixed, sizeof fixed, off);
@@ -132,21 +152,30 @@ static int read_copy(const cubby_vfs *vfs, cubby_file *f, const char *path, uint
              : got < (int64_t)size ? cubby__fail(err, CUBBY_ECORRUPT, path, off, "the segment header is cut off")
                                    : decode_copy(p, size, h, path, off, err);
     cubby__free(p);
-    return rc;
+    return rc == 0 ? check_expected(want, h, path, off, err) : rc;
 }
 
-int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path, struct cubby__seg_header *out, cubby_error *err)
+/* Bytes that do not verify, or a bad sector: the other copy is there for that. Anything else says nothing of the copy. */
+static int may_be_one_copy(int rc)
+{
+    return rc == CUBBY_ECORRUPT || rc == CUBBY_EIO;
+}
+
+static int read_header(const cubby_vfs *vfs, cubby_file *f, const char *path, const struct expected *want, struct cubby__seg_header *out, cubby_error *err)
 {
     memset(out, 0, sizeof *out);
-    int rc = read_copy(vfs, f, path, 0, 0, out, err);
+    int rc = read_copy(vfs, f, path, 0, 0, want, out, err);
     if (rc == 0) {
         struct cubby__seg_header second = {0};
-        out->damaged_copies = read_copy(vfs, f, path, out->frames / 2, 1, &second, NULL) != 0;
+        rc = read_copy(vfs, f, path, out->frames / 2, 1, want, &second, err);
         cubby__seg_header_release(&second);
-        return 0;
+        out->damaged_copies = rc != 0;
+        if (rc == 0 || may_be_one_copy(rc) || rc == CUBBY_EVERSION)
+            return 0;
+        goto fail;
     }
     out->damaged_copies = 1;
-    if (rc == CUBBY_EIO || rc == CUBBY_ENOMEM || rc == CUBBY_EVERSION)
+    if (!may_be_one_copy(rc))
         goto fail;
     /* The first copy's length is gone with it: look for the second in steps of a sector. */
     for (uint64_t off = CUBBY__SEG_HEADER_ALIGN; off <= CUBBY__SEG_HEADER_MAX; off += CUBBY__SEG_HEADER_ALIGN) {
@@ -154,10 +183,23 @@ int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path
         int64_t got = vfs->pread(vfs->ctx, f, magic, sizeof magic, off);
         if (got < (int64_t)sizeof magic)
             break;
-        if (memcmp(magic, CUBBY__SEG_MAGIC, 8) == 0 && read_copy(vfs, f, path, off, 1, out, NULL) == 0)
+        if (memcmp(magic, CUBBY__SEG_MAGIC, 8) == 0 && read_copy(vfs, f, path, off, 1, want, out, NULL) == 0)
             return 0;
     }
 fail:
     cubby__seg_header_release(out);
     return rc;
+}
+
+int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path, struct cubby__seg_header *out, cubby_error *err)
+{
+    const struct expected any = {NULL, 0};
+    return read_header(vfs, f, path, &any, out, err);
+}
+
+int cubby__seg_header_read_of(const cubby_vfs *vfs, cubby_file *f, const char *path, const struct cubby__ident *store, uint32_t number,
+                              struct cubby__seg_header *out, cubby_error *err)
+{
+    const struct expected want = {store, number};
+    return read_header(vfs, f, path, &want, out, err);
 }

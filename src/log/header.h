@@ -33,16 +33,27 @@ struct cubby__seg_header {
     struct cubby__floors floors;
     int64_t created_ns;
     struct cubby__buf defs; /* definitions; owned */
+    uint32_t copy_min;      /* for encoding: bytes that a copy takes at least, so that frames stay where they are */
     uint64_t frames;        /* decoded: file offset of the first frame */
     int damaged_copies;     /* decoded: 1 if one of the two did not verify */
 };
 
 void cubby__seg_header_release(struct cubby__seg_header *h);
+
+/* A repair made this header and could not know the chain before it: the first commit is taken at its word. */
+static inline int cubby__seg_header_adopts(const struct cubby__seg_header *h)
+{
+    return h->last_commit && !h->last_chain;
+}
+
 /* Bytes of both copies. */
 uint64_t cubby__seg_header_size(size_t defs_len);
 /* Both copies, appended to *out; h->frames is set. CUBBY_ENOMEM, CUBBY_ELIMIT. */
 int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out);
 /* Reads and verifies the header of an open file. ECORRUPT, EVERSION, EIO. */
 int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path, struct cubby__seg_header *out, cubby_error *err);
+/* The same of one segment of one store: a copy of another's header, or of another store's, counts as damaged. */
+int cubby__seg_header_read_of(const cubby_vfs *vfs, cubby_file *f, const char *path, const struct cubby__ident *store, uint32_t number,
+                              struct cubby__seg_header *out, cubby_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "log/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,15 +88,6 @@ static void close_oldest(struct cubby__log *log)
     *oldest = log->segs[--log->count];
 }
 
-static int check_header(struct cubby__log *log, uint32_t number, const struct cubby__seg_header *h, const char *path, cubby_error *err)
-{
-    if (memcmp(h->ident.uuid, log->ident.uuid, 16) != 0)
-        return cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__SEG_ID_OFF, "this segment belongs to another store");
-    if (h->number != number)
-        return cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__SEG_NUMBER_OFF, "this is segment %u under another's name", h->number);
-    return 0;
-}
-
 static int open_file(struct cubby__log *log, uint32_t number, struct cubby__seg_header *h, cubby_file **file, cubby_error *err)
 {
     char *path = cubby__path_segment(log->dir, number);
@@ -105,9 +97,7 @@ static int open_file(struct cubby__log *log, uint32_t number, struct cubby__seg_
     if (rc != 0) {
         rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "opening the segment");
     } else {
-        rc = cubby__seg_header_read(log->vfs, *file, path, h, err);
-        if (rc == 0 && (rc = check_header(log, number, h, path, err)) != 0)
-            cubby__seg_header_release(h);
+        rc = cubby__seg_header_read_of(log->vfs, *file, path, &log->ident, number, h, err);
         if (rc != 0)
             log->vfs->close(log->vfs->ctx, *file);
     }
@@ -335,8 +325,31 @@ static int open_tmp(struct cubby__seg_maker *m, cubby_error *err)
     return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "making a segment");
 }
 
-int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err)
+/* The spare under the name in tmp/, all zeros: whatever it held. */
+static int open_spare(struct cubby__seg_maker *m, const char *spare, uint64_t *size, cubby_error *err)
 {
+    static const uint8_t zeros[16 << 10];
+    const cubby_vfs *vfs = m->log->vfs;
+    cubby_vfs_stat st;
+    int rc = vfs->rename(vfs->ctx, spare, m->tmp);
+    if (rc == 0)
+        rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE, &m->file);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, spare, CUBBY__NO_OFFSET, "making a segment");
+    rc = vfs->fstat(vfs->ctx, m->file, &st);
+    *size = rc == 0 ? st.size : 0;
+    for (uint64_t at = 0; at < *size && rc == 0; at += sizeof zeros)
+        rc = vfs->pwrite(vfs->ctx, m->file, zeros, *size - at < sizeof zeros ? (size_t)(*size - at) : sizeof zeros, at);
+    if (rc != 0)
+        vfs->close(vfs->ctx, m->file);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "making a segment");
+}
+
+/* spare: NULL: a new file. */
+static int begin(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out, cubby_error *err)
+{
+    if (h->number > CUBBY__SEG_NUMBER_MAX)
+        return cubby__fail(err, CUBBY_ELIMIT, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "there is no segment number left above %u", CUBBY__SEG_NUMBER_MAX);
     struct cubby__seg_maker *m = cubby__calloc(1, sizeof *m);
     if (!m)
         return cubby__fail_mem(err);
@@ -345,13 +358,24 @@ int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, s
     m->off = cubby__seg_header_size(h->defs.len);
     m->tmp = cubby__path_segment_tmp(log->dir, h->number);
     m->path = cubby__path_segment(log->dir, h->number);
-    int rc = m->tmp && m->path ? open_tmp(m, err) : cubby__fail_mem(err);
+    int rc = !m->tmp || !m->path ? cubby__fail_mem(err) : spare ? open_spare(m, spare, size, err) : open_tmp(m, err);
     if (rc != 0) {
         free_maker(&m);
         return rc;
     }
     *out = m;
     return 0;
+}
+
+int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err)
+{
+    return begin(log, h, NULL, NULL, out, err);
+}
+
+int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out,
+                          cubby_error *err)
+{
+    return begin(log, h, spare, size, out, err);
 }
 
 int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err)
@@ -429,6 +453,23 @@ int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t
     rc = log->vfs->pwrite(log->vfs->ctx, file, p, n, off);
     put_seg(log, seg);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), off, "appending to the log");
+}
+
+int cubby__log_allocate(struct cubby__log *log, uint32_t seg, uint64_t off, uint64_t n, cubby_error *err)
+{
+    cubby_file *file;
+    uint64_t nonce;
+    char name[512];
+    if (!log->vfs->allocate)
+        return CUBBY_DONE;
+    int rc = get_seg(log, seg, &file, &nonce, err);
+    if (rc != 0)
+        return rc;
+    rc = log->vfs->allocate(log->vfs->ctx, file, off, n);
+    put_seg(log, seg);
+    if (rc == -EOPNOTSUPP)
+        return CUBBY_DONE;
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), off, "making room in the log");
 }
 
 int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err)

@@ -49,6 +49,10 @@ struct cubby__log_end {
  * and syncs the directory: when this returns 0 the segment exists for good. h->nonce is the caller's. */
 struct cubby__seg_maker;
 int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err);
+/* The same in a file that is there already, `spare` (a path): it becomes the segment, and what is behind the header and the bytes added is
+ * zeros as far as it reached. *size is how far. On failure it may be gone. */
+int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out,
+                          cubby_error *err);
 /* Appends bytes behind the header; off is where they must land. */
 int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err);
 /* proven_commit goes into the header, which is written last, with the length. Ends the maker in any case. On an error *named says whether the
@@ -58,6 +62,8 @@ void cubby__seg_make_abort(struct cubby__seg_maker **m);
 
 /* Writes n bytes at off (appending, or into the zeros). */
 int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t n, uint64_t off, cubby_error *err);
+/* Room for bytes to come, which are zeros until then (cubby_vfs.allocate). CUBBY_DONE: the file system does not do that. */
+int cubby__log_allocate(struct cubby__log *log, uint32_t seg, uint64_t off, uint64_t n, cubby_error *err);
 int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err);
 /* Cuts the zeros behind an accepted end; never below it. Best effort. */
 void cubby__log_trim(struct cubby__log *log, uint32_t seg, uint64_t end);

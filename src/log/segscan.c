@@ -163,6 +163,13 @@ int cubby__segscan_next(struct cubby__segscan *s)
             s->pos = s->begin = s->proof_end = next;
             continue;
         }
+        if (f.type == CUBBY__REC_DAMAGE) { /* a repair put it where bytes were lost: what is around it stands alone */
+            if ((rc = gather(s, &f, header)) == 0) {
+                s->pos = next;
+                s->adopt = 1;
+            }
+            return rc;
+        }
         if (f.type == CUBBY__REC_COMMIT) {
             rc = close_commit(s, &f, header + CUBBY__FRAME_SIZE);
             if (rc == 0)
@@ -196,6 +203,30 @@ int cubby__segscan_resync(struct cubby__segscan *s)
     }
     forget(s);
     return rc;
+}
+
+int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type)
+{
+    struct cubby__frame f;
+    const uint8_t *p;
+    size_t avail;
+    int pieces = s->pieces;
+    *type = 0;
+    s->pieces = 1;
+    int rc = frame_at(s, s->pos, &f, &p);
+    s->pieces = pieces;
+    if (rc != CUBBY_ECORRUPT) /* sound, but out of place */
+        return rc < 0 ? rc : CUBBY_DONE;
+    rc = need(s, s->pos, CUBBY__PIECE_FRAME_SIZE, &p, &avail);
+    if (rc != 0)
+        return rc;
+    if (cubby__frame_decode(p, avail, &s->seed, s->pos, &f) != 0 || cubby__frame_size(f.type, f.len) > s->limit - s->pos)
+        return CUBBY_DONE;
+    *type = f.type;
+    s->pos += cubby__frame_size(f.type, f.len);
+    s->adopt = 1;
+    forget(s);
+    return 0;
 }
 
 int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off)

@@ -51,12 +51,17 @@ void cubby__segscan_close(struct cubby__segscan *s);
 
 /* The next whole commit, chained to the one before: its records are in s->records, s->last_commit is its number, s->pos is behind it, s->begin at
  * its first frame. CUBBY_DONE: nothing more (the limit, or zeros from s->pos on as far as a frame header goes). CUBBY_ECORRUPT: at s->pos stands something that
- * is no frame, or a commit that does not verify: gathered frames stay in s->records (each verified by itself). PROOFs are taken into s->durable in passing. */
+ * is no frame, or a commit that does not verify: gathered frames stay in s->records (each verified by itself). PROOFs are taken into s->durable in passing.
+ * A DAMAGE ends what is gathered like a COMMIT, itself included, and is yielded under the number of the commit before. */
 int cubby__segscan_next(struct cubby__segscan *s);
 
 /* After CUBBY_ECORRUPT: to the next frame that verifies, header and payload, in steps of 8 bytes from s->pos on; CUBBY_DONE if there is none before
  * the limit. Forgets what is gathered. The commit that comes next is not checked against the chain: what was before it is lost. */
 int cubby__segscan_resync(struct cubby__segscan *s);
+
+/* After CUBBY_ECORRUPT, instead: if the header at s->pos verifies, only the content of that frame is lost: passes over it, *type is what it was. CUBBY_DONE:
+ * it does not, or the frame is sound and what is wrong is the commit. */
+int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type);
 
 /* Offset of the first non-zero byte at or behind `from`; UINT64_MAX if all is zero up to the limit. */
 int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off);

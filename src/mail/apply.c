@@ -83,6 +83,8 @@ static int apply(struct cubby__txn *txn, const struct cubby__record *rec)
         return cubby__apply_keyword(txn, rec);
     case CUBBY__REC_SUBSCRIPTION:
         return cubby__apply_subscription(txn, rec);
+    case CUBBY__REC_ANNOTATION:
+        return cubby__apply_annotation(txn, rec);
     default:
         return CUBBY_DONE;
     }
@@ -197,4 +199,11 @@ static int damage(struct cubby__txn *txn, uint64_t records)
     return rc == CUBBY_DONE ? CUBBY_OK : rc;
 }
 
-const struct cubby__handlers cubby__mail_handlers = {apply, define, create, damage};
+/* The end of a folder. */
+static int shrinks(uint8_t type, const void *payload, size_t len)
+{
+    struct cubby__folder_rec rec;
+    return type == CUBBY__REC_FOLDER && cubby__folder_decode(payload, len, &rec) == 0 && rec.deleted;
+}
+
+const struct cubby__handlers cubby__mail_handlers = {apply, define, create, damage, shrinks};

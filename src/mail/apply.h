@@ -16,6 +16,7 @@ int cubby__apply_flags(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_expunge(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_keyword(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_subscription(struct cubby__txn *txn, const struct cubby__record *rec);
+int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *rec);
 
 /* Makes a folder of this id, for messages whose FOLDER record was lost. */
 int cubby__apply_lost_folder(struct cubby__txn *txn, const struct cubby__record *rec, uint64_t id);
@@ -29,6 +30,8 @@ int cubby__apply_del(struct cubby__txn *txn, const void *key, size_t key_len);
  * change row and the folder's counters are the caller's. */
 struct cubby__message_row;
 int cubby__entry_forget(struct cubby__txn *txn, uint64_t folder, uint32_t uid, const struct cubby__message_row *row);
+/* DONE: no EXPUNGE of this commit or a later one has the uid. OK: one has. */
+int cubby__entry_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit);
 /* Bytes of a frame with its padding. */
 uint64_t cubby__frame_bytes(uint64_t header, uint64_t payload);
 

@@ -145,8 +145,7 @@ int cubby__entry_forget(struct cubby__txn *txn, uint64_t folder, uint32_t uid, c
     return rc ? (rc == CUBBY_DONE ? CUBBY_OK : rc) : add_ref(txn, row->object, &object, -1);
 }
 
-/* DONE: no EXPUNGE of this commit or a later one has the uid. OK: one has. */
-static int find_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit)
+int cubby__entry_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX];
     struct cubby__keywords k;
@@ -179,7 +178,7 @@ static int check_uid(struct cubby__txn *txn, const struct cubby__record *rec, co
     size_t len;
     int rc = cubby__view_get(view, key, cubby__key_message(key, e->folder, e->uid), value, &len);
     if (rc == CUBBY_DONE) {
-        rc = find_tombstone(view, e->folder, e->uid, rec->commit);
+        rc = cubby__entry_tombstone(view, e->folder, e->uid, rec->commit);
         return rc < 0 ? rc : rc == CUBBY_DONE ? CUBBY_OK : CUBBY_DONE;
     }
     if (!rc)

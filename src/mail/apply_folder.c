@@ -128,10 +128,11 @@ static int read_keys(struct cubby__view *view, const uint8_t *prefix, size_t n, 
     return rc < 0 ? rc : CUBBY_OK;
 }
 
-static int drop_changes(struct cubby__txn *txn, uint64_t id)
+/* All rows of a keyspace whose keys begin with the folder. */
+static int drop_rows(struct cubby__txn *txn, uint8_t keyspace, uint64_t id)
 {
     uint8_t prefix[1 + CUBBY__KEYNUM_MAX], keys[4096];
-    prefix[0] = CUBBY__KS_CHANGE;
+    prefix[0] = keyspace;
     size_t len, n = 1 + cubby__keynum_put(prefix + 1, id);
     for (;;) {
         int rc = read_keys(cubby__txn_view(txn), prefix, n, keys, sizeof keys, &len);
@@ -154,7 +155,9 @@ static int bury(struct cubby__txn *txn, const struct cubby__record *rec, uint64_
     if (row && !rc)
         rc = drop_messages(txn, id);
     if (row && !rc)
-        rc = drop_changes(txn, id);
+        rc = drop_rows(txn, CUBBY__KS_CHANGE, id);
+    if (row && !rc)
+        rc = drop_rows(txn, CUBBY__KS_ANNOTATION, id);
     if (!rc)
         rc = move_change(txn, id, row ? row->commit : 0, rec->commit, 0, 1);
     return rc ? rc : cubby__folder_row_put(txn, id, &dead);

@@ -225,6 +225,7 @@ static void end_run(struct writer *w, const uint8_t *set, size_t n)
     cubby__buf_add(&w->record, set, n);
     cubby__buf_varint(&w->record, w->range_count);
     cubby__buf_add(&w->record, w->ranges.data, w->ranges.len);
+    w->record.failed |= w->ranges.failed; /* which the clearing forgets */
     cubby__buf_clear(&w->ranges);
     w->range_count = 0;
 }

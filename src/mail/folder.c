@@ -289,6 +289,18 @@ int cubby__folder_set_special(struct cubby__txn *txn, uint64_t id, uint32_t spec
     return log_folder(txn, &rec);
 }
 
+int cubby__folder_set_uidvalidity(struct cubby__txn *txn, uint64_t id, uint32_t uidvalidity)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    int rc = cubby__folder_row_need(cubby__txn_view(txn), id, buf, &row);
+    if (rc)
+        return rc;
+    struct cubby__folder_rec rec = present(&row);
+    rec.uidvalidity = uidvalidity;
+    return log_folder(txn, &rec);
+}
+
 int cubby__recent_claim(struct cubby__txn *txn, uint64_t id, uint32_t *first)
 {
     struct cubby__view *view = cubby__txn_view(txn);

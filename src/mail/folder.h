@@ -32,6 +32,8 @@ int cubby__folder_create(struct cubby__txn *txn, uint64_t parent, const char *na
 int cubby__folder_rename(struct cubby__txn *txn, uint64_t id, uint64_t new_parent, const char *name, size_t name_len);
 int cubby__folder_delete(struct cubby__txn *txn, uint64_t id);
 int cubby__folder_set_special(struct cubby__txn *txn, uint64_t id, uint32_t special_use);
+/* As it is told: see cubby__folder_take_uidvalidity. */
+int cubby__folder_set_uidvalidity(struct cubby__txn *txn, uint64_t id, uint32_t uidvalidity);
 int cubby__recent_claim(struct cubby__txn *txn, uint64_t id, uint32_t *first);
 
 #endif

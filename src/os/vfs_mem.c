@@ -285,6 +285,18 @@ static int mem_truncate(void *ctx, cubby_file *f, uint64_t size)
     return leave(fs, 0);
 }
 
+static int mem_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
+{
+    if (!len || off > INT64_MAX || len > INT64_MAX - off)
+        return -EINVAL;
+    if (!f->writable)
+        return -EBADF;
+    struct cubby__memfs *fs = enter(ctx);
+    if (off + len > f->node->file.size)
+        cubby__memfile_truncate(&f->node->file, off + len);
+    return leave(fs, 0);
+}
+
 static void fill_stat(const struct node *n, cubby_vfs_stat *out)
 {
     *out = (cubby_vfs_stat){.size = n->file.size, .inode = n->inode, .device = 1, .is_dir = n->is_dir};
@@ -453,6 +465,25 @@ static int mem_lock_test(void *ctx, cubby_file *f, uint64_t start, uint64_t len)
     return leave(fs, cubby__memfile_conflict(&f->node->file, f, start, start + len - 1, CUBBY_LOCK_EXCLUSIVE));
 }
 
+/* A directory has no bytes: its file is there for this lock alone. */
+static int mem_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)
+{
+    struct cubby_file *f = cubby__calloc(1, sizeof *f);
+    if (!f)
+        return -ENOMEM;
+    struct cubby__memfs *fs = enter(ctx);
+    int rc = find_node(fs, path, &f->node);
+    if (!rc)
+        rc = f->node->is_dir ? cubby__memfile_lock(&f->node->file, f, 0, 0, kind) : -ENOTDIR;
+    if (rc) {
+        cubby__free(f);
+        return leave(fs, rc);
+    }
+    f->node->uses++;
+    *out = f;
+    return leave(fs, 0);
+}
+
 static int mem_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **out)
 {
     if (!len || off % MAP_ALIGN || len % MAP_ALIGN || off > INT64_MAX || len > INT64_MAX - off)
@@ -557,6 +588,8 @@ static const cubby_vfs table = {
     .ticks_ms = mem_ticks_ms,
     .sleep_ms = mem_sleep_ms,
     .random = mem_random,
+    .allocate = mem_allocate,
+    .lock_dir = mem_lock_dir,
 };
 
 struct cubby__memfs *cubby__memfs_new(void)

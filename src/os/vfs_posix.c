@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -216,6 +217,18 @@ static int posix_truncate(void *ctx, cubby_file *f, uint64_t size)
     return fail(rc);
 }
 
+static int posix_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
+{
+    (void)ctx;
+    int rc;
+    if (!len || bad_range(off, len))
+        return -EINVAL;
+    do
+        rc = fallocate(f->fd, 0, (off_t)off, (off_t)len);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 && (errno == ENOSYS || errno == EINVAL) ? -EOPNOTSUPP : fail(rc);
+}
+
 static void fill_stat(const struct stat *st, cubby_vfs_stat *out)
 {
     out->size = (uint64_t)st->st_size;
@@ -352,6 +365,27 @@ static int posix_lock_test(void *ctx, cubby_file *f, uint64_t start, uint64_t le
     return l.l_type != F_UNLCK;
 }
 
+static int posix_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)
+{
+    (void)ctx;
+    struct cubby_file *f = cubby__malloc(sizeof *f);
+    if (!f)
+        return -ENOMEM;
+    f->writable = 0;
+    f->fd = open_dir(path, 0);
+    int rc = f->fd < 0 ? f->fd : (f->fd = beyond_standard(f->fd)) < 0 ? f->fd : 0;
+    while (rc == 0 && flock(f->fd, LOCK_NB | (kind == CUBBY_LOCK_EXCLUSIVE ? LOCK_EX : LOCK_SH)) < 0)
+        rc = errno == EINTR ? 0 : errno == EWOULDBLOCK ? -EAGAIN : -errno;
+    if (rc != 0) {
+        if (f->fd >= 0)
+            close(f->fd);
+        cubby__free(f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
 static int posix_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **out)
 {
     (void)ctx;
@@ -441,6 +475,8 @@ const cubby_vfs *cubby_vfs_posix(void)
         .ticks_ms = posix_ticks_ms,
         .sleep_ms = posix_sleep_ms,
         .random = posix_random,
+        .allocate = posix_allocate,
+        .lock_dir = posix_lock_dir,
     };
     return &table;
 }

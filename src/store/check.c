@@ -7,16 +7,19 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "log/segname.h"
-#include "store/internal.h"
+#include "store/segcheck.h"
 
 struct check {
     struct cubby__store *s;
+    const struct cubby__check_hooks *hooks;
     cubby_finding_fn fn;
     void *arg;
     cubby_check_result *result;
     cubby_error *err;
     uint64_t evidence; /* the index says that the log was synced up to this commit */
+    uint64_t differing; /* the rows that were not the same in the last comparison */
     int stopped;
 };
 
@@ -58,101 +61,24 @@ static int check_identity(struct check *c)
 
 /* ---- segments ---- */
 
-static int check_frames(struct check *c, uint32_t seg, const struct cubby__seg_header *h, uint64_t limit, int last)
+static int tell_segment(void *arg, const struct cubby__segproblem *p)
 {
-    struct cubby__segscan scan;
+    struct check *c = arg;
     char name[512];
-    const char *file = cubby__log_name(c->s->log, seg, name);
-    int rc = cubby__segscan_open(&scan, c->s->log, seg, h->nonce, c->s->ident.salt, h->frames, limit, h->last_commit, h->last_chain, c->err);
-    scan.pieces = 1;
-    scan.durable = last && c->evidence > h->proven_commit ? c->evidence : h->proven_commit;
-    while (rc == 0) {
-        rc = cubby__segscan_next(&scan);
-        if (rc == 0)
-            continue;
-        uint64_t at = scan.pos, nonzero = UINT64_MAX;
-        int zeros = rc == CUBBY_DONE;
-        if (rc != CUBBY_DONE && rc != CUBBY_ECORRUPT)
-            break;
-        rc = cubby__segscan_nonzero(&scan, at, &nonzero);
-        if (rc != 0 || (zeros && nonzero == UINT64_MAX)) {
-            if (rc == 0 && !last && at < scan.limit && limit != UINT64_MAX)
-                rc = tell(c, "SEGMENT_SHORT", CUBBY_ERROR, file, at, "frames end here, its successor says that they reach %llu", (unsigned long long)limit);
-            break;
-        }
-        uint64_t before = scan.last_commit, durable = scan.durable;
-        rc = cubby__segscan_resync(&scan);
-        if (last && rc == CUBBY_DONE && durable <= before) {
-            rc = tell(c, "TAIL_TORN", CUBBY_NOTE, file, at, "an unfinished commit of up to %llu bytes behind the last one: the next writer drops it",
-                      (unsigned long long)(scan.limit - at));
-            break;
-        }
-        uint64_t to = rc == 0 ? scan.pos : scan.limit;
-        int rc2 = tell(c, "FRAME_DAMAGED", CUBBY_ERROR, file, at, "%llu bytes are no sound frames of commit %llu", (unsigned long long)(to - at),
-                       (unsigned long long)before + 1);
-        if (rc2 != 0 || rc != 0) {
-            rc = rc2 != 0 ? rc2 : rc == CUBBY_DONE ? 0 : rc;
-            break;
-        }
-    }
-    if (rc == 0 && last && c->evidence > scan.last_commit)
-        rc = tell(c, "LOG_SHORT", CUBBY_ERROR, file, scan.pos, "the log ends with commit %llu, and the index says that %llu had been synced",
-                  (unsigned long long)scan.last_commit, (unsigned long long)c->evidence);
-    if (rc == 0 && last && scan.durable < scan.last_commit)
-        rc = tell(c, "TAIL_UNPROVEN", CUBBY_NOTE, file, scan.pos, "commits %llu to %llu are whole, but nothing in the files says that they were synced: the next writer copies them",
-                  (unsigned long long)scan.durable + 1, (unsigned long long)scan.last_commit);
-    cubby__segscan_close(&scan);
-    return rc;
+    const char *file = p->kind == CUBBY__SEG_MISSING ? CUBBY__DIR_SEGMENTS : cubby__log_name(c->s->log, p->seg, name);
+    return tell(c, p->code, p->severity, file, p->from, "%s", p->detail);
 }
 
-static int check_segment(struct check *c, const uint32_t *numbers, size_t i, size_t count)
+static int pass_on(void *arg, const struct cubby__record *rec)
 {
-    struct cubby__seg_header h, next;
-    char name[512];
-    uint64_t limit = UINT64_MAX, size;
-    const char *file = cubby__log_name(c->s->log, numbers[i], name);
-    if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
-        int rc = tell(c, "SEGMENT_MISSING", CUBBY_ERROR, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "segments %u to %u are not there", numbers[i - 1] + 1, numbers[i] - 1);
-        if (rc != 0)
-            return rc;
-    }
-    int rc = cubby__log_header(c->s->log, numbers[i], &h, c->err);
-    if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION)
-        return tell(c, "SEGMENT_HEADER", CUBBY_ERROR, file, c->err->offset, "%s", c->err->message);
-    if (rc != 0)
-        return rc;
-    if (h.damaged_copies)
-        rc = tell(c, "SEGMENT_HEADER_COPY", CUBBY_WARNING, file, 0, "one of the two copies of the header is damaged");
-    if (rc == 0 && i + 1 < count && cubby__log_header(c->s->log, numbers[i + 1], &next, NULL) == 0) {
-        if (next.pred == numbers[i] && next.pred_nonce == h.nonce)
-            limit = next.pred_end;
-        cubby__seg_header_release(&next);
-    }
-    if (rc == 0)
-        rc = cubby__log_size(c->s->log, numbers[i], &size, c->err);
-    if (rc == 0 && limit != UINT64_MAX && size < limit)
-        rc = tell(c, "SEGMENT_TRUNCATED", CUBBY_ERROR, file, size, "the file ends here, its successor says that it reaches %llu", (unsigned long long)limit);
-    if (rc == 0)
-        rc = check_frames(c, numbers[i], &h, limit, i + 1 == count);
-    cubby__seg_header_release(&h);
-    return rc;
+    struct check *c = arg;
+    return c->hooks && c->hooks->fragment ? c->hooks->fragment(c->hooks->arg, rec) : 0;
 }
 
 static int check_segments(struct check *c)
 {
-    uint32_t *numbers;
-    size_t count;
-    int rc = cubby__log_list(c->s->log, &numbers, &count, c->err);
-    if (rc != 0)
-        return rc;
-    if (count == 0)
-        rc = tell(c, "SEGMENT_MISSING", CUBBY_ERROR, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "there are no segments");
-    else if (numbers[0] != 1)
-        rc = tell(c, "SEGMENT_MISSING", CUBBY_ERROR, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "segments 1 to %u are not there", numbers[0] - 1);
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = check_segment(c, numbers, i, count);
-    cubby__free(numbers);
-    return rc;
+    struct cubby__segcheck walk = {.s = c->s, .err = c->err, .evidence = c->evidence, .problem = tell_segment, .fragment = pass_on, .arg = c};
+    return cubby__segcheck(&walk);
 }
 
 /* ---- the index ---- */
@@ -244,6 +170,7 @@ static int differ(struct check *c, const struct cubby__slice *key, const char *h
 {
     char text[129] = "";
     hex(key, text, sizeof text);
+    c->differing = cubby__hash64(key->p, key->n, c->differing);
     return tell(c, "INDEX_MISMATCH", CUBBY_ERROR, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row with key %s %s", text, how);
 }
 
@@ -290,53 +217,149 @@ static int compare_trees(struct check *c, struct cubby__view *a, struct cubby__v
     return rc != 0 ? rc : ra < 0 ? ra : rb < 0 ? rb : 0;
 }
 
-static int compare_index(struct check *c)
+/* Are they the same? Tells only what is `sure`: with others writing, what differs each time, or while nobody published anything since `seen`. Else
+ * *busy: half of what somebody just wrote was compared, or not even that. */
+static int compare_once(struct check *c, struct cubby__store *fresh, uint64_t seen, int *busy)
 {
-    cubby_options o = c->s->o;
-    struct cubby__store *fresh;
     struct cubby__view a = {0}, b = {0};
-    o.flags = CUBBY_READ_ONLY | CUBBY_REBUILD;
-    o.notice = NULL;
-    int rc = cubby__store_open(c->s->path, &o, c->s->handlers, &fresh, c->err);
-    if (rc != 0)
-        return rc;
-    rc = cubby__view_begin(c->s, &a, c->err);
+    struct cubby_check_result before = *c->result;
+    cubby_finding_fn fn = c->fn;
+    uint64_t last = c->differing, differences = 0;
+    int rc = cubby__view_begin(c->s, &a, c->err);
     if (rc == 0)
         rc = cubby__view_begin(fresh, &b, c->err);
-    if (rc == 0 && a.commit == b.commit)
+    *busy = rc == 0 && a.commit != b.commit;
+    if (rc == 0 && !*busy) {
+        c->fn = NULL;
+        c->differing = 0;
         rc = compare_trees(c, &a, &b);
-    else if (rc == 0)
-        rc = tell(c, "INDEX_BUSY", CUBBY_NOTE, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "somebody is writing: the index was not compared with the segments");
+        c->fn = fn;
+        differences = c->result->findings - before.findings;
+        *c->result = before;
+    }
+    if (rc == 0 && differences) {
+        int sure = !c->s->shared_mapped || cubby__current(c->s) == seen || c->differing == last;
+        *busy = !sure;
+        rc = sure ? compare_trees(c, &a, &b) : 0;
+    }
     if (b.link)
         cubby__view_end(&b);
     if (a.link)
         cubby__view_end(&a);
-    cubby__store_close(&fresh, NULL);
     return rc;
 }
 
-int cubby__store_check(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
-                       cubby_check_result *result, cubby_error *err)
+/* Would it take much more memory than the caches that the caller grants? */
+static int is_large(struct check *c)
 {
-    cubby_options options = CUBBY_OPTIONS_INIT;
+    cubby_vfs_stat st = {0};
+    char *path = cubby__path_join(c->s->path, CUBBY__FILE_INDEX);
+    int rc = path ? c->s->vfs->stat(c->s->vfs->ctx, path, &st) : -1;
+    cubby__free(path);
+    return rc == 0 && st.size / 2 > (c->s->o.cache_bytes ? c->s->o.cache_bytes : 16u << 20);
+}
+
+static int build_fresh(struct check *c, struct cubby__store **fresh)
+{
+    const struct cubby__check_hooks *hooks = c->hooks;
+    cubby_options o = c->s->o;
+    o.flags = (o.flags & CUBBY_ON_NETWORK) | CUBBY_READ_ONLY | CUBBY_REBUILD | (is_large(c) ? CUBBY__SCRATCH_INDEX : 0);
+    o.notice = NULL;
+    if (hooks && hooks->begin)
+        hooks->begin(hooks->arg);
+    return cubby__store_open(c->s->path, &o, hooks && hooks->spy ? hooks->spy : c->s->handlers, fresh, c->err);
+}
+
+/* What the segments say, built anew in memory: beside the index, if that can be compared, and for whoever wants to look at it. */
+static int check_against_segments(struct check *c, int compare)
+{
+    enum { TRIES = 5 };
+    struct cubby__store *fresh;
+    for (int i = 1;; i++) {
+        int busy = 0;
+        uint64_t seen = c->s->shared_mapped ? cubby__current(c->s) : 0;
+        int rc = build_fresh(c, &fresh);
+        if (rc != 0)
+            return rc;
+        if (compare)
+            rc = compare_once(c, fresh, seen, &busy);
+        int again = rc == 0 && busy && i < TRIES && c->s->shared_mapped;
+        if (rc == 0 && !again && c->hooks && c->hooks->rebuilt)
+            rc = c->hooks->rebuilt(c->hooks->arg, fresh);
+        cubby__store_close(&fresh, NULL);
+        if (rc == 0 && busy && !again)
+            rc = tell(c, "INDEX_BUSY", CUBBY_NOTE, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "somebody is writing: the index was not compared with the segments");
+        if (!again)
+            return rc;
+    }
+}
+
+int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *hooks, cubby_finding_fn fn, void *arg, cubby_check_result *result,
+                       cubby_error *err)
+{
     cubby_error local;
-    struct check c = {.fn = fn, .arg = arg, .result = result, .err = err ? err : &local};
+    struct check c = {.s = s, .hooks = hooks, .fn = fn, .arg = arg, .result = result, .err = err ? err : &local};
+    uint64_t before = result->findings;
     int usable = 0;
-    if (o)
-        options = *o;
-    options.flags = CUBBY_READ_ONLY;
-    options.notice = NULL;
-    int rc = cubby__store_open(path, &options, h, &c.s, c.err);
+    read_evidence(&c);
+    int rc = check_identity(&c);
+    if (rc == 0)
+        rc = check_segments(&c);
+    int sound = result->findings == before;
+    if (rc == 0)
+        rc = check_index_now(&c, &usable);
+    if (rc == 0)
+        rc = check_against_segments(&c, usable && sound);
+    return rc;
+}
+
+int cubby__store_check_closed(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
+                              cubby_check_result *result, cubby_error *err)
+{
+    struct check c = {.fn = fn, .arg = arg, .result = result, .err = err};
+    int rc = cubby__store_open_bare(path, o, h, &c.s, err);
     if (rc != 0)
         return rc;
-    read_evidence(&c);
     rc = check_identity(&c);
     if (rc == 0)
         rc = check_segments(&c);
-    if (rc == 0)
-        rc = check_index_now(&c, &usable);
-    if (rc == 0 && usable && result->findings == 0)
-        rc = compare_index(&c);
     cubby__store_close(&c.s, NULL);
     return rc;
+}
+
+/* ---- was anybody else there? ---- */
+
+int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error *err)
+{
+    struct check c = {.s = s, .err = err};
+    struct cubby__pager *p;
+    struct cubby__meta meta;
+    cubby_error unused;
+    uint32_t *numbers;
+    size_t count;
+    memset(w, 0, sizeof *w);
+    c.err = &unused;
+    if (s->shared_mapped) /* protected, and looked at with care */
+        return 0;
+    w->others = s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1;
+    if (open_index(&c, &p) == 0) {
+        if (cubby__meta_read(p, &meta, &unused) == 0) {
+            w->seq = meta.seq;
+            w->nonce = meta.nonce;
+        }
+        cubby__pager_close(&p);
+    }
+    int rc = cubby__log_list(s->log, &numbers, &count, err);
+    if (rc != 0)
+        return rc == CUBBY_ENOENT ? 0 : rc;
+    w->count = count;
+    if (count)
+        cubby__log_size(s->log, numbers[count - 1], &w->size, &unused);
+    cubby__free(numbers);
+    return 0;
+}
+
+int cubby__witness_same(const struct cubby__witness *a, const struct cubby__witness *b)
+{
+    return !b->others && a->seq == b->seq && a->nonce == b->nonce && a->count == b->count && a->size == b->size;
 }

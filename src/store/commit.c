@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "store/commit.h"
 
-enum { LAZY_STEP = 4096 };
+enum { LAZY_STEP = 4096, ROLL_AGAIN_MS = 1000 };
 
 /* ---- begin and abort ---- */
 
@@ -23,12 +23,14 @@ void cubby__leave(struct cubby__store *s)
 int cubby__enter(struct cubby__store *s, cubby_error *err)
 {
     pthread_mutex_lock(&s->g);
+    if (s->users == 0 && !s->have_lock)
+        s->latched = 0; /* all whose fate is unknown have been told: this one finds the shared latch, or another's recovery (C3) */
     int need = !s->have_lock, latched = s->latched;
     if (!latched)
         s->users++;
     pthread_mutex_unlock(&s->g);
     if (latched)
-        return cubby__fail(err, CUBBY_ELATCHED, s->path, CUBBY__NO_OFFSET, "an earlier write of the log failed; open the store anew");
+        return cubby__fail(err, CUBBY_ELATCHED, s->path, CUBBY__NO_OFFSET, "a write or sync of the log has just failed; those who took part are still being told");
     if (!need)
         return 0;
     int rc = cubby__writer_lock(s, err);
@@ -55,12 +57,28 @@ static struct cubby__commit_node *take_node(struct cubby__store *s)
     return n ? n : cubby__calloc(1, sizeof *n);
 }
 
+void cubby__set_durable(struct cubby__published *p, uint64_t commit, uint64_t off, uint64_t chain)
+{
+    p->durable = commit;
+    p->durable_off = off;
+    p->durable_chain = chain;
+}
+
+void cubby__synced_at(struct cubby__store *s, const struct cubby__published *p)
+{
+    pthread_mutex_lock(&s->g);
+    s->own_synced = (struct cubby__synced){p->commit, p->chain, p->seg, p->seg_off};
+    pthread_mutex_unlock(&s->g);
+}
+
 /* What the leaders' syncs have proved. w is held. */
 void cubby__note_synced(struct cubby__store *s)
 {
-    uint64_t synced = atomic_load(&s->own_synced);
-    if (synced > s->pending.durable)
-        s->pending.durable = synced;
+    pthread_mutex_lock(&s->g);
+    struct cubby__synced at = s->own_synced;
+    pthread_mutex_unlock(&s->g);
+    if (at.commit > s->pending.durable && at.seg == s->pending.seg)
+        cubby__set_durable(&s->pending, at.commit, at.off, at.chain);
 }
 
 /* Another process wrote last, or a write of this one failed: what is published is where to go on from. */
@@ -72,21 +90,35 @@ int cubby__current_state(struct cubby__store *s, cubby_error *err)
     return 0;
 }
 
+/* A new segment if the last one is full, and room at its end. On a full disk the log goes on where it is, as far as the reserve goes. By the leader. */
+static int make_way(struct cubby__store *s, cubby_error *err)
+{
+    int rc = 0;
+    if (cubby__is_full(s) && s->vfs->ticks_ms(s->vfs->ctx) >= s->roll_again_ms) {
+        rc = cubby__roll(s, err);
+        if (rc == CUBBY_ENOSPC || rc == CUBBY_ELIMIT)
+            s->roll_again_ms = s->vfs->ticks_ms(s->vfs->ctx) + ROLL_AGAIN_MS;
+    }
+    if ((rc == 0 || rc == CUBBY_ENOSPC || rc == CUBBY_ELIMIT) && cubby__is_tight(s))
+        rc = cubby__make_headroom(s, err);
+    return rc == CUBBY_ENOSPC || rc == CUBBY_ELIMIT ? 0 : rc; /* it is the transaction that fails, if it needs more */
+}
+
 /* Everything that a transaction needs once the lock is held. */
 static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *err)
 {
     int rc = cubby__still_there(s, err);
     if (rc == 0)
         rc = cubby__current_state(s, err);
-    if (rc == 0 && (cubby__is_full(s) || cubby__pager_damaged(s->pager))) {
+    if (rc == 0 && (cubby__is_full(s) || cubby__is_tight(s) || cubby__pager_damaged(s->pager))) {
         pthread_mutex_unlock(&s->w); /* leading comes before w */
         cubby__lead_in_turn(s);
         pthread_mutex_lock(&s->w);
         rc = cubby__current_state(s, err);
         if (rc == 0)
             rc = cubby__replace_damaged(s, err);
-        if (rc == 0 && cubby__is_full(s))
-            rc = cubby__roll(s, err);
+        if (rc == 0)
+            rc = make_way(s, err);
         cubby__lead_done(s);
     }
     if (rc == 0)
@@ -170,6 +202,14 @@ static int may_be_lazy(const struct cubby__store *s, const struct cubby__txn *tx
     return (txn->flags & CUBBY_LAZY) && txn->lazy_ok && txn->number < s->pending.ceiling && s->pending.durable >= s->ceiling_commit;
 }
 
+static void put_in_queue(struct cubby__store *s, struct cubby__commit_node *n)
+{
+    n->state = 0;
+    n->next = NULL;
+    *s->queue_tail = n;
+    s->queue_tail = &n->next;
+}
+
 static int finish(struct cubby__store *s, struct cubby__txn *txn)
 {
     struct cubby__commit_node *n = txn->node;
@@ -183,6 +223,8 @@ static int finish(struct cubby__store *s, struct cubby__txn *txn)
     int rc = cubby__floors_store(s, &txn->floors, txn->err);
     if (rc == 0 && cubby__framer_commit(&n->framer, &c, p->chain) != 0)
         rc = cubby__fail_mem(txn->err);
+    if (rc == 0)
+        rc = cubby__space_for(s, txn, txn->err); /* C2 */
     if (rc != 0)
         return rc;
     struct cubby__root root;
@@ -199,11 +241,16 @@ static int finish(struct cubby__store *s, struct cubby__txn *txn)
         p->vouched = c.durable_through;
     s->floors = txn->floors;
     n->commit = txn->number;
-    n->state = 0;
-    n->next = NULL;
-    *s->queue_tail = n;
-    s->queue_tail = &n->next;
+    put_in_queue(s, n);
     return 0;
+}
+
+/* Nothing changed; but what the transaction has seen may be queued still, and then it is acknowledged with that, or fails with it (C1). */
+static int has_seen_more(struct cubby__store *s)
+{
+    struct cubby__published p;
+    cubby__read_published(s, &p);
+    return p.commit != s->pending.commit;
 }
 
 int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
@@ -215,8 +262,15 @@ int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
     struct cubby__commit_node *n = txn->node;
     int rc = txn->spoiled;
     int empty = n->framer.buf.len == 0 && n->framer.outside == 0;
-    if (rc == 0 && !empty)
+    if (rc == 0 && !empty) {
         rc = finish(s, txn);
+    } else if (rc == 0 && has_seen_more(s)) {
+        cubby__tree_abort(s->pager);
+        number = last;
+        empty = 0;
+        n->lazy = 1; /* no sync of its own */
+        put_in_queue(s, n);
+    }
     if (rc != 0 || empty) {
         cubby__txn_abort(txnp);
         if (rc == 0 && modseq)

@@ -3,7 +3,8 @@
  * C1  A commit is on stable storage before anybody sees it: publish comes after the sync of the log (lazy commits excepted, whose numbers
  *     stay below a ceiling that a synced commit has announced, and are passed over after an unclean stop).
  * C2  Until the first byte is appended nothing has happened: what fails before that (space, index pages) fails those transactions only.
- * C3  After the first byte the outcome of a failure is unknown: the log is latched, nothing more is written by this handle.
+ * C3  After the first byte a failed append is undone by a new segment, whose header accepts the old one only up to what is published. If that cannot be
+ *     made, or a sync failed, the outcome is unknown: the log is latched for all, and nothing more is written before a recovery.
  * C4  Commits are appended and published in the order of their numbers; a sync publishes what was appended before it began.
  * C5  Log bytes once written are never overwritten, and a segment is never cut below its accepted end.
  * C6  A new segment is complete and synced before it has its name; the old one is synced before that, for the new header vouches for it.
@@ -24,6 +25,8 @@ void cubby__leave(struct cubby__store *s);                  /* w need not be hel
 /* Another process wrote last, or a write of this one failed: what is published is where to go on from. */
 int cubby__current_state(struct cubby__store *s, cubby_error *err);
 void cubby__note_synced(struct cubby__store *s);
+/* A sync of this handle proved everything up to there. */
+void cubby__synced_at(struct cubby__store *s, const struct cubby__published *p);
 
 /* group.c: leadership. Whoever leads writes, syncs and publishes what is queued. */
 void cubby__lead_in_turn(struct cubby__store *s); /* not with w held */
@@ -40,6 +43,16 @@ void cubby__latch(struct cubby__store *s);
 uint64_t cubby__capacity(struct cubby__store *s);
 int cubby__is_full(struct cubby__store *s);
 int cubby__roll(struct cubby__store *s, cubby_error *err);
+int cubby__roll_to_reserve(struct cubby__store *s, cubby_error *err); /* on a full disk, of tmp/reserve */
+/* Nothing queued, the log settled up to what is pending. */
+int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_error *err);
+/* space.c: w is held. */
+int cubby__space_for(struct cubby__store *s, const struct cubby__txn *txn, cubby_error *err); /* N1; before the transaction is queued */
+int cubby__is_tight(const struct cubby__store *s);                                           /* the next transaction has not even the reserve */
+int cubby__make_headroom(struct cubby__store *s, cubby_error *err);                          /* by the leader: then it has, if anything can be done */
+/* Begins a segment like cubby__seg_make_begin, of tmp/reserve. ENOENT: there is none. */
+int cubby__seg_from_reserve(struct cubby__store *s, struct cubby__seg_header *h, uint64_t *size, struct cubby__seg_maker **m, cubby_error *err);
+
 /* An index of which a page did not verify makes way for a new one, once nothing is queued. */
 int cubby__replace_damaged(struct cubby__store *s, cubby_error *err);
 

@@ -44,6 +44,7 @@ void cubby__latch(struct cubby__store *s)
     pthread_mutex_lock(&s->g);
     s->latched = 1;
     pthread_mutex_unlock(&s->g);
+    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
     cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 1);
 }
 
@@ -65,31 +66,26 @@ static void undo(struct cubby__store *s, struct cubby__commit_node *nodes, int r
     fail_nodes(s, nodes, rc);
 }
 
-/* ---- steps 1 to 3 ---- */
-
-/* Zeros ahead of the log, so that a sync has no new size to write down. */
-static int reserve(struct cubby__store *s, uint64_t from, uint64_t end, cubby_error *err)
+/* C3: an append failed, and what of it is in the file nobody will ever look at, if a new segment says so. */
+static int cut_off(struct cubby__store *s, struct cubby__commit_node *nodes, int rc, cubby_error *err)
 {
-    static const uint8_t zeros[32 << 10];
-    struct cubby__published *p = &s->pending;
-    if (end <= p->zeroed || end - from > CUBBY__ZERO_AHEAD_GROUP)
-        return 0;
-    uint64_t step = end / 2, cap = p->seg_frames + cubby__capacity(s);
-    step = step < 8192 ? 8192 : step > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : step;
-    uint64_t to = (end + step) & ~(uint64_t)4095;
-    if (to > cap)
-        to = cap > end ? cap : end;
-    uint64_t at = p->zeroed > from ? p->zeroed : from;
-    while (at < to) {
-        size_t n = to - at < sizeof zeros ? (size_t)(to - at) : sizeof zeros;
-        int rc = cubby__log_write(s->log, (uint32_t)p->seg, zeros, n, at, err);
-        if (rc != 0)
-            return rc;
-        at += n;
+    int named = 0;
+    cubby_error why;
+    undo(s, NULL, rc);
+    int made = !s->id_file ? CUBBY_DONE : s->pending.durable >= s->pending.commit ? 0 : cubby__log_sync(s->log, (uint32_t)s->pending.seg, &why); /* lazy ones: C6 */
+    if (made == 0)
+        made = cubby__new_segment(s, 1, &named, &why);
+    if (made == 0) {
+        cubby__publish(s, &s->pending);
+        fail_nodes(s, nodes, rc);
+    } else {
+        cubby__latch(s);
+        fail_nodes(s, nodes, unknown(s, err));
     }
-    p->zeroed = to;
-    return 0;
+    return rc;
 }
+
+/* ---- steps 2 and 3 ---- */
 
 /* One commit with stretches outside memory: piece by piece. */
 static int write_node(struct cubby__store *s, const struct cubby__commit_node *n, cubby_error *err)
@@ -125,8 +121,10 @@ static int append(struct cubby__store *s, struct cubby__commit_node *nodes, cubb
     int rc = 0;
     for (struct cubby__commit_node *n = nodes; n && rc == 0;) {
         if (n->framer.extent_count || !n->next || n->framer.buf.len > CUBBY__COALESCE) {
-            rc = n->framer.extent_count ? write_node(s, n, err)
-                                        : cubby__log_write(s->log, (uint32_t)s->pending.seg, n->framer.buf.data, n->framer.buf.len, n->framer.base, err);
+            if (n->framer.extent_count)
+                rc = write_node(s, n, err);
+            else if (n->framer.buf.len) /* else it only waits for the others */
+                rc = cubby__log_write(s->log, (uint32_t)s->pending.seg, n->framer.buf.data, n->framer.buf.len, n->framer.base, err);
             n = n->next;
             continue;
         }
@@ -151,7 +149,7 @@ static void publish(struct cubby__store *s, const struct cubby__published *p, st
     pthread_mutex_unlock(&s->g);
 }
 
-/* Steps 1 to 3 for everything queued; w is held. *lazy: nothing in it waits for a sync. */
+/* Steps 2 and 3 for everything queued; w is held. *lazy: nothing in it waits for a sync. */
 static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes, struct cubby__published *target, int *lazy, cubby_error *err)
 {
     struct cubby__root root = cubby__published_root(&s->pending);
@@ -159,9 +157,7 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     *lazy = 1;
     for (const struct cubby__commit_node *n = nodes; n; n = n->next)
         *lazy &= n->lazy;
-    int rc = reserve(s, nodes->framer.base, s->pending.seg_off, err);
-    if (rc == 0)
-        rc = cubby__pager_flush(s->pager, &root, err);
+    int rc = cubby__pager_flush(s->pager, &root, err);
     if (rc != 0) {
         undo(s, nodes, rc);
         return rc;
@@ -170,11 +166,8 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     cubby__pager_get_stat(s->pager, &st);
     s->pending.file_pages = st.pages;
     rc = append(s, nodes, err);
-    if (rc != 0) {
-        cubby__latch(s);
-        fail_nodes(s, nodes, unknown(s, err));
-        return rc;
-    }
+    if (rc != 0)
+        return cut_off(s, nodes, rc, err);
     *target = s->pending;
     return 0;
 }
@@ -214,11 +207,11 @@ int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
             fail_nodes(s, nodes, unknown(s, err));
             return rc;
         }
-        target.durable = target.commit;
-        atomic_store(&s->own_synced, target.commit); /* w is not taken again for this: it has a queue in front of it now */
+        cubby__set_durable(&target, target.commit, target.seg_off, target.chain);
+        cubby__synced_at(s, &target); /* w is not taken again for this: it has a queue in front of it now */
     }
     publish(s, &target, nodes);
-    if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES))
+    if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES) || atomic_exchange(&s->tight, 0))
         cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
     return 0;
 }
@@ -234,8 +227,8 @@ int cubby__settle(struct cubby__store *s, cubby_error *err)
         cubby__latch(s);
         return rc;
     }
-    s->pending.durable = s->pending.commit;
-    atomic_store(&s->own_synced, s->pending.commit);
+    cubby__set_durable(&s->pending, s->pending.commit, s->pending.seg_off, s->pending.chain);
+    cubby__synced_at(s, &s->pending);
     cubby__publish(s, &s->pending);
     return 0;
 }

@@ -6,7 +6,10 @@
  *     counts after the slot is synced.
  * X3  A new index has a new nonce; whoever has the old file open goes on reading it until its snapshots end.
  * X4  Versions of the tree are told apart by root_commit, which is the published commit; but when a recovery finds numbers used up and no commit,
- *     it is one more. A checkpoint cannot name such a version: it waits for the next commit. */
+ *     it is one more. A checkpoint cannot name such a version: it waits for the next commit.
+ * X5  A slot that is found may be one whose writer was killed before its second sync. Pages of the checkpoint before it are not used again before a
+ *     sync: after a stop that was not clean, and when a slot is newer than what is published. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -67,6 +70,33 @@ static int open_pager(struct cubby__store *s, int create, int in_memory, struct 
     int rc = cubby__pager_open(&c, out, err);
     cubby__free(path);
     return rc;
+}
+
+/* An index that only this handle sees, in a file without a name: for one that would take much memory. */
+static int open_scratch(struct cubby__store *s, struct cubby__pager **out, cubby_error *err)
+{
+    struct cubby__pager_config c = {.vfs = s->vfs, .writable = 1, .create = 1, .salt = s->ident.salt};
+    char name[64];
+    c.cache_bytes = s->o.cache_bytes ? s->o.cache_bytes : 16u << 20;
+    memcpy(c.uuid, s->ident.uuid, 16);
+    int rc = s->vfs->random(s->vfs->ctx, &c.nonce, sizeof c.nonce);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes");
+    snprintf(name, sizeof name, "%s/scratch-%016llx", CUBBY__DIR_TMP, (unsigned long long)c.nonce);
+    char *path = cubby__path_join(s->path, name);
+    c.path = path;
+    rc = path ? cubby__pager_open(&c, out, err) : cubby__fail_mem(err);
+    if (rc == 0)
+        s->vfs->unlink(s->vfs->ctx, path);
+    cubby__free(path);
+    return rc;
+}
+
+static int open_new_pager(struct cubby__store *s, struct cubby__pager **out, cubby_error *err)
+{
+    if (s->o.flags & CUBBY__SCRATCH_INDEX && open_scratch(s, out, err) == 0)
+        return 0; /* else it is not to be written to, or full */
+    return open_pager(s, 1, s->read_only, out, err);
 }
 
 void cubby__old_pagers_close(struct cubby__store *s)
@@ -157,7 +187,8 @@ static void from_meta(const struct cubby__meta *m, struct cubby__published *p)
     p->seg = m->seg;
     p->seg_nonce = m->seg_nonce;
     p->seg_off = p->zeroed = m->seg_end;
-    p->durable = p->vouched = m->commit;
+    p->vouched = m->commit;
+    cubby__set_durable(p, m->commit, m->seg_end, m->chain);
     p->ceiling = m->ceiling;
     p->checkpoint_commit = m->commit;
     p->checkpoint_seq = m->seq;
@@ -170,6 +201,8 @@ static int flush_recovered(struct cubby__store *s, cubby_error *err)
     struct cubby__root root = cubby__published_root(&s->pending);
     struct cubby__pager_stat st;
     int rc = root.page && !root.sum ? cubby__pager_flush(s->pager, &root, err) : 0;
+    if (rc == 0 && !s->read_only) /* recovery has seen that behind the end there are zeros only */
+        rc = cubby__log_size(s->log, (uint32_t)s->pending.seg, &s->pending.zeroed, err);
     if (rc != 0)
         return rc;
     cubby__set_root(&s->pending, &root);
@@ -191,7 +224,7 @@ static int publish_recovered(struct cubby__store *s, cubby_error *err)
 static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
 {
     struct cubby__pager *p;
-    int rc = open_pager(s, 1, s->read_only, &p, err);
+    int rc = open_new_pager(s, &p, err);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);
@@ -231,6 +264,16 @@ static int stale_slot(struct cubby__store *s, const struct cubby__meta *meta, cu
     return CUBBY_DONE;
 }
 
+/* X5. CUBBY_DONE: nobody knows what became of its pages. */
+static int make_durable(struct cubby__store *s, cubby_error *err)
+{
+    int rc = cubby__pager_sync(s->pager, err);
+    atomic_fetch_add(&s->syncs, 1);
+    if (rc != 0)
+        cubby__notice(s, "the index cannot be synced (%s); it is built anew from the segments", err->message);
+    return rc == 0 ? 0 : CUBBY_DONE;
+}
+
 /* The index as it is, brought up to the end of the log. CUBBY_DONE: it is of no use. */
 static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_error *err)
 {
@@ -255,6 +298,8 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
     from_meta(meta, &from);
     if (rc == 0)
         rc = cubby__recover(s, &from, meta->commit, err);
+    if (rc == 0 && !s->read_only && !s->stopped_cleanly)
+        rc = make_durable(s, err);
     if (rc == 0)
         rc = publish_recovered(s, err);
     if (rc == CUBBY_ECORRUPT && (cubby__pager_damaged(s->pager) || strcmp(err->path, CUBBY__FILE_INDEX) == 0)) {
@@ -302,11 +347,16 @@ static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err
     if (rc != 0 || *unclean)
         return rc;
     struct cubby__seg_header h;
-    rc = cubby__log_header(s->log, (uint32_t)s->pending.seg + 1, &h, NULL);
+    cubby_error why;
+    rc = cubby__log_header(s->log, (uint32_t)s->pending.seg + 1, &h, &why);
     if (rc == 0)
         cubby__seg_header_release(&h);
-    *unclean = rc != CUBBY_ENOENT;
-    return 0;
+    *unclean = rc == 0 || rc == CUBBY_ECORRUPT;
+    if (*unclean || rc == CUBBY_ENOENT)
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
 }
 
 static int load_pages(struct cubby__store *s, cubby_error *err)
@@ -315,6 +365,10 @@ static int load_pages(struct cubby__store *s, cubby_error *err)
     struct cubby__root roots[2] = {cubby__published_root(&s->pending)};
     size_t count = 1;
     int rc = cubby__meta_read(s->pager, &meta, err);
+    if (rc == 0 && meta.seq > s->pending.checkpoint_seq) { /* X5 */
+        rc = cubby__pager_sync(s->pager, err);
+        atomic_fetch_add(&s->syncs, 1);
+    }
     if (rc == 0) {
         roots[count++] = meta.root;
         s->pending.checkpoint_commit = meta.commit;
@@ -354,13 +408,13 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
         if (rc == 0)
             rc = load_pages(s, err);
     }
-    if (rc == 0 && unclean && s->pending.durable < s->pending.commit) { /* lazy ones: the successor's header vouches for all that is published */
-        rc = cubby__log_sync(s->log, (uint32_t)s->pending.seg, err);
-        if (rc == 0)
-            s->pending.durable = s->pending.commit;
-    }
     if (rc == 0 && unclean) {
         struct cubby__published from = s->pending;
+        if (from.durable < from.commit) { /* lazy ones: no later sync can vouch for what a failed one left, so the successor gets them, written anew (R4) */
+            from.commit = from.durable;
+            from.seg_off = from.durable_off;
+            from.chain = from.durable_chain;
+        }
         rc = cubby__recover(s, &from, from.durable, err);
         if (rc == 0)
             rc = publish_recovered(s, err);

@@ -31,7 +31,14 @@ struct cubby__published {
     uint64_t replay_bytes;      /* since then: bytes of frames, and CUBBY__ROW_COST a changed row */
     uint64_t above;             /* numbers begin above it: what lazy commits may have shown before a stop that was not clean */
     uint64_t seg_frames;        /* where the frames of the last segment begin: its header does not count for its capacity */
-    uint64_t spare[4];
+    uint64_t durable_off;       /* where `durable` ends, in the same segment, if it is not `commit` itself */
+    uint64_t durable_chain;
+    uint64_t spare[2];
+};
+
+/* The end of a commit, and that it was synced. */
+struct cubby__synced {
+    uint64_t commit, chain, seg, off;
 };
 
 /* One commit on its way to the disk. */
@@ -58,6 +65,7 @@ struct cubby__txn {
     int lazy_ok; /* nothing but records that may be lazy so far */
     int spoiled; /* the code of the failure after which only abort is allowed */
     int replay;
+    int grows;     /* it does not only remove: the reserve is not for it */
     uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
 };
 
@@ -87,13 +95,16 @@ struct cubby__store {
     struct cubby__commit_node *spare_node;
     struct cubby__buf scratch;   /* several commits as one write */
     uint64_t capacity;           /* of the next segments, before the bounds */
+    int stopped_cleanly;         /* whoever was here before us left a PROOF last of all */
+    uint64_t reserve_of;         /* the segment since which tmp/reserve is known to be there */
+    int64_t roll_again_ms;       /* a full disk kept the log from rolling: not before then */
     uint64_t ceiling_commit;     /* the commit that announced pending.ceiling */
 
     /* group side: under g */
     pthread_mutex_t g;
     pthread_cond_t done;
     int syncing, users, have_lock, latched, no_checkpoint;
-    atomic_uint_fast64_t own_synced; /* last commit that a sync of this handle proved */
+    struct cubby__synced own_synced; /* the last that a sync of this handle proved */
 
     /* reader side: under v */
     pthread_mutex_t v;
@@ -102,15 +113,16 @@ struct cubby__store {
     struct cubby__pager **old_pagers; /* of replaced indexes: snapshots may use them */
     size_t old_pager_count;
 
+    atomic_int tight; /* the reserve has been used: a checkpoint gives index pages back */
     atomic_uint_fast64_t syncs, body_reads;
 };
 
 /* shared.c: the shared page and the locks */
 int cubby__attach(struct cubby__store *s, int *first, cubby_error *err);
-void cubby__attach_ready(struct cubby__store *s); /* the first to attach has set everything up */
+int cubby__attach_ready(struct cubby__store *s, cubby_error *err); /* the first to attach has set everything up */
 void cubby__detach(struct cubby__store *s);
 /* A handle that never writes joins those that are attached, so that what it reads is not overwritten. CUBBY_DONE: there are none. */
-int cubby__attach_beside(struct cubby__store *s);
+int cubby__attach_beside(struct cubby__store *s, cubby_error *err);
 void cubby__leave_beside(struct cubby__store *s);
 /* ESTALE if cubby.id has lost its name: whoever attaches now is not with us. Looked at by every begin. */
 int cubby__still_there(struct cubby__store *s, cubby_error *err);
@@ -126,10 +138,16 @@ uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest);
 void cubby__slot_set(struct cubby__store *s, uint64_t value);
 uint64_t cubby__slot_get(const struct cubby__store *s);
 
+/* open.c */
+int cubby__store_open_bare(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
+
 /* recover.c */
 /* Brings the tree from what `from` names (NULL: nothing) to the end of the log, in memory; recovers from an unclean stop if the handle may write.
  * evidence: a commit known to have been synced (0: none). s->pending and s->floors are the result, its root not yet flushed. */
 int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err);
+
+/* A flag of options inside the library: a read-only handle that rebuilds may use a file in tmp/, without a name, rather than memory. */
+enum { CUBBY__SCRATCH_INDEX = 1 << 16 };
 
 /* index.c: opening, replacing and checkpointing the index */
 int cubby__index_open(struct cubby__store *s, cubby_error *err);
@@ -140,6 +158,7 @@ void cubby__old_pagers_close(struct cubby__store *s);
 int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);
+void cubby__set_durable(struct cubby__published *p, uint64_t commit, uint64_t off, uint64_t chain);
 
 /* commit.c */
 void cubby__node_free(struct cubby__commit_node *n);

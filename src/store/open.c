@@ -76,7 +76,7 @@ static int make_ident(struct cubby__store *s, cubby_error *err)
 
 static int foreign_name(void *arg, const char *name)
 {
-    static const char *const ours[] = {CUBBY__FILE_INDEX, CUBBY__DIR_SEGMENTS, CUBBY__DIR_TMP};
+    static const char *const ours[] = {CUBBY__FILE_INDEX, CUBBY__DIR_SEGMENTS, CUBBY__DIR_TMP, CUBBY__DIR_QUARANTINE};
     (void)arg;
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(name, ours[i]) == 0)
@@ -133,52 +133,86 @@ static int make_dir(struct cubby__store *s, const char *name, cubby_error *err)
     return rc;
 }
 
+struct mail_look {
+    struct cubby__store *s;
+    cubby_error *err;
+    int mail; /* some was found */
+    int rc;   /* it is not known */
+};
+
 /* The frames of the first segment: is there a commit behind the one that makes a store? */
-static int has_second_commit(struct cubby__store *s, cubby_file *f, const char *path)
+static int look_for_second_commit(struct mail_look *x, cubby_file *f, const char *path)
 {
+    struct cubby__store *s = x->s;
     struct cubby__seg_header h;
     struct cubby__frame frame = {0};
     uint8_t b[CUBBY__CREATE_MAX];
-    if (cubby__seg_header_read(s->vfs, f, path, &h, NULL) != 0)
-        return 0; /* cut off while it was made; a damaged one of a store is followed by others, or larger */
+    int rc = cubby__seg_header_read(s->vfs, f, path, &h, x->err);
+    if (rc != 0)
+        return rc == CUBBY_ECORRUPT ? 0 : rc; /* cut off while it was made; a damaged one of a store is followed by others, or larger */
     struct cubby__seed seed = {h.ident.salt, h.nonce};
     int64_t got = s->vfs->pread(s->vfs->ctx, f, b, sizeof b, 0);
+    if (got < 0)
+        rc = cubby__fail_io(x->err, (int)got, path, 0, "reading the segment");
     for (uint64_t off = h.frames; (int64_t)off < got; off += cubby__frame_size(frame.type, frame.len))
         if (cubby__frame_decode(b + off, (size_t)((uint64_t)got - off), &seed, off, &frame) != 0 || frame.commit > 1)
             break;
     cubby__seg_header_release(&h);
-    return frame.commit > 1;
+    x->mail |= frame.commit > 1;
+    return rc;
 }
 
 /* An interrupted creation leaves at most the first segment, with one commit in it. Anything more was mail. */
 static int is_mail(void *arg, const char *name)
 {
-    struct cubby__store *s = arg;
+    struct mail_look *x = arg;
+    const cubby_vfs *vfs = x->s->vfs;
     cubby_file *f;
     cubby_vfs_stat st;
     uint32_t number = cubby__segname_parse(name);
-    int mail = number != 0;
-    char *path = number == 1 ? cubby__path_segment(s->path, 1) : NULL;
-    if (path && s->vfs->open(s->vfs->ctx, path, CUBBY_OPEN_READ, &f) == 0) {
-        mail = s->vfs->fstat(s->vfs->ctx, f, &st) != 0 || st.size > CUBBY__CREATE_MAX || has_second_commit(s, f, path);
-        s->vfs->close(s->vfs->ctx, f);
+    x->mail = number > 1;
+    if (number != 1)
+        return x->mail;
+    char *path = cubby__path_segment(x->s->path, 1);
+    int rc = path ? vfs->open(vfs->ctx, path, CUBBY_OPEN_READ, &f) : -ENOMEM;
+    if (rc == 0) {
+        rc = vfs->fstat(vfs->ctx, f, &st);
+        if (rc != 0)
+            x->rc = cubby__fail_io(x->err, rc, path, CUBBY__NO_OFFSET, "looking at the segment");
+        else if (st.size > CUBBY__CREATE_MAX)
+            x->mail = 1;
+        else
+            x->rc = look_for_second_commit(x, f, path);
+        vfs->close(vfs->ctx, f);
+    } else {
+        x->rc = cubby__fail_io(x->err, rc, path ? path : x->s->path, CUBBY__NO_OFFSET, "opening the segment");
     }
     cubby__free(path);
-    return mail;
+    return x->mail || x->rc;
 }
 
-static int has_mail(struct cubby__store *s)
+/* What cannot be read is not taken for nothing: what is nothing is removed. */
+static int has_mail(struct cubby__store *s, int *mail, cubby_error *err)
 {
+    struct mail_look x = {s, err, 0, 0};
     char *dir = cubby__path_join(s->path, CUBBY__DIR_SEGMENTS);
-    int rc = dir ? s->vfs->list(s->vfs->ctx, dir, is_mail, s) : 1;
+    *mail = 0;
+    if (!dir)
+        return cubby__fail_mem(err);
+    int rc = s->vfs->list(s->vfs->ctx, dir, is_mail, &x);
+    if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR)
+        x.rc = cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "listing the segments");
     cubby__free(dir);
-    return rc > 0;
+    *mail = x.mail;
+    return x.rc;
 }
 
 static int may_create(struct cubby__store *s, cubby_error *err)
 {
-    int mail = has_mail(s); /* looked for first: whoever makes the store now, names it before there is any */
-    int rc = s->vfs->list(s->vfs->ctx, s->path, foreign_name, NULL);
+    int mail, rc = has_mail(s, &mail, err); /* looked for first: whoever makes the store now, names it before there is any */
+    if (rc != 0)
+        return rc;
+    rc = s->vfs->list(s->vfs->ctx, s->path, foreign_name, NULL);
     if (rc == 2)
         return cubby__fail(err, CUBBY_EEXIST, s->path, CUBBY__NO_OFFSET, "there is a store already");
     if (rc == 1)
@@ -443,9 +477,11 @@ static int open_alone(struct cubby__store *s, cubby_error *err)
 /* Beside others it is a reader like any: it writes its slot of the shared page and nothing else. */
 static int open_read_only(struct cubby__store *s, int may_attach, cubby_error *err)
 {
-    if (!may_attach || s->o.flags & CUBBY_REBUILD || cubby__attach_beside(s) != 0)
+    int rc = !may_attach || s->o.flags & CUBBY_REBUILD ? CUBBY_DONE : cubby__attach_beside(s, err);
+    if (rc == CUBBY_DONE)
         return open_alone(s, err);
-    int rc = follow(s, err);
+    if (rc == 0)
+        rc = follow(s, err);
     if (!cubby__index_lost(rc))
         return rc;
     cubby__leave_beside(s);
@@ -469,11 +505,9 @@ static int open_attached(struct cubby__store *s, cubby_error *err)
         }
         return rc;
     }
-    empty_dir(s, CUBBY__DIR_TMP, "");
+    empty_dir(s, CUBBY__DIR_TMP, CUBBY__FILE_RESERVE);
     rc = cubby__index_open(s, err);
-    if (rc == 0)
-        cubby__attach_ready(s);
-    return rc;
+    return rc == 0 ? cubby__attach_ready(s, err) : rc;
 }
 
 int cubby__store_open(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err)
@@ -512,6 +546,28 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
     s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
     *out = s;
     return 0;
+}
+
+/* What a repair begins with: files, and nothing that must be right to be opened. Attached to nothing; it ends with cubby__store_close. */
+int cubby__store_open_bare(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err)
+{
+    struct cubby__store *s;
+    int rc = new_store(path, o, h, &s, err);
+    if (rc != 0)
+        return rc;
+    rc = open_id(s, err);
+    if (s->read_only)
+        s->o.flags |= CUBBY_READ_ONLY; /* not permitted otherwise */
+    s->read_only = 1;
+    if (rc == 0)
+        rc = refuse_network(s, err);
+    if (rc == 0)
+        rc = cubby__log_new(s->vfs, s->path, &s->ident, 0, &s->log, err);
+    if (rc != 0)
+        free_store(s);
+    else
+        *out = s;
+    return rc;
 }
 
 int cubby__store_read_only(const struct cubby__store *s)

@@ -19,12 +19,13 @@ static void set_end(struct cubby__replay *r, const struct cubby__seg_header *h, 
 /* Commits that had been synced are not there at all. How many records they held nobody knows: a segment full of them. */
 static uint64_t lost_end(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, struct cubby__tail *t)
 {
-    uint64_t lost = r->unreadable;
+    uint64_t lost = r->unreadable + (t->endless ? CUBBY__SEG_CAPACITY_MAX : 0);
     if (!t->damaged && r->durable > t->valid_commit && r->durable > h->floors.commit) { /* else a recovery has seen to it before */
         cubby__notice(r->s, "segment %u: damage: commits up to %llu had been synced, the log ends with %llu", seg, (unsigned long long)r->durable,
                       (unsigned long long)t->valid_commit);
         lost += CUBBY__SEG_CAPACITY_MAX;
     }
+    t->cut = lost != 0;
     t->unclean |= lost != 0; /* a new header keeps the numbers that may have been given */
     cubby__raise(&r->txn.floors.commit, r->durable);
     return lost;
@@ -111,6 +112,8 @@ static int replay_sealed(struct cubby__replay *r, const uint32_t *numbers, size_
 {
     uint64_t end;
     int rc = accepted_end(r, numbers, count, i, h->nonce, &end);
+    if (rc == 0 && from > end) /* the checkpoint ends in what a recovery without this index took for unproven: the successor has it again */
+        rc = cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index ends behind what is accepted of segment %u", numbers[i]);
     if (rc == 0)
         rc = cubby__replay_range(r, numbers[i], h->nonce, from, end);
     set_end(r, h, end);
@@ -122,6 +125,7 @@ static int without(struct cubby__replay *r, uint32_t from, uint32_t to, const ch
 {
     if (!r->rebuild)
         return cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "segments %u to %u, behind its end, %s", from, to, what);
+    r->met_damage = 1;
     cubby__notice(r->s, "damage: segments %u to %u %s; what was in them is left out", from, to, what);
     return 0;
 }
@@ -163,6 +167,7 @@ static int replay_segment(struct cubby__replay *r, const uint32_t *numbers, size
         if (r->commit == h->last_commit)
             r->chain = h->last_chain;
         from = h->frames;
+        r->adopt = cubby__seg_header_adopts(h);
     }
     cubby__raise_floors(&r->txn.floors, &h->floors);
     if (r->rebuild)
@@ -213,6 +218,41 @@ static int run(struct cubby__replay *r, const struct cubby__published *from)
     return rc;
 }
 
+/* A row that says so: this index does not know more than the segments do. */
+static const uint8_t damage_key[2] = {CUBBY__KS_STATE, 1};
+
+static int note_damage(struct cubby__replay *r)
+{
+    static const uint8_t one[1] = {1};
+    return r->met_damage ? cubby__tree_put(r->s->pager, damage_key, sizeof damage_key, one, sizeof one, r->err) : 0;
+}
+
+static int bad_page(void *arg, uint64_t page, uint32_t level, const char *problem)
+{
+    (void)arg;
+    (void)page;
+    (void)level;
+    return problem != NULL;
+}
+
+int cubby__index_is_whole(struct cubby__store *s, cubby_error *err)
+{
+    uint8_t value[CUBBY__TREE_VALUE_MAX];
+    struct cubby__view view;
+    size_t len;
+    int rc = cubby__view_begin(s, &view, err);
+    if (rc != 0)
+        return rc;
+    rc = cubby__view_get(&view, damage_key, sizeof damage_key, value, &len);
+    int whole = rc == CUBBY_DONE;
+    if (whole) {
+        rc = cubby__tree_check(view.pager, &view.root, bad_page, NULL, err);
+        whole = rc == 0;
+    }
+    cubby__view_end(&view);
+    return rc < 0 && rc != CUBBY_ECORRUPT ? rc : whole;
+}
+
 int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err)
 {
     struct cubby__replay r = {.s = s, .err = err, .rebuild = !from, .evidence = evidence};
@@ -233,12 +273,17 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     r.txn.view = (struct cubby__view){.store = s, .pager = s->pager, .root = base, .txn = &r.txn, .err = err};
     int rc = cubby__floors_load(s, &base, &r.txn.floors, err);
     struct cubby__floors before = r.txn.floors;
+    uint64_t version = (base.commit > r.commit ? base.commit : r.commit) + 1; /* X4 */
     if (rc == 0)
-        rc = cubby__tree_begin(s->pager, &base, (base.commit > r.commit ? base.commit : r.commit) + 1, err); /* X4 */
+        rc = cubby__tree_begin(s->pager, &base, version, err);
     if (rc != 0)
         return rc;
     rc = run(&r, from);
+    if (rc == 0)
+        rc = note_damage(&r);
     cubby__raise(&r.txn.floors.commit, r.commit);
+    if (r.txn.rows && version > r.commit) /* what was applied again has another place now */
+        cubby__raise(&r.txn.floors.commit, version);
     int changed = rc == 0 && memcmp(&before, &r.txn.floors, sizeof before) != 0; /* there is no record that raises none */
     if (changed)
         rc = cubby__floors_store(s, &r.txn.floors, err);

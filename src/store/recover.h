@@ -23,6 +23,8 @@ struct cubby__replay {
     uint64_t commit, chain; /* reached */
     uint64_t record_bytes;
     uint64_t evidence;
+    int met_damage;      /* bytes were passed over that no DAMAGE covers */
+    int adopt;           /* the chain at the beginning of the next range is not known: its first commit is taken at its word */
     uint64_t unreadable; /* bytes of segments behind the last one whose header can be read */
     uint64_t durable, ceiling;
     uint64_t vouched; /* durable without the evidence: what the log proves */
@@ -36,6 +38,8 @@ struct cubby__tail {
     uint64_t valid_commit, valid_chain, ceiling;
     uint64_t dropped;                /* bytes of a torn tail */
     int unclean, damaged;
+    int endless;                     /* the damage has no end that is known: bytes behind it may be missing, too */
+    int cut;                         /* commits that had been synced are not there: the successor says so until a repair has seen to it */
     int adopt;                       /* what came before the first commit of the tail is lost: it is taken at its word */
 };
 
@@ -43,8 +47,12 @@ struct cubby__tail {
 /* replay.c: records to the tree (step 2). */
 int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h);
 void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to);
-/* R5: so many bytes cannot be read any more. */
+/* R5: so many bytes cannot be read any more; each frame takes at least a header. So many records may have been there. */
+uint64_t cubby__records_in(uint64_t bytes);
 int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes);
+int cubby__lost_records(struct cubby__replay *r, uint64_t records);
+/* Payload of a DAMAGE of this length, zeros behind what it says. */
+void cubby__damage_encode(uint8_t kind, uint64_t records, uint8_t *p, size_t n);
 /* The commits of a segment between two offsets; damage on the way is reported, passed over, and what verifies of it taken. */
 int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, uint64_t from, uint64_t to);
 

@@ -7,6 +7,22 @@
 
 enum { SPILL_PAGES = 1024 };
 
+/* What a DAMAGE says that may have been lost here: the same as was raised when the damage was met, so that a rebuild comes to the same numbers. */
+static int apply_damage(struct cubby__replay *r, const uint8_t *p, size_t n)
+{
+    struct cubby__reader in = cubby__reader(p, n);
+    uint8_t kind = cubby__read_byte(&in);
+    uint64_t records = cubby__read_varint(&in);
+    if (in.bad || records > CUBBY__SEG_CAPACITY_MAX) /* of another version; as much as it could say */
+        records = CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE + 1;
+    r->met_damage |= kind == CUBBY__DAMAGE_CUT;
+    if (kind == CUBBY__DAMAGE_CONTENT && !in.bad) {
+        r->txn.floors.piece += records;
+        return 0;
+    }
+    return records ? cubby__lost_records(r, records) : 0;
+}
+
 static int apply_gathered(struct cubby__replay *r, const struct cubby__segscan *scan)
 {
     for (size_t i = 0; i < scan->count; i++) {
@@ -16,7 +32,7 @@ static int apply_gathered(struct cubby__replay *r, const struct cubby__segscan *
             rec.payload = scan->arena.data + g->payload;
         r->record_bytes += cubby__replay_size(g->type, g->place.len);
         r->err->path[0] = '\0';
-        int rc = cubby__apply(&r->txn, &rec);
+        int rc = g->type == CUBBY__REC_DAMAGE ? apply_damage(r, rec.payload, rec.len) : cubby__apply(&r->txn, &rec);
         if (rc == CUBBY_ECORRUPT && !r->err->path[0]) { /* of the record, not of an index page */
             cubby__notice(r->s, "segment %u, offset %llu: a record of type %u breaks its format; it is left out", scan->seg,
                           (unsigned long long)g->place.off, g->type);
@@ -58,10 +74,19 @@ void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to
     cubby__raise(&f->thread, to->thread);
 }
 
-/* R5: `bytes` bytes cannot be read any more; each frame takes at least a header. */
+uint64_t cubby__records_in(uint64_t bytes)
+{
+    return bytes / CUBBY__FRAME_SIZE + 1;
+}
+
 int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes)
 {
-    uint64_t records = bytes / CUBBY__FRAME_SIZE + 1;
+    r->met_damage = 1;
+    return cubby__lost_records(r, cubby__records_in(bytes));
+}
+
+int cubby__lost_records(struct cubby__replay *r, uint64_t records)
+{
     struct cubby__floors *f = &r->txn.floors;
     f->commit = (r->commit > f->commit ? r->commit : f->commit) + records;
     f->object += records;
@@ -112,6 +137,8 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
     struct cubby__segscan scan;
     int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, from, to, r->commit, r->chain, r->err);
     scan.ceiling = r->ceiling;
+    scan.adopt = r->adopt;
+    r->adopt = 0;
     if (rc == 0)
         rc = replay_commits(r, &scan);
     if (rc == 0 && to != UINT64_MAX && scan.pos < to) {

@@ -44,7 +44,7 @@ int cubby__append_proof(struct cubby__store *s, cubby_error *err)
     struct cubby__published *p = &s->pending;
     uint8_t payload[CUBBY__PROOF_LEN];
     uint64_t off;
-    if (atomic_load(&s->own_synced) < p->commit || (p->vouched >= p->commit && !p->ceiling))
+    if (s->own_synced.commit < p->commit || (p->vouched >= p->commit && !p->ceiling))
         return 0;
     struct cubby__framer f = {0};
     struct cubby__seed seed = {s->ident.salt, p->seg_nonce};

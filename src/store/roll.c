@@ -16,42 +16,74 @@ int cubby__is_full(struct cubby__store *s)
     return s->pending.seg_off - s->pending.seg_frames >= cubby__capacity(s);
 }
 
-static int make_segment(struct cubby__store *s, int *named, cubby_error *err)
+/* Of a new file, or of tmp/reserve; *zeroed: the file is zeros up to here. */
+static int make(struct cubby__store *s, struct cubby__seg_header *h, int reserve, uint64_t *zeroed, int *named, cubby_error *err)
 {
+    struct cubby__seg_maker *m;
+    *zeroed = 0;
+    *named = 0;
+    int rc = reserve ? cubby__seg_from_reserve(s, h, zeroed, &m, err) : cubby__seg_make_begin(s->log, h, &m, err);
+    return rc == 0 ? cubby__seg_make_end(&m, s->pending.commit, named, err) : rc;
+}
+
+/* Behind the accepted end, where nobody looks as long as the new segment is there: if that is ever lost as a whole, this tells. Unsynced, best effort. */
+static void leave_mark(struct cubby__store *s, uint32_t seg, uint64_t nonce, uint64_t end, uint64_t next)
+{
+    uint8_t payload[CUBBY__PROOF_LEN] = {0};
+    uint64_t off;
+    cubby_error unused;
+    struct cubby__framer f = {0};
+    struct cubby__seed seed = {s->ident.salt, nonce};
+    cubby__framer_init(&f, &seed, end, next);
+    if (cubby__framer_add(&f, CUBBY__REC_PROOF, 0, payload, sizeof payload, NULL, &off) == 0)
+        cubby__log_write(s->log, seg, f.buf.data, f.buf.len, end, &unused);
+    cubby__framer_release(&f);
+}
+
+int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_error *err)
+{
+    uint64_t zeroed = 0;
+    *named = 0;
     struct cubby__published *p = &s->pending;
     struct cubby__view view = {.store = s, .pager = s->pager, .root = cubby__published_root(p), .commit = p->commit, .err = err};
     struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = (uint32_t)p->seg + 1, .pred = (uint32_t)p->seg,
                                   .pred_nonce = p->seg_nonce, .pred_end = p->seg_off, .last_commit = p->commit, .last_chain = p->chain,
                                   .floors = s->floors, .created_ns = s->vfs->now_ns(s->vfs->ctx)};
-    struct cubby__seg_maker *m;
-    int rc = s->vfs->random(s->vfs->ctx, &h.nonce, sizeof h.nonce);
+    int rc = cubby__log_sync(s->log, (uint32_t)p->seg, err); /* C6: nothing is unproven, but the last thing may be a PROOF, never synced */
+    if (rc != 0) {
+        cubby__latch(s);
+        return rc;
+    }
+    rc = s->vfs->random(s->vfs->ctx, &h.nonce, sizeof h.nonce);
     rc = rc != 0 ? cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes") : s->handlers->define(&view, &h.defs);
     if (rc == 0 && h.defs.failed)
         rc = cubby__fail_mem(err);
     if (rc == 0)
-        rc = cubby__seg_make_begin(s->log, &h, &m, err);
-    if (rc == 0)
-        rc = cubby__seg_make_end(&m, p->commit, named, err);
+        rc = make(s, &h, 0, &zeroed, named, err);
+    if (rc == CUBBY_ENOSPC && reserve && !*named)
+        rc = make(s, &h, 1, &zeroed, named, err) == 0 ? 0 : *named ? CUBBY_EIO : CUBBY_ENOSPC;
     if (rc == 0) {
         uint32_t old = (uint32_t)p->seg;
-        uint64_t old_end = p->seg_off;
+        uint64_t old_end = p->seg_off, old_nonce = p->seg_nonce;
         p->seg = h.number;
         p->seg_nonce = h.nonce;
-        p->seg_off = p->zeroed = p->seg_frames = h.frames;
+        p->seg_off = p->seg_frames = h.frames;
+        p->zeroed = zeroed > h.frames ? zeroed : h.frames;
         p->vouched = p->commit;
+        cubby__set_durable(p, p->commit, p->seg_off, p->chain);
         cubby__log_trim(s->log, old, old_end);
+        leave_mark(s, old, old_nonce, old_end, p->commit + 1);
     }
     cubby__seg_header_release(&h);
     return rc;
 }
 
-/* By the leader, with w held. */
-int cubby__roll(struct cubby__store *s, cubby_error *err)
+static int roll(struct cubby__store *s, int reserve, cubby_error *err)
 {
     int named = 0;
     int rc = cubby__settle(s, err); /* C6 */
     if (rc == 0)
-        rc = make_segment(s, &named, err);
+        rc = cubby__new_segment(s, reserve, &named, err);
     if (rc == 0) {
         s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
         cubby__publish(s, &s->pending);
@@ -59,6 +91,16 @@ int cubby__roll(struct cubby__store *s, cubby_error *err)
         cubby__latch(s); /* it may turn up after a crash and cut off what would follow here */
     }
     return rc;
+}
+
+int cubby__roll(struct cubby__store *s, cubby_error *err)
+{
+    return roll(s, 0, err);
+}
+
+int cubby__roll_to_reserve(struct cubby__store *s, cubby_error *err)
+{
+    return roll(s, 1, err);
 }
 
 /* An index of which a page did not verify makes way for a new one, as soon as nothing is queued. By the leader, with w held. */

@@ -111,11 +111,14 @@ uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest)
 static int claim_slot(struct cubby__store *s, cubby_error *err)
 {
     for (int i = 0; i < CUBBY__SHARED_SLOTS; i++) {
-        if (s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)i, 1, CUBBY_LOCK_EXCLUSIVE) == 0) {
+        int rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)i, 1, CUBBY_LOCK_EXCLUSIVE);
+        if (rc == 0) {
             s->slot = i;
             cubby__slot_set(s, 0);
             return 0;
         }
+        if (rc != -EAGAIN)
+            return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking a reader slot");
     }
     return cubby__fail(err, CUBBY_EBUSY, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "all %d reader slots are taken", CUBBY__SHARED_SLOTS);
 }
@@ -131,7 +134,7 @@ static int lock_wait(struct cubby__store *s, uint64_t start, int kind, const cha
         int rc = s->vfs->lock(s->vfs->ctx, s->id_file, start, 1, kind);
         if (rc == 0)
             return 0;
-        if (rc != -EAGAIN && rc != -EACCES)
+        if (rc != -EAGAIN)
             return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, what);
         if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
             return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "somebody else holds the %s for longer than %lld ms", what, (long long)wait);
@@ -161,12 +164,16 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
     s->shared = map;
     s->shared_mapped = 1;
     for (;;) {
-        if (s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE) == 0) { /* S1 */
+        rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
+        if (rc == 0) { /* S1 */
             memset(s->shared, 0, CUBBY__PAGE_SIZE);
             *first = 1;
             break;
         }
-        rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+        if (rc == -EAGAIN) /* anything else does not say that somebody is attached: the page may be a dead one's */
+            rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+        if (rc != 0 && rc != -EAGAIN)
+            return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
         if (rc == 0 && cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY) {
             *first = 0;
             break;
@@ -193,32 +200,42 @@ static void give_up(struct cubby__store *s)
 }
 
 /* With the shared lock: those who were attached a moment ago have left the page as it must be, or it is not ready. */
-static int join_page(struct cubby__store *s)
+static int join_page(struct cubby__store *s, cubby_error *err)
 {
     void *map;
-    if (s->vfs->map(s->vfs->ctx, s->id_file, CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE, &map) != 0) {
+    int rc = s->vfs->map(s->vfs->ctx, s->id_file, CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE, &map);
+    if (rc != 0) {
         s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
-        return CUBBY_DONE;
+        return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "mapping the shared page");
     }
     s->shared = map;
     s->shared_mapped = 1;
-    if (cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY && claim_slot(s, NULL) == 0)
-        return 0;
-    give_up(s);
-    return CUBBY_DONE;
+    rc = cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY ? claim_slot(s, err) : CUBBY_DONE;
+    if (rc != 0)
+        give_up(s);
+    return rc == CUBBY_EBUSY ? CUBBY_DONE : rc;
 }
 
-int cubby__attach_beside(struct cubby__store *s)
+static int knows_no_locks(int rc)
+{
+    return rc == -ENOLCK || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL;
+}
+
+int cubby__attach_beside(struct cubby__store *s, cubby_error *err)
 {
     int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
-    while (s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1) { /* S1: never the first */
-        if (s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED) == 0)
-            return join_page(s);
-        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
+    int rc;
+    while ((rc = s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1)) == 1) { /* S1: never the first */
+        rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+        if (rc == 0)
+            return join_page(s, err);
+        if (rc != -EAGAIN || s->vfs->ticks_ms(s->vfs->ctx) >= end)
             break;
         s->vfs->sleep_ms(s->vfs->ctx, 1);
     }
-    return CUBBY_DONE;
+    if (rc >= 0 || rc == -EAGAIN || knows_no_locks(rc)) /* on such a file system nobody is attached */
+        return CUBBY_DONE;
+    return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
 }
 
 void cubby__leave_beside(struct cubby__store *s)
@@ -227,10 +244,11 @@ void cubby__leave_beside(struct cubby__store *s)
     give_up(s);
 }
 
-void cubby__attach_ready(struct cubby__store *s)
+int cubby__attach_ready(struct cubby__store *s, cubby_error *err)
 {
     cubby__shared_set(s, CUBBY__SHARED_READY_OFF, CUBBY__SHARED_READY);
-    s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+    int rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store"); /* nobody else could come in */
 }
 
 void cubby__detach(struct cubby__store *s)

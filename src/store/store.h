@@ -43,6 +43,8 @@ struct cubby__handlers {
     int (*create)(struct cubby__txn *txn);
     /* Up to `records` records of any kind were lost: raises the uidnext of every folder by that much (the floors are the store's business). */
     int (*damage)(struct cubby__txn *txn, uint64_t records);
+    /* 1: this record only makes the store smaller, so that it may use the reserve of a full disk. Asked for types that are not always so. May be NULL. */
+    int (*shrinks)(uint8_t type, const void *payload, size_t len);
 };
 
 /* Appends one definition: a record as it was logged in `commit`. */
@@ -128,7 +130,39 @@ int cubby__store_sync(struct cubby__store *s, cubby_error *err);
 int cubby__store_checkpoint(struct cubby__store *s, cubby_error *err);
 int cubby__store_get_stat(struct cubby__store *s, cubby_stat *out, cubby_error *err); /* what is not counted per folder */
 void cubby__store_count_body_read(struct cubby__store *s); /* cubby_stat.body_reads + 1; any thread */
-int cubby__store_check(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
-                       cubby_check_result *result, cubby_error *err);
+
+/* ---- checking --------------------------------------------------------------------------------------------------------------------- */
+
+/* For the layer above, which knows what records mean. Every member may be NULL. */
+struct cubby__check_hooks {
+    const struct cubby__handlers *spy;                            /* for the rebuild, instead of the store's own */
+    void (*begin)(void *arg);                                     /* a rebuild begins (again) */
+    int (*fragment)(void *arg, const struct cubby__record *rec);  /* a record that verifies, of a commit that does not as a whole */
+    int (*rebuilt)(void *arg, struct cubby__store *fresh);        /* the state that the segments say, in memory */
+    void *arg;
+};
+
+/* Of a read-only handle: every segment frame by frame, every page of the index, and the index against one built anew. Adds to *result. */
+int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *hooks, cubby_finding_fn fn, void *arg, cubby_check_result *result,
+                       cubby_error *err);
+
+/* 1: every page of the index verifies, and it was not built over damage: so it knows what damaged segments do not say any more. */
+int cubby__index_is_whole(struct cubby__store *s, cubby_error *err);
+
+/* Of a store that cannot be opened: its segments alone. */
+int cubby__store_check_closed(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
+                              cubby_check_result *result, cubby_error *err);
+
+/* A handle that was alone when it was opened is not protected from writers that come later: what it has seen counts if two looks, before and
+ * after, are the same. */
+struct cubby__witness {
+    uint64_t seq, nonce, count, size;
+    int others;
+};
+int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error *err);
+int cubby__witness_same(const struct cubby__witness *a, const struct cubby__witness *b);
+
+/* For a spy: the table that these records are applied with. */
+const struct cubby__handlers *cubby__txn_handlers(const struct cubby__txn *txn);
 
 #endif

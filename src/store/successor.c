@@ -2,7 +2,20 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/varint.h"
+#include "store/commit.h"
 #include "store/recover.h"
+
+enum { COPY_AT_ONCE = 1 << 20 };
+
+/* What is framed so far goes to the file: a commit may be of any size. */
+static int hand_over(struct cubby__replay *r, struct cubby__framer *f, struct cubby__seg_maker *m)
+{
+    int rc = cubby__seg_make_add(m, f->buf.data, f->buf.len, r->err);
+    f->outside += f->buf.len;
+    cubby__buf_clear(&f->buf);
+    return rc;
+}
 
 /* One commit of the tail, framed anew for its place in the successor. */
 static int copy_commit(struct cubby__replay *r, const struct cubby__segscan *scan, struct cubby__framer *f, struct cubby__seg_maker *m, uint64_t *chain)
@@ -10,6 +23,8 @@ static int copy_commit(struct cubby__replay *r, const struct cubby__segscan *sca
     struct cubby__buf piece = CUBBY__BUF_INIT;
     int rc = 0;
     for (size_t i = 0; i < scan->count && rc == 0; i++) {
+        if (f->buf.len > COPY_AT_ONCE && (rc = hand_over(r, f, m)) != 0)
+            break;
         const struct cubby__gathered *g = &scan->records[i];
         const uint8_t *payload = scan->arena.data + g->payload;
         uint64_t off;
@@ -19,13 +34,36 @@ static int copy_commit(struct cubby__replay *r, const struct cubby__segscan *sca
             rc = cubby__fail_mem(r->err);
     }
     struct cubby__commit c = scan->head;
-    if (rc == 0 && cubby__framer_commit(f, &c, *chain) != 0)
+    if (scan->count && scan->records[scan->count - 1].type == CUBBY__REC_DAMAGE)
+        c.chain = *chain; /* no COMMIT ends what stands before it */
+    else if (rc == 0 && cubby__framer_commit(f, &c, *chain) != 0)
         rc = cubby__fail_mem(r->err);
     if (rc == 0)
-        rc = cubby__seg_make_add(m, f->buf.data, f->buf.len, r->err);
+        rc = hand_over(r, f, m);
     *chain = c.chain;
     cubby__buf_release(&piece);
     return rc;
+}
+
+void cubby__damage_encode(uint8_t kind, uint64_t records, uint8_t *p, size_t n)
+{
+    uint8_t head[1 + CUBBY__VARINT_MAX] = {kind};
+    size_t len = 1 + cubby__varint_put(head + 1, records);
+    memset(p, 0, n);
+    memcpy(p, head, len < n ? len : n);
+}
+
+/* Nothing else tells, once this recovery is done, that the log has lost its end. The numbers are in the header. */
+static int add_cut(struct cubby__replay *r, const struct cubby__tail *t, struct cubby__framer *f, struct cubby__seg_maker *m)
+{
+    uint8_t payload[CUBBY__FRAME_ALIGN];
+    uint64_t off;
+    if (!t->cut)
+        return 0;
+    cubby__damage_encode(CUBBY__DAMAGE_CUT, 0, payload, sizeof payload);
+    if (cubby__framer_add(f, CUBBY__REC_DAMAGE, 0, payload, sizeof payload, NULL, &off) != 0)
+        return cubby__fail_mem(r->err);
+    return cubby__seg_make_add(m, f->buf.data, f->buf.len, r->err);
 }
 
 static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, const struct cubby__seg_header *nh, struct cubby__seg_maker *m)
@@ -37,21 +75,41 @@ static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, cons
     int rc = cubby__segscan_open(&scan, r->s->log, seg, nonce, r->s->ident.salt, t->accepted, t->valid, t->commit, t->chain, r->err);
     scan.pieces = 1;
     scan.adopt = t->adopt;
+    cubby__framer_init(&f, &seed, off, t->commit);
+    if (rc == 0 && (rc = add_cut(r, t, &f, m)) == 0)
+        off += f.buf.len;
     while (rc == 0 && (rc = cubby__segscan_next(&scan)) == 0) {
         cubby__framer_init(&f, &seed, off, scan.last_commit);
         rc = copy_commit(r, &scan, &f, m, &chain);
-        off += f.buf.len;
+        off = cubby__framer_end(&f);
     }
     cubby__framer_release(&f);
     cubby__segscan_close(&scan);
     return rc == CUBBY_DONE ? 0 : rc;
 }
 
+/* The file, new or of tmp/reserve; the header says what is to be in it. */
+static int make(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, struct cubby__seg_header *nh, int reserve, int *named)
+{
+    struct cubby__store *s = r->s;
+    struct cubby__seg_maker *m;
+    uint64_t size;
+    *named = 0;
+    int rc = reserve ? cubby__seg_from_reserve(s, nh, &size, &m, r->err) : cubby__seg_make_begin(s->log, nh, &m, r->err);
+    if (rc != 0)
+        return rc;
+    rc = copy_tail(r, seg, nonce, t, nh, m); /* R4 */
+    if (rc != 0) {
+        cubby__seg_make_abort(&m);
+        return rc;
+    }
+    return cubby__seg_make_end(&m, t->valid_commit, named, r->err);
+}
+
 int cubby__build_successor(struct cubby__replay *r, uint32_t seg, uint32_t number, const struct cubby__seg_header *h, const struct cubby__tail *t,
                            struct cubby__seg_header *nh)
 {
     struct cubby__store *s = r->s;
-    struct cubby__seg_maker *m;
     int named;
     memset(nh, 0, sizeof *nh);
     nh->ident = s->ident;
@@ -67,13 +125,15 @@ int cubby__build_successor(struct cubby__replay *r, uint32_t seg, uint32_t numbe
     int rc = s->vfs->random(s->vfs->ctx, &nh->nonce, sizeof nh->nonce);
     rc = rc != 0 ? cubby__fail_io(r->err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes") : s->handlers->define(&r->txn.view, &nh->defs);
     if (rc == 0)
-        rc = nh->defs.failed ? cubby__fail_mem(r->err) : cubby__seg_make_begin(s->log, nh, &m, r->err);
+        rc = nh->defs.failed ? cubby__fail_mem(r->err) : 0;
     if (rc != 0)
         return rc;
-    rc = copy_tail(r, seg, h->nonce, t, nh, m); /* R4 */
-    if (rc != 0) {
-        cubby__seg_make_abort(&m);
-        return rc;
+    cubby_error unused;
+    cubby__log_sync(s->log, seg, &unused); /* of what is accepted a PROOF need not have been synced. Nothing else depends on this, so it may fail */
+    rc = make(r, seg, h->nonce, t, nh, 0, &named);
+    if (rc == CUBBY_ENOSPC && !named) {
+        rc = make(r, seg, h->nonce, t, nh, 1, &named);
+        rc = rc == CUBBY_ENOENT ? cubby__fail(r->err, CUBBY_ENOSPC, s->path, CUBBY__NO_OFFSET, "no space left to recover the store") : rc;
     }
-    return cubby__seg_make_end(&m, t->valid_commit, &named, r->err);
+    return rc;
 }

@@ -33,7 +33,8 @@ static int add_end(struct ends *e, const struct cubby__segscan *scan, cubby_erro
     return 0;
 }
 
-/* Reads on to the end, past anything bad: what proves what. *good is the number of commits before the first bad place. */
+/* Reads on to the end, past anything bad: what proves what. *good is the number of commits before the first bad place, *stop the end of the last frame
+ * that verifies. */
 static int survey(struct cubby__segscan *scan, struct ends *ends, size_t *good, int *bad, uint64_t *stop, cubby_error *err)
 {
     *bad = 0;
@@ -46,8 +47,7 @@ static int survey(struct cubby__segscan *scan, struct ends *ends, size_t *good, 
             *good += !*bad;
             continue;
         }
-        if (!*bad)
-            *stop = scan->pos;
+        *stop = scan->pos;
         if (rc == CUBBY_DONE) {
             /* Zeros as far as one looks; but a hole in the tail also looks like this. */
             uint64_t off;
@@ -103,15 +103,14 @@ static int written_end(struct cubby__segscan *scan, uint64_t *end)
 
 /* The last of what is proven is damaged itself: everything up to the next commit, or to the end of what was written, is accepted and taken frame by
  * frame, so that no number in it is given again. next: the first commit that nothing proves, or NULL. */
-static int accept_damage(struct cubby__segscan *scan, const struct cubby__commit_end *next, struct cubby__tail *t)
+static int accept_damage(struct cubby__segscan *scan, const struct cubby__commit_end *next, uint64_t stop, struct cubby__tail *t)
 {
     t->commit = next ? next->prev : scan->durable;
     t->chain = 0;
     t->adopt = next != NULL;
-    if (!next)
-        return written_end(scan, &t->accepted);
-    t->accepted = next->begin;
-    return 0;
+    t->endless = next == NULL;
+    t->accepted = next ? next->begin : stop; /* a sound frame may end in zeros */
+    return next ? 0 : written_end(scan, &t->accepted);
 }
 
 int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, uint64_t from, struct cubby__tail *t)
@@ -124,6 +123,7 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
     memset(t, 0, sizeof *t);
     int rc = cubby__segscan_open(&scan, r->s->log, seg, h->nonce, r->s->ident.salt, from, UINT64_MAX, r->commit, r->chain, r->err);
     scan.ceiling = r->ceiling;
+    scan.adopt = r->adopt;
     cubby__raise(&scan.durable, h->last_commit);
     cubby__raise(&scan.durable, h->proven_commit);
     if (rc == 0)
@@ -149,13 +149,16 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
     }
     int lost = t->damaged && t->commit < scan.durable;
     if (rc == 0 && lost)
-        rc = accept_damage(&scan, i < count ? &ends.at[i] : NULL, t);
+        rc = accept_damage(&scan, i < count ? &ends.at[i] : NULL, stop, t);
     t->ceiling = scan.ceiling;
     r->durable = scan.durable;
+    uint64_t proof_end = scan.proof_end;
     cubby__segscan_close(&scan);
     cubby__free(ends.at);
+    t->adopt |= r->adopt && t->accepted == from;
     if (rc == 0)
         rc = verify_tail(r, seg, h->nonce, t);
+    r->s->stopped_cleanly = proof_end && proof_end == t->accepted && !t->unclean;
     t->unclean |= lost; /* the successor's header says where the log goes on */
     return rc;
 }

@@ -56,6 +56,11 @@ int64_t cubby__txn_now(const struct cubby__txn *txn)
     return txn->now;
 }
 
+const struct cubby__handlers *cubby__txn_handlers(const struct cubby__txn *txn)
+{
+    return txn->store->handlers;
+}
+
 struct cubby__floors *cubby__txn_floors(struct cubby__txn *txn)
 {
     return &txn->floors;
@@ -118,6 +123,22 @@ int cubby__apply(struct cubby__txn *txn, const struct cubby__record *rec)
                        rec->place.seg, rec->type);
 }
 
+/* EXPUNGE and what goes with it; a flag must be set before a message is expunged. */
+static int only_shrinks(const struct cubby__txn *txn, uint8_t type, const void *payload, size_t len)
+{
+    const struct cubby__handlers *h = txn->store->handlers;
+    switch (type) {
+    case CUBBY__REC_FLAGS:
+    case CUBBY__REC_MARK:
+    case CUBBY__REC_EXPUNGE:
+    case CUBBY__REC_PURGE:
+    case CUBBY__REC_SWITCH:
+        return 1;
+    default:
+        return h->shrinks && h->shrinks(type, payload, len);
+    }
+}
+
 int cubby__txn_log(struct cubby__txn *txn, uint8_t type, uint8_t flags, const void *payload, size_t len)
 {
     if (txn->spoiled)
@@ -132,6 +153,7 @@ int cubby__txn_log(struct cubby__txn *txn, uint8_t type, uint8_t flags, const vo
     rec.place.len = (uint32_t)len;
     if (type != CUBBY__REC_FLAGS && type != CUBBY__REC_MARK)
         txn->lazy_ok = 0;
+    txn->grows |= !only_shrinks(txn, type, payload, len);
     return spoil(txn, cubby__apply(txn, &rec));
 }
 
@@ -184,6 +206,7 @@ int cubby__txn_log_piece(struct cubby__txn *txn, const struct cubby__piece *piec
     rec.place.seg = (uint32_t)txn->store->pending.seg;
     rec.place.len = c->len;
     txn->lazy_ok = 0;
+    txn->grows = 1;
     return spoil(txn, cubby__apply(txn, &rec));
 }
 

@@ -1,6 +1,7 @@
 /* flush.c - writing unflushed pages: checksums from the leaves up, then the pages in file order, neighbours together.
  *
  * Until every page is written nothing has changed but checksums in unflushed branches, and those are taken back if a write fails. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -183,6 +184,45 @@ int cubby__pager_flush(struct cubby__pager *p, struct cubby__root *root, cubby_e
     if (rc == 0)
         cubby__alloc_settle(&p->alloc);
     return rc;
+}
+
+/* ---- room ---- */
+
+enum { ROOM_STEP_MAX = 256, ZERO_PAGES = 4 };
+
+/* Bytes behind `from`, the end of the file, become zeros. */
+static int make_room(struct cubby__pager *p, uint64_t from, uint64_t end)
+{
+    static const uint8_t zeros[ZERO_PAGES * CUBBY__PAGE_SIZE];
+    int rc = p->vfs->allocate ? p->vfs->allocate(p->vfs->ctx, p->file, from, end - from) : -EOPNOTSUPP;
+    if (rc != -EOPNOTSUPP)
+        return rc;
+    for (rc = 0; from < end && rc == 0; from += sizeof zeros)
+        rc = p->vfs->pwrite(p->vfs->ctx, p->file, zeros, end - from < sizeof zeros ? (size_t)(end - from) : sizeof zeros, from);
+    return rc;
+}
+
+int cubby__pager_room(struct cubby__pager *p, uint64_t extra, cubby_error *err)
+{
+    uint64_t need = atomic_load_explicit(&p->alloc.pages, memory_order_relaxed) + extra;
+    cubby_vfs_stat st;
+    if (!p->writable || need <= p->room)
+        return 0;
+    int rc = cubby__pager_fstat(p, &st, err); /* other processes make it longer, too: what is in the file is never written here */
+    if (rc != 0)
+        return rc;
+    uint64_t end = (st.size + CUBBY__PAGE_SIZE - 1) / CUBBY__PAGE_SIZE, step = need / 8 < ROOM_STEP_MAX ? need / 8 : ROOM_STEP_MAX;
+    if (need > end) {
+        rc = make_room(p, end * CUBBY__PAGE_SIZE, (need + step) * CUBBY__PAGE_SIZE);
+        if (rc == 0)
+            end = need + step;
+        else if ((rc = make_room(p, end * CUBBY__PAGE_SIZE, need * CUBBY__PAGE_SIZE)) == 0)
+            end = need;
+        if (rc != 0)
+            return cubby__fail_io(err, rc, p->path, end * CUBBY__PAGE_SIZE, "making room in the index");
+    }
+    p->room = end;
+    return 0;
 }
 
 int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err)

@@ -133,7 +133,7 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
     return 0;
 }
 
-static int sync_file(struct cubby__pager *p, cubby_error *err)
+int cubby__pager_sync(struct cubby__pager *p, cubby_error *err)
 {
     int rc = p->vfs->sync(p->vfs->ctx, p->file);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, p->path, CUBBY__NO_OFFSET, "sync");
@@ -147,12 +147,12 @@ int cubby__meta_write(struct cubby__pager *p, const struct cubby__meta *meta, cu
     if (!p->writable || !sensible(&m))
         return cubby__fail(err, CUBBY_EINVAL, p->path, CUBBY__NO_OFFSET, "not a checkpoint that can be written");
     encode(p, &m, page);
-    int rc = sync_file(p, err); /* the pages before the slot that names them */
+    int rc = cubby__pager_sync(p, err); /* the pages before the slot that names them */
     if (rc != 0)
         return rc;
     uint64_t offset = m.seq % CUBBY__META_SLOTS * CUBBY__PAGE_SIZE;
     rc = p->vfs->pwrite(p->vfs->ctx, p->file, page, sizeof page, offset);
     if (rc != 0)
         return cubby__fail_io(err, rc, p->path, offset, "write");
-    return sync_file(p, err); /* the slot before the pages of the checkpoint before it are used again */
+    return cubby__pager_sync(p, err); /* the slot before the pages of the checkpoint before it are used again */
 }

@@ -72,6 +72,7 @@ struct cubby__pager {
     struct cubby__tree_txn txn;
     struct cubby__page *spares; /* so that a change that has begun needs no memory */
     unsigned spare_count;
+    uint64_t room; /* pages that the file is known to have room for */
     _Atomic uint64_t dirty_pages, pages_written;
     _Atomic int damaged; /* a page that was asked for did not verify */
 };

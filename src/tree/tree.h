@@ -72,6 +72,8 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
 /* Checkpoint, in this order: the caller has synced the log and flushed meta->root; here: 1 sync the pages; 2 write slot seq % 2;
  * 3 sync. Only then may pages of the checkpoint before it be used again (cubby__pager_protect). */
 int cubby__meta_write(struct cubby__pager *p, const struct cubby__meta *meta, cubby_error *err);
+/* For a slot that somebody else wrote who may have died before its sync: a checkpoint is durable, or this fails. */
+int cubby__pager_sync(struct cubby__pager *p, cubby_error *err);
 
 /* ---- reading ---- */
 
@@ -134,6 +136,8 @@ int cubby__pager_flush(struct cubby__pager *p, struct cubby__root *root, cubby_e
 /* Forgets every unflushed page: the committed transactions that are not flushed have failed. Not inside a transaction. The pages' numbers are free
  * again, and what those commits gave up lives on. (Commits that were flushed and failed later: cubby__pager_load_live.) */
 void cubby__pager_discard(struct cubby__pager *p);
+/* Makes sure that the disk has room for all pages that there are and `extra` more: ENOSPC comes here or not at all. */
+int cubby__pager_room(struct cubby__pager *p, uint64_t extra, cubby_error *err);
 /* Inside a long transaction: if more than max_dirty pages are unflushed, write them now so that memory stays bounded. The pages are then
  * copied on the next change like any others. Does nothing without a writable file. */
 int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err);

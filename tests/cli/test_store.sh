@@ -94,5 +94,6 @@ has "stat in JSON" "$out" '^\{"messages":3,"original_bytes":[0-9]+,"segments":[0
 exits "stat as text" 0 "$C" stat s
 exits "fsck" 0 "$C" fsck --full --json s
 has "fsck total" "$(tail -n 1 stdout)" '^\{"event":"total","findings":0,"fixed":0,"left":0,"messages":3,"seconds":[0-9.]+'
-exits "fsck --repair is refused" 8 "$C" fsck --repair s
+exits "fsck --repair of a sound store" 0 "$C" fsck --repair --json s
+has "does nothing" "$out" '^\{"event":"total","findings":0,"fixed":0,"left":0,"messages":3,'
 finish

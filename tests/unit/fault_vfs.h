@@ -8,7 +8,7 @@
 
 #include "cubby_vfs.h"
 
-enum fault_op { FAULT_OPEN, FAULT_PREAD, FAULT_PWRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_RENAME, FAULT_DIRSYNC, FAULT_MKDIR, FAULT_LIST, FAULT_OPS };
+enum fault_op { FAULT_OPEN, FAULT_PREAD, FAULT_PWRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_RENAME, FAULT_DIRSYNC, FAULT_MKDIR, FAULT_LIST, FAULT_ALLOCATE, FAULT_OPS };
 
 struct fault {
     cubby_vfs vfs; /* what to hand to the store */
@@ -20,6 +20,8 @@ struct fault {
     int forever;
     int hits;         /* times that it failed */
     int calls[FAULT_OPS];
+    int bounded;      /* the disk is full when the files ... */
+    int64_t room;     /* ... have grown by so many bytes more */
 };
 
 struct fault_file {
@@ -88,14 +90,65 @@ static inline int64_t fault_pread(void *ctx, cubby_file *f, void *buf, size_t n,
     return rc ? rc : x->under->pread(x->under->ctx, fault_file(f)->f, buf, n, off);
 }
 
-/* A failing write writes half. */
+static inline void fault_full(struct fault *x, int64_t room)
+{
+    x->bounded = 1;
+    x->room = room;
+}
+
+/* Takes the room by which a file grows, or says how much there is too little. */
+static inline uint64_t fault_grow(struct fault *x, cubby_file *f, uint64_t end)
+{
+    cubby_vfs_stat st = {0};
+    x->under->fstat(x->under->ctx, fault_file(f)->f, &st);
+    int64_t grow = end > st.size ? (int64_t)(end - st.size) : 0;
+    if (x->bounded && grow > x->room)
+        return (uint64_t)(grow - (x->room > 0 ? x->room : 0));
+    x->room -= grow;
+    return 0;
+}
+
+/* A failing write writes half, one on a full disk what there is room for. */
 static inline int fault_pwrite(void *ctx, cubby_file *f, const void *buf, size_t n, uint64_t off)
 {
     struct fault *x = ctx;
     int rc = fault_due(x, FAULT_PWRITE, fault_file(f)->path);
     if (rc)
         x->under->pwrite(x->under->ctx, fault_file(f)->f, buf, n / 2, off);
+    uint64_t lacking = rc ? 0 : fault_grow(x, f, off + n);
+    if (lacking) {
+        size_t fits = lacking < n ? n - (size_t)lacking : 0;
+        fault_grow(x, f, off + fits);
+        if (fits)
+            x->under->pwrite(x->under->ctx, fault_file(f)->f, buf, fits, off);
+        x->hits++;
+        return -ENOSPC;
+    }
     return rc ? rc : x->under->pwrite(x->under->ctx, fault_file(f)->f, buf, n, off);
+}
+
+static inline int fault_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
+{
+    struct fault *x = ctx;
+    int rc = fault_due(x, FAULT_ALLOCATE, fault_file(f)->path);
+    if (rc == 0 && fault_grow(x, f, off + len))
+        rc = -ENOSPC;
+    return rc ? rc : x->under->allocate(x->under->ctx, fault_file(f)->f, off, len);
+}
+
+static inline int fault_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)
+{
+    struct fault *x = ctx;
+    struct fault_file *ff = calloc(1, sizeof *ff);
+    if (!ff)
+        abort();
+    strncpy(ff->path, path, sizeof ff->path - 1);
+    int rc = x->under->lock_dir(x->under->ctx, path, kind, &ff->f);
+    if (rc)
+        free(ff);
+    else
+        *out = (cubby_file *)(void *)ff;
+    return rc;
 }
 
 static inline int fault_sync(void *ctx, cubby_file *f)
@@ -109,6 +162,10 @@ static inline int fault_truncate(void *ctx, cubby_file *f, uint64_t size)
 {
     struct fault *x = ctx;
     int rc = fault_due(x, FAULT_TRUNCATE, fault_file(f)->path);
+    cubby_vfs_stat st = {0};
+    x->under->fstat(x->under->ctx, fault_file(f)->f, &st);
+    if (!rc)
+        x->room += (int64_t)st.size - (int64_t)size;
     return rc ? rc : x->under->truncate(x->under->ctx, fault_file(f)->f, size);
 }
 
@@ -141,6 +198,9 @@ static inline int fault_rename(void *ctx, const char *from, const char *to)
 static inline int fault_unlink(void *ctx, const char *path)
 {
     struct fault *x = ctx;
+    cubby_vfs_stat st = {0};
+    if (x->under->stat(x->under->ctx, path, &st) == 0)
+        x->room += (int64_t)st.size;
     return x->under->unlink(x->under->ctx, path);
 }
 
@@ -214,7 +274,7 @@ static inline void fault_init(struct fault *x, const cubby_vfs *under)
                          .truncate = fault_truncate, .fstat = fault_fstat, .stat = fault_stat, .mkdir = fault_mkdir, .rename = fault_rename,
                          .unlink = fault_unlink, .dirsync = fault_dirsync, .list = fault_list, .lock = fault_lock, .lock_test = fault_lock_test,
                          .map = fault_map, .unmap = fault_unmap, .now_ns = fault_now_ns, .ticks_ms = fault_ticks_ms, .sleep_ms = fault_sleep_ms,
-                         .random = fault_random};
+                         .random = fault_random, .allocate = fault_allocate, .lock_dir = fault_lock_dir};
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "unit/fault_vfs.h"
 #include "unit/log/log_util.h"
 
 #define FILE_PATH "/s/segments/00000009.seg"
@@ -213,6 +214,79 @@ START_TEST(hostile_fields)
 }
 END_TEST
 
+static int get_of(struct bed *b, const struct cubby__ident *store, uint32_t number, struct cubby__seg_header *h)
+{
+    cubby_file *f;
+    MUST(b->vfs->open(b->vfs->ctx, FILE_PATH, CUBBY_OPEN_READ, &f));
+    int rc = cubby__seg_header_read_of(b->vfs, f, FILE_PATH, store, number, h, &b->err);
+    b->vfs->close(b->vfs->ctx, f);
+    return rc;
+}
+
+/* A write that went to the wrong file left another segment's header, or another store's, where one copy was: the other copy counts. */
+START_TEST(a_misdirected_copy_is_a_damaged_one)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    struct cubby__seg_header h = full_header(b, 30), out;
+    uint8_t own[1024], alien[1024];
+    struct cubby__ident id = b->ident;
+    ck_assert_uint_eq(put(b, &h), sizeof own);
+    bed_read(b, FILE_PATH, 0, own, sizeof own);
+    for (int kind = 0; kind < 2; kind++) {
+        if (kind)
+            b->ident.uuid[3] ^= 1;
+        struct cubby__seg_header other = full_header(b, 30);
+        other.number = kind ? 9 : 8;
+        put(b, &other);
+        bed_read(b, FILE_PATH, 0, alien, sizeof alien);
+        for (size_t off = 0; off < sizeof own; off += 512) {
+            bed_write(b, FILE_PATH, 0, own, sizeof own);
+            bed_write(b, FILE_PATH, off, alien + off, 512);
+            MUST(get_of(b, &id, 9, &out));
+            same(&h, &out);
+            ck_assert_int_eq(out.damaged_copies, 1);
+            cubby__seg_header_release(&out);
+        }
+        bed_write(b, FILE_PATH, 0, alien, sizeof alien);
+        ck_assert_int_eq(get_of(b, &id, 9, &out), CUBBY_ECORRUPT);
+        cubby__seg_header_release(&other);
+    }
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
+/* A bad sector costs the copy that it is in; want of memory says nothing of any copy. */
+START_TEST(a_copy_that_cannot_be_read)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    cubby_file *f;
+    bed_begin(b);
+    struct cubby__seg_header h = full_header(b, 30), out;
+    put(b, &h);
+    fault_init(&x, b->vfs);
+    MUST(x.vfs.open(&x, FILE_PATH, CUBBY_OPEN_READ, &f));
+    for (int call = 0; call < 4; call++) { /* two reads a copy */
+        fault_set(&x, FAULT_PREAD, FILE_PATH, call, -EIO, 0);
+        MUST(cubby__seg_header_read(&x.vfs, f, FILE_PATH, &out, &b->err));
+        same(&h, &out);
+        ck_assert_int_eq(x.hits, 1);
+        ck_assert_int_eq(out.damaged_copies, 1);
+        cubby__seg_header_release(&out);
+        fault_set(&x, FAULT_PREAD, FILE_PATH, call, -ENOMEM, 0);
+        ck_assert_int_eq(cubby__seg_header_read(&x.vfs, f, FILE_PATH, &out, &b->err), CUBBY_ENOMEM);
+        cubby__seg_header_release(&out);
+    }
+    fault_set(&x, FAULT_PREAD, FILE_PATH, 0, -EIO, 1);
+    ck_assert_int_eq(cubby__seg_header_read(&x.vfs, f, FILE_PATH, &out, &b->err), CUBBY_EIO);
+    x.vfs.close(&x, f);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(definitions_too_long)
 {
     struct bed bed, *b = &bed;
@@ -231,4 +305,5 @@ START_TEST(definitions_too_long)
 }
 END_TEST
 
-UNIT_MAIN("log/header", round_trip, floors, every_flipped_bit, a_damaged_second_copy_is_noticed, truncated, hostile_fields, definitions_too_long)
+UNIT_MAIN("log/header", round_trip, floors, every_flipped_bit, a_damaged_second_copy_is_noticed, truncated, hostile_fields,
+          a_misdirected_copy_is_a_damaged_one, a_copy_that_cannot_be_read, definitions_too_long)

@@ -405,6 +405,65 @@ START_TEST(resync_verifies_payloads)
 }
 END_TEST
 
+/* A DAMAGE stands over what was lost: what is around it is yielded, and no chain leads over it. */
+START_TEST(damage_covered)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__segscan s;
+    uint8_t payload[200] = {CUBBY__DAMAGE_STRETCH, 5};
+    bed_begin(b);
+    bed_commit(b, 1, 10, 0, 0);
+    bed_commit(b, 3, 10, 0, 0);
+    bed_commit(b, 1, 10, 0, 0);
+    uint64_t first = cubby__frame_size(CUBBY__REC_OBJECT, 10), end = b->end;
+    b->end = b->start[2] + first; /* over the second of three records */
+    lone_frame(b, CUBBY__REC_DAMAGE, 1, payload, (uint32_t)(first - CUBBY__FRAME_SIZE));
+    b->end = end;
+    start(b, &s, UINT64_MAX);
+    ck_assert_int_eq(cubby__segscan_next(&s), 0);
+    ck_assert_int_eq(cubby__segscan_next(&s), 0);
+    ck_assert_uint_eq(s.count, 2);
+    ck_assert_int_eq(s.records[1].type, CUBBY__REC_DAMAGE);
+    ck_assert_uint_eq(s.last_commit, 1); /* that of the commit before */
+    ck_assert_int_eq(cubby__segscan_next(&s), 0);
+    ck_assert_uint_eq(s.last_commit, 2);
+    ck_assert_uint_eq(s.count, 1); /* the third record */
+    ck_assert_int_eq(cubby__segscan_next(&s), 0);
+    ck_assert_uint_eq(s.last_commit, 3);
+    ck_assert_int_eq(cubby__segscan_next(&s), CUBBY_DONE);
+    cubby__segscan_close(&s);
+    bed_end(b);
+}
+END_TEST
+
+/* Only the content of a frame is damaged: its header says where the next one is, and what it was. */
+START_TEST(content_skipped)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__segscan s;
+    uint8_t type;
+    bed_begin(b);
+    bed_commit(b, 2, 10, 500, 0);
+    uint64_t second = b->start[1] + cubby__frame_size(CUBBY__REC_OBJECT, 10);
+    bed_flip(b, SEGMENT, second + CUBBY__FRAME_SIZE + 4, 1);
+    start(b, &s, UINT64_MAX);
+    ck_assert_int_eq(cubby__segscan_next(&s), CUBBY_ECORRUPT);
+    ck_assert_int_eq(cubby__segscan_skip(&s, &type), 0);
+    ck_assert_int_eq(type, CUBBY__REC_OBJECT);
+    ck_assert_uint_eq(s.pos, second + cubby__frame_size(CUBBY__REC_OBJECT, 10));
+    ck_assert_int_eq(cubby__segscan_next(&s), 0);
+    ck_assert_uint_eq(s.last_commit, 1);
+    cubby__segscan_close(&s);
+    bed_flip(b, SEGMENT, second + 9, 1); /* its header, too */
+    start(b, &s, UINT64_MAX);
+    ck_assert_int_eq(cubby__segscan_next(&s), CUBBY_ECORRUPT);
+    ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_DONE);
+    ck_assert_int_eq(type, 0);
+    cubby__segscan_close(&s);
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(frames_longer_than_the_window)
 {
     struct bed bed, *b = &bed;
@@ -537,5 +596,5 @@ START_TEST(read_errors)
 END_TEST
 
 UNIT_MAIN("log/segscan", whole, nothing_there, torn_last_commit, a_flip_in_the_middle, holes_of_zeros, proofs, misplaced_and_malformed_frames,
-          commits_out_of_chain, durable_of_a_broken_commit_counts, pieces_read_or_skipped, resync_verifies_payloads, frames_longer_than_the_window,
+          commits_out_of_chain, durable_of_a_broken_commit_counts, pieces_read_or_skipped, resync_verifies_payloads, damage_covered, content_skipped, frames_longer_than_the_window,
           limits, stale_bytes_are_no_frames, nonzero, read_errors)

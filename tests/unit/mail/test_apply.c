@@ -94,7 +94,7 @@ static void same_picture(struct cubby__buf *a)
 START_TEST(broken_records_put_nothing)
 {
     static const uint8_t types[] = {CUBBY__REC_FOLDER, CUBBY__REC_MARK, CUBBY__REC_OBJECT, CUBBY__REC_ENTRY, CUBBY__REC_FLAGS,
-                                    CUBBY__REC_EXPUNGE, CUBBY__REC_KEYWORD, CUBBY__REC_SUBSCRIPTION};
+                                    CUBBY__REC_EXPUNGE, CUBBY__REC_KEYWORD, CUBBY__REC_SUBSCRIPTION, CUBBY__REC_ANNOTATION};
     struct cubby__buf before = CUBBY__BUF_INIT;
     uint8_t junk[40];
     state_begin(st);

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -169,5 +171,26 @@ START_TEST(map_of_a_read_only_file)
 }
 END_TEST
 
+/* The system writes what fits below the limit, and says so; only the next call fails. */
+START_TEST(a_write_that_is_cut_short)
+{
+    begin();
+    struct rlimit before, low;
+    char bytes[8192] = "x", back[8192];
+    cubby_file *f = open_ok("f", NEW);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = (struct rlimit){5000, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int rc = vfs->pwrite(vfs->ctx, f, bytes, sizeof bytes, 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_int_eq(rc, -EFBIG);
+    ck_assert_int_eq(vfs->pread(vfs->ctx, f, back, sizeof back, 0), 5000);
+    signal(SIGXFSZ, SIG_DFL);
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
 UNIT_MAIN("os/vfs_posix", VFS_SUITE, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask, root_gives_files_to_the_owner,
-          closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file)
+          closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file, a_write_that_is_cut_short)

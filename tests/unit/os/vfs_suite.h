@@ -189,6 +189,30 @@ START_TEST(offsets_out_of_range)
 }
 END_TEST
 
+START_TEST(allocating)
+{
+    begin();
+    cubby_file *f = open_ok("f", NEW);
+    put(f, "0123456789", 0);
+    int rc = vfs->allocate(vfs->ctx, f, 4, 8192);
+    if (rc != -EOPNOTSUPP) { /* not every file system can */
+        ck_assert_int_eq(rc, 0);
+        ck_assert_uint_eq(stat_of("f").size, 8196); /* it grows, and what is there stays */
+        expect(f, 0, "0123456789\0\0", 12);
+        expect(f, 8192, "\0\0\0\0", 4);
+        ck_assert_int_eq(vfs->allocate(vfs->ctx, f, 0, 100), 0);
+        ck_assert_uint_eq(stat_of("f").size, 8196); /* never shrinks */
+    }
+    ck_assert_int_eq(vfs->allocate(vfs->ctx, f, 0, 0), -EINVAL);
+    ck_assert_int_eq(vfs->allocate(vfs->ctx, f, UINT64_MAX, 1), -EINVAL);
+    close_it(f);
+    f = open_ok("f", CUBBY_OPEN_READ);
+    ck_assert_int_lt(vfs->allocate(vfs->ctx, f, 0, 100), 0);
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
 START_TEST(truncating)
 {
     begin();
@@ -366,6 +390,28 @@ static int lock(cubby_file *f, uint64_t start, uint64_t len, int kind)
 {
     return vfs->lock(vfs->ctx, f, start, len, kind);
 }
+
+START_TEST(locked_directories)
+{
+    begin();
+    cubby_file *a, *b, *c = NULL;
+    make("f", "");
+    ck_assert_int_eq(vfs->mkdir(vfs->ctx, path("d")), 0);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("no"), CUBBY_LOCK_SHARED, &c), -ENOENT);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("f"), CUBBY_LOCK_SHARED, &c), -ENOTDIR);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("d"), CUBBY_LOCK_SHARED, &a), 0);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("d"), CUBBY_LOCK_SHARED, &b), 0);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("d"), CUBBY_LOCK_EXCLUSIVE, &c), -EAGAIN);
+    close_it(a);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("d"), CUBBY_LOCK_EXCLUSIVE, &c), -EAGAIN);
+    close_it(b);
+    ck_assert_ptr_null(c);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("d"), CUBBY_LOCK_EXCLUSIVE, &c), 0);
+    ck_assert_int_eq(vfs->lock_dir(vfs->ctx, path("d"), CUBBY_LOCK_SHARED, &a), -EAGAIN);
+    close_it(c);
+    suite_end();
+}
+END_TEST
 
 static int test_lock(cubby_file *f, uint64_t start, uint64_t len)
 {
@@ -556,8 +602,8 @@ START_TEST(randomness)
 END_TEST
 
 #define VFS_SUITE                                                                                                                                    \
-    open_flags, open_directory, name_too_long, read_write, offsets_out_of_range, truncating, stat_and_mkdir, unlinking, renaming,                    \
-        renaming_directories, listing, dirsync, lock_kinds, locks_end_with_close, lock_ranges, map_is_coherent, map_refusals,                        \
+    open_flags, open_directory, name_too_long, read_write, offsets_out_of_range, truncating, allocating, locked_directories, stat_and_mkdir,         \
+        unlinking, renaming, renaming_directories, listing, dirsync, lock_kinds, locks_end_with_close, lock_ranges, map_is_coherent, map_refusals,                        \
         map_outlives_the_file, clocks, randomness
 
 #endif

@@ -1,5 +1,18 @@
 #include "unit/store/store_util.h"
 
+static int bed_store_check(struct bed *b, cubby_finding_fn fn, void *arg, cubby_check_result *r, cubby_error *err)
+{
+    cubby_options o = b->o;
+    struct cubby__store *s;
+    o.flags = CUBBY_READ_ONLY;
+    int rc = cubby__store_open("/s", &o, &kv_handlers, &s, err);
+    if (rc == 0) {
+        rc = cubby__store_check(s, NULL, fn, arg, r, err);
+        cubby__store_close(&s, NULL);
+    }
+    return rc;
+}
+
 /* A store of several segments, cleanly stopped. */
 static void made(struct bed *b)
 {
@@ -35,7 +48,7 @@ START_TEST(sound)
     bed_check(b);
     ck_assert_int_eq(b->fault.calls[FAULT_PWRITE], writes);
     cubby_check_result r = {0};
-    MUST(cubby__store_check("/s", &b->o, &kv_handlers, NULL, NULL, &r, NULL));
+    MUST(bed_store_check(b, NULL, NULL, &r, NULL));
     bed_end(b);
 }
 END_TEST
@@ -146,7 +159,7 @@ static int forgetful(struct cubby__txn *t, const struct cubby__record *rec)
 
 START_TEST(rows_that_differ)
 {
-    static const struct cubby__handlers wrong = {forgetful, kv_define, kv_create, kv_damage};
+    static const struct cubby__handlers wrong = {.apply = forgetful, .define = kv_define, .create = kv_create, .damage = kv_damage};
     static const char *const keys[] = {"forgotten", "extra", "wrong", "right"};
     static const char *const say[] = {"missing", "should not be", "not what", ""};
     for (int i = 0; i < 4; i++) {
@@ -188,11 +201,28 @@ START_TEST(stopped)
         case 3: bed_truncate(b, "/s/index", 0); break;
         default: bed_truncate(b, "/s/index", 3 * 4096); break;
         }
-        REFUSES(cubby__store_check("/s", &b->o, &kv_handlers, stop, &calls, &r, &b->err), CUBBY_ECANCEL);
+        REFUSES(bed_store_check(b, stop, &calls, &r, &b->err), CUBBY_ECANCEL);
         ck_assert_int_eq(calls, 1);
         bed_end(b);
     }
     b = &bed;
+    bed_end(b);
+}
+END_TEST
+
+/* An index larger than the caches is not built anew in memory, but in a file without a name. */
+START_TEST(in_bounded_memory)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    b->o.cache_bytes = 1000;
+    int writes = b->fault.calls[FAULT_PWRITE];
+    bed_clean(b);
+    ck_assert_int_gt(b->fault.calls[FAULT_PWRITE], writes);
+    fault_set(&b->fault, FAULT_OPEN, "scratch", 0, -EACCES, 1000); /* where nothing may be written, memory serves */
+    writes = b->fault.calls[FAULT_PWRITE];
+    bed_clean(b);
+    ck_assert_int_eq(b->fault.calls[FAULT_PWRITE], writes);
     bed_end(b);
 }
 END_TEST
@@ -202,15 +232,15 @@ START_TEST(what_cannot_be_checked)
     struct bed bed, *b = &bed;
     cubby_check_result r = {0};
     bed_init(b);
-    REFUSES(cubby__store_check("/s", &b->o, &kv_handlers, NULL, NULL, &r, &b->err), CUBBY_ENOENT);
+    REFUSES(bed_store_check(b, NULL, NULL, &r, &b->err), CUBBY_ENOENT);
     MUST(b->vfs->mkdir(b->vfs->ctx, "/s"));
-    REFUSES(cubby__store_check("/s", &b->o, &kv_handlers, NULL, NULL, &r, &b->err), CUBBY_ENOTSTORE);
+    REFUSES(bed_store_check(b, NULL, NULL, &r, &b->err), CUBBY_ENOTSTORE);
     bed_end(b);
     made(b);
     for (int after = 0; after < 30; after++) { /* no read error is a finding about the store, none is passed over */
         fault_set(&b->fault, FAULT_PREAD, "segments", after, -EIO, 1);
         memset(&b->err, 0, sizeof b->err);
-        int rc = cubby__store_check("/s", &b->o, &kv_handlers, NULL, NULL, &r, &b->err);
+        int rc = bed_store_check(b, NULL, NULL, &r, &b->err);
         int hits = b->fault.hits;
         b->fault.rc = 0;
         if (!hits)
@@ -221,4 +251,4 @@ START_TEST(what_cannot_be_checked)
 }
 END_TEST
 
-UNIT_MAIN("store/check", sound, segments, tails, the_index, rows_that_differ, stopped, what_cannot_be_checked)
+UNIT_MAIN("store/check", sound, segments, tails, the_index, rows_that_differ, stopped, in_bounded_memory, what_cannot_be_checked)

@@ -360,6 +360,55 @@ START_TEST(the_end_of_the_log_is_gone)
 }
 END_TEST
 
+/* Cut within a commit that the index proves: what stood behind the cut, nobody knows. As many numbers are passed over as a segment can hold. */
+START_TEST(a_cut_within_a_proven_commit)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    kv_store_many(b, 0, 5, 30);
+    uint64_t begin = b->s->pending.seg_off;
+    kv_store_many(b, 5, 12, 30);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    for (uint64_t cut = begin + 1; cut < begin + 40; cut += 16) {
+        struct bed hurt, *live = b;
+        b = &hurt;
+        bed_copy(live, b);
+        bed_truncate(b, seg_path(1), cut);
+        bed_open(b);
+        ck_assert_ptr_nonnull(strstr(b->notice, "damage"));
+        ck_assert_msg(b->s->floors.object >= CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE, "cut at %llu: only %llu numbers are passed over",
+                      (unsigned long long)cut, (unsigned long long)b->s->floors.object);
+        bed_rebuild_is_equal(b);
+        bed_end(b);
+        b = live;
+    }
+    bed_end(b);
+}
+END_TEST
+
+/* ... and the last record that is left ends in zeros: it is sound, and stays. */
+START_TEST(a_record_of_zeros_before_the_cut)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *t;
+    char value[17] = "x";
+    bed_begin(b);
+    kv_store_many(b, 0, 3, 30);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    MUST(kv_put(t, "zeros", value, sizeof value)); /* 2 + 5 + 17: no padding */
+    MUST(cubby__txn_commit(&t, NULL));
+    uint64_t end = b->s->pending.seg_off - CUBBY__FRAME_SIZE - CUBBY__COMMIT_LEN;
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    bed_truncate(b, seg_path(1), end);
+    bed_open(b);
+    ck_assert_str_eq(kv_look(b, "zeros"), "x");
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
 /* ---- segments that are missing or cannot be read ---- */
 
 static void whole_store(struct bed *b)
@@ -525,7 +574,7 @@ static int accept_all(struct cubby__txn *t, const struct cubby__record *rec)
     return 0;
 }
 
-static const struct cubby__handlers careless = {accept_all, kv_define, kv_create, kv_damage};
+static const struct cubby__handlers careless = {.apply = accept_all, .define = kv_define, .create = kv_create, .damage = kv_damage};
 
 START_TEST(broken_and_unknown_records)
 {
@@ -586,5 +635,6 @@ END_TEST
 
 UNIT_MAIN("store/recover", replay_after_a_clean_stop, unclean_stops, read_only_replays_in_memory, every_length_of_a_torn_commit, garbage_at_the_end,
           a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone,
+          a_cut_within_a_proven_commit, a_record_of_zeros_before_the_cut,
           a_segment_is_lost, a_segment_is_lost_behind_the_checkpoint, one_copy_of_each_header, swapped_segments, broken_and_unknown_records,
           progress_of_a_rebuild)

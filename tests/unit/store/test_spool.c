@@ -65,7 +65,7 @@ START_TEST(failures)
     ck_assert_uint_eq(off, 0);
     fault_set(&b->fault, FAULT_PREAD, "spool", 0, -EIO, 0);
     REFUSES(cubby__spool_read(sp, 0, buf, 4, &b->err), CUBBY_EIO);
-    /* while the piece is framed: the transaction is spoiled; while it is appended: the log is latched */
+    /* while the piece is framed: the transaction is spoiled; while it is appended: nothing of it happened, either */
     struct cubby__piece piece = {.id = 1};
     struct cubby__content c = {.spool = sp, .off = off, .len = 4};
     MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
@@ -78,7 +78,7 @@ START_TEST(failures)
     MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
     MUST(cubby__txn_log_piece(t, &piece, &c));
     fault_set(&b->fault, FAULT_PREAD, "spool", 0, -EIO, 0);
-    REFUSES(cubby__txn_commit(&t, NULL), CUBBY_EUNKNOWN);
+    REFUSES(cubby__txn_commit(&t, NULL), CUBBY_EIO);
     cubby__spool_unref(&sp);
     bed_close(b);
     bed_open(b);

@@ -143,7 +143,7 @@ START_TEST(recovered_twice)
 END_TEST
 
 /* Lazy commits that are published are on the disk before a successor's header vouches for them. */
-START_TEST(a_takeover_syncs_what_was_lazy)
+START_TEST(a_takeover_copies_what_was_lazy)
 {
     struct bed bed, *b = &bed;
     bed_begin(b);
@@ -152,9 +152,8 @@ START_TEST(a_takeover_syncs_what_was_lazy)
     ck_assert_uint_lt(b->s->pending.durable, b->s->pending.commit);
     torn_append(b);
     fault_set(&b->fault, FAULT_SYNC, "segments/00000001", 0, -EIO, 0);
-    REFUSES(kv_store(b, "after", "x"), CUBBY_EIO);
+    MUST(kv_store(b, "after", "x")); /* no sync of the old segment is needed for it */
     ck_assert_int_eq(b->fault.hits, 1);
-    MUST(kv_store(b, "after", "x"));
     ck_assert_str_eq(kv_look(b, "lazy"), "1");
     ck_assert_uint_eq(bed_last_segment(b), 2);
     bed_rebuild_is_equal(b);
@@ -235,5 +234,5 @@ START_TEST(damage_before_the_tail)
 }
 END_TEST
 
-UNIT_MAIN("store/stops", one_of_several_makes_the_store, lazy_commits_without_a_trace, recovered_twice, a_takeover_syncs_what_was_lazy,
+UNIT_MAIN("store/stops", one_of_several_makes_the_store, lazy_commits_without_a_trace, recovered_twice, a_takeover_copies_what_was_lazy,
           a_segment_whose_name_may_be_lost, damage_before_the_tail)

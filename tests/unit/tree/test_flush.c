@@ -36,7 +36,7 @@ START_TEST(neighbours_are_written_together)
     cubby__pager_get_stat(p, &stat);
     ck_assert_uint_ge(stat.pages_written, 100);
     ck_assert_uint_eq(stat.dirty_pages, 0);
-    ck_assert_int_le(d.writes, (int)stat.pages_written / 64 + 1);
+    ck_assert_int_le(d.writes, (int)stat.pages_written / 64 + 2); /* one for the meta slots */
     tree_flush(p, &root); /* nothing left to do */
     struct cubby__pager_stat again;
     cubby__pager_get_stat(p, &again);
@@ -274,7 +274,7 @@ START_TEST(no_spill_on_an_unflushed_base)
     tree_begin(p, &root);
     put_number(p, 1, "new");
     ck_assert_int_eq(cubby__tree_spill(p, 0, NULL), 0);
-    ck_assert_int_eq(d.writes, 0);
+    ck_assert_int_eq(d.writes, 1); /* the meta slots */
     cubby__tree_abort(p);
     expect_number(p, &root, 1, "old");
     expect_number(p, &root, 2999, "old");

@@ -1,0 +1,433 @@
+/* fsck_repair.c - the repair of what a check finds (store/repair.h, P1 to P5).
+ *
+ * Order: 1 cubby.id; 2 segments enough to open the store; 3 headers of segments; 4 what a sound index knows is logged again, then it is built anew; 5 what
+ * can be saved goes to lost+found, and what clients must hear of is logged, in ordinary transactions; 6 the damaged segments are replaced; 7 the index is built
+ * anew once more. Every step may be repeated: after a crash the next run finds less to do. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/key.h"
+#include "mail/apply.h"
+#include "mail/folder_row.h"
+#include "mail/fsck.h"
+#include "mail/lostfound.h"
+#include "mail/reader.h"
+#include "mail/relog.h"
+#include "mail/walk.h"
+
+struct repair {
+    const char *path;
+    cubby_options o;
+    unsigned flags;
+    struct cubby__repairs told;
+    cubby_error *err;
+    struct cubby__spy spy;
+    struct cubby__orphans orphans;
+    struct cubby__store *s;
+    struct cubby__plan *plan;
+    int nothing_unknown; /* the index knew all that was lost */
+};
+
+/* ---- folders ---- */
+
+/* The folder as it is, with a record that says so. */
+static int log_folder(struct cubby__txn *txn, struct cubby__folder_row *row, int new_uidvalidity)
+{
+    char name[CUBBY__FOLDER_NAME_MAX + 1];
+    struct cubby__buf b = CUBBY__BUF_INIT;
+    struct cubby__folder_rec rec = row->rec;
+    rec.created = cubby__folder_created(row);
+    rec.parent = row->parent;
+    rec.name = name;
+    rec.name_len = cubby__folder_shown_name(row, name);
+    if (rec.name_len > CUBBY__NAME_MAX)
+        return CUBBY_OK; /* its name and the number behind it are too long for a record */
+    if (new_uidvalidity) {
+        uint64_t next = cubby__txn_floors(txn)->uidvalidity + 1, now = (uint64_t)cubby__txn_now(txn);
+        next = next < now ? now : next;
+        rec.uidvalidity = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+    }
+    cubby__folder_encode(&rec, &b);
+    int rc = b.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__txn_log(txn, CUBBY__REC_FOLDER, 0, b.data, b.len);
+    cubby__buf_release(&b);
+    return rc;
+}
+
+static int next_folder(struct cubby__view *view, uint64_t *id, uint8_t *buf, struct cubby__folder_row *row)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    struct cubby__cursor c;
+    cubby__view_cursor(view, &c);
+    int rc = cubby__cursor_seek(&c, key, cubby__key_folder(key, *id + 1));
+    if (!rc) {
+        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
+        if (k.p[0] != CUBBY__KS_FOLDER)
+            rc = CUBBY_DONE;
+        else if (!cubby__keynum_get(k.p + 1, k.n - 1, id) || v.n > CUBBY__TREE_VALUE_MAX)
+            rc = cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of a folder breaks its format");
+        else
+            rc = cubby__folder_row_decode(memcpy(buf, v.p, v.n), v.n, row);
+    }
+    cubby__cursor_release(&c);
+    return rc;
+}
+
+/* All folders in one transaction: those that were there when something may have been lost that their clients have heard of get a new uidvalidity, and those
+ * that stand on made-up ground get a record. */
+static int repair_folders(struct repair *r)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    struct cubby__txn *txn;
+    uint64_t through, id = 0, raised = 0, settled = 0;
+    int lost = cubby__plan_unknown_loss(r->plan, &through) && !r->nothing_unknown;
+    int rc = cubby__txn_begin(r->s, 0, &txn, r->err);
+    if (rc)
+        return rc;
+    uint64_t number = cubby__txn_number(txn);
+    while (!rc && !(rc = next_folder(cubby__txn_view(txn), &id, buf, &row))) {
+        int raise = lost && cubby__folder_created(&row) <= through && cubby__folder_created(&row) != number;
+        int settle = !row.commit || row.displaced || row.parent != row.rec.parent;
+        if (row.dead || !(raise || settle))
+            continue;
+        rc = log_folder(txn, &row, raise);
+        raised += (uint64_t)raise;
+        settled += (uint64_t)settle;
+    }
+    if (rc == CUBBY_DONE)
+        rc = cubby__mail_handlers.create(txn);
+    if (rc) {
+        cubby__txn_abort(&txn);
+        return rc;
+    }
+    rc = cubby__txn_commit(&txn, NULL);
+    if (!rc && raised)
+        rc = cubby__repair_tell(&r->told, r->err, "UIDVALIDITY_RAISED", "", CUBBY__NO_OFFSET,
+                                "%llu folders have a new uidvalidity: a change that their clients have seen may be lost", (unsigned long long)raised);
+    if (!rc && settled)
+        rc = cubby__repair_tell(&r->told, r->err, "FOLDER_SETTLED", "", CUBBY__NO_OFFSET, "%llu folders have a record again", (unsigned long long)settled);
+    return rc;
+}
+
+/* ---- messages ---- */
+
+static int damaged(int rc)
+{
+    return rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT || rc == CUBBY_DONE;
+}
+
+/* A piece that is there, and sound if it lies where something is damaged. */
+static int look_at_piece(struct repair *r, struct cubby__fetch *f, const struct cubby__piece_ref *ref, uint8_t kind, uint8_t *room)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    struct cubby__piece_row row;
+    size_t len;
+    int rc = cubby__view_get(f->view, key, cubby__key_piece(key, ref->id), value, &len);
+    if (!rc && cubby__piece_row_decode(value, len, &row))
+        rc = CUBBY_ECORRUPT;
+    return rc || !cubby__plan_has(r->plan, row.place.seg) ? rc : cubby__fetch_piece(f, ref, kind, room);
+}
+
+static int look_at_message(struct repair *r, struct cubby__fetch *f, const struct cubby__message_row *row, uint8_t *room)
+{
+    struct cubby__piece_ref ref;
+    int rc = cubby__fetch_object(f, row->object, &row->place);
+    if (!rc && f->object.rest_piece)
+        rc = look_at_piece(r, f, &(struct cubby__piece_ref){f->object.rest_piece, f->object.rest_orig_len, 0}, CUBBY__PIECE_REST, room);
+    for (size_t pos = 0; !rc && cubby__object_piece(&f->object, &pos, &ref);)
+        rc = look_at_piece(r, f, &ref, CUBBY__PIECE_BODY, room);
+    return rc;
+}
+
+static int read_message(struct cubby__view *view, uint64_t folder, uint32_t uid)
+{
+    struct cubby__msgreader m;
+    const cubby_part *parts;
+    size_t count;
+    int rc = cubby__msgreader_open(&m, view, folder, uid);
+    if (rc)
+        return rc;
+    rc = cubby__msgreader_verify(&m);
+    if (!rc)
+        rc = cubby__msgreader_parts(&m, &parts, &count);
+    cubby__msgreader_close(&m);
+    return rc;
+}
+
+/* Which of the next messages cannot be read? They are kept in the batch. DONE: there are no more. */
+static int find_unreadable(struct repair *r, uint64_t folder, struct cubby__batch *b, uint8_t *room)
+{
+    struct cubby__message_row row;
+    struct cubby__fetch f;
+    struct cubby__view view;
+    size_t kept = 0;
+    int rc = cubby__view_begin(r->s, &view, r->err);
+    if (rc)
+        return rc;
+    rc = cubby__batch_read(b, &view, folder, NULL, CUBBY__UID_MAX);
+    cubby__fetch_init(&f, &view);
+    for (size_t i = 0; i < b->count && !rc; i++) {
+        rc = cubby__batch_row(b, i, &view, folder, &row);
+        if (!rc)
+            rc = r->flags & CUBBY_CHECK_FULL ? read_message(&view, folder, b->uid[i]) : look_at_message(r, &f, &row, room);
+        if (damaged(rc)) {
+            b->uid[kept++] = b->uid[i];
+            rc = 0;
+        }
+    }
+    if (rc != CUBBY_DONE)
+        b->count = kept;
+    cubby__fetch_release(&f);
+    cubby__view_end(&view);
+    return rc;
+}
+
+static int repair_folder(struct repair *r, struct cubby__lostfound *lf, uint64_t folder, uint8_t *room)
+{
+    struct cubby__batch b = {.next = 0};
+    int rc;
+    while (!(rc = find_unreadable(r, folder, &b, room)))
+        for (size_t i = 0; i < b.count && !rc; i++)
+            if ((rc = cubby__lost_message(lf, folder, b.uid[i])) != 0)
+                goto out;
+out:
+    cubby__batch_release(&b);
+    return rc == CUBBY_DONE ? CUBBY_OK : rc;
+}
+
+static int repair_messages(struct repair *r, struct cubby__lostfound *lf)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX], *room = cubby__malloc(CUBBY__PIECE_MAX);
+    struct cubby__folder_row row;
+    uint64_t id = 0;
+    int rc = room ? 0 : cubby__fail_mem(r->err);
+    while (!rc) {
+        struct cubby__view view;
+        if ((rc = cubby__view_begin(r->s, &view, r->err)) != 0)
+            break;
+        rc = next_folder(&view, &id, buf, &row);
+        int dead = !rc && row.dead;
+        cubby__view_end(&view);
+        if (!rc && !dead)
+            rc = repair_folder(r, lf, id, room);
+    }
+    cubby__free(room);
+    return rc == CUBBY_DONE ? CUBBY_OK : rc;
+}
+
+static int settle_orphans(struct repair *r)
+{
+    struct cubby__view view;
+    int rc = cubby__view_begin(r->s, &view, r->err);
+    if (rc)
+        return rc;
+    rc = cubby__orphans_settle(&r->orphans, &view);
+    cubby__view_end(&view);
+    return rc;
+}
+
+/* P4 */
+static int salvage(struct repair *r)
+{
+    struct cubby__lostfound lf = {r->s, &r->told, r->err};
+    size_t pos = 0, first;
+    int rc = repair_folders(r);
+    if (!rc)
+        rc = settle_orphans(r);
+    while (!rc && cubby__orphans_next(&r->orphans, &pos, &first)) {
+        const struct cubby__orphan *o = &r->orphans.at[first];
+        rc = o->type == CUBBY__REC_OBJECT ? cubby__lost_object(&lf, o) : cubby__lost_pieces(&lf, o, pos - first);
+    }
+    for (size_t i = 0; i < r->spy.entry_count && !rc; i++) {
+        const struct cubby__lost_entry e = r->spy.entries[i]; /* the list grows while records are logged */
+        rc = cubby__lost_uid(&lf, &e);
+    }
+    if (!rc && (r->flags & CUBBY_CHECK_FULL || !cubby__plan_empty(r->plan)))
+        rc = repair_messages(r, &lf);
+    return rc;
+}
+
+/* ---- the store ---- */
+
+static int fragment(void *arg, const struct cubby__record *rec)
+{
+    struct repair *r = arg;
+    return cubby__orphans_add(&r->orphans, rec) ? cubby__fail_mem(r->err) : 0;
+}
+
+/* An index that is thrown away must not come back with a power cut: it fits the segments still, and says what they do not say. */
+static int forget_index(struct repair *r)
+{
+    const cubby_vfs *vfs = r->o.vfs ? r->o.vfs : cubby_vfs_posix();
+    int rc = vfs->dirsync(vfs->ctx, r->path);
+    return rc ? cubby__fail_io(r->err, rc, r->path, CUBBY__NO_OFFSET, "syncing the directory") : CUBBY_OK;
+}
+
+static int open_anew(struct repair *r)
+{
+    cubby_options o = r->o;
+    o.flags |= CUBBY_REBUILD;
+    cubby__spy_forget(&r->spy);
+    int rc = cubby__store_open(r->path, &o, &r->spy.h, &r->s, r->err);
+    if (!rc && cubby__store_read_only(r->s)) {
+        cubby__store_close(&r->s, NULL);
+        rc = cubby__fail(r->err, CUBBY_EACCES, r->path, CUBBY__NO_OFFSET, "the store may not be written to");
+    }
+    if (!rc && (rc = forget_index(r)) != 0)
+        cubby__store_close(&r->s, NULL);
+    return rc;
+}
+
+static int close_it(struct repair *r, int rc)
+{
+    cubby__plan_free(&r->plan);
+    int closed = cubby__store_close(&r->s, rc ? NULL : r->err);
+    return rc ? rc : closed;
+}
+
+static int plan(struct repair *r)
+{
+    cubby__plan_free(&r->plan);
+    r->orphans.count = 0;
+    return cubby__plan_make(r->s, r->spy.broken, r->spy.broken_count, fragment, r, &r->plan, r->err);
+}
+
+/* Headers come first: what is readable again need not be known by the index. *damaged: what is left is. */
+static int open_and_mend(struct repair *r, int *damaged)
+{
+    int rc = CUBBY_OK;
+    *damaged = 0;
+    for (int i = 0; i < 4 && !rc; i++) {
+        rc = cubby__store_open(r->path, &r->o, &cubby__mail_handlers, &r->s, r->err);
+        if (rc)
+            return rc;
+        rc = cubby__store_read_only(r->s) ? CUBBY_DONE : plan(r);
+        if (!rc) {
+            *damaged = !cubby__plan_empty(r->plan);
+            rc = cubby__plan_mend_headers(r->s, r->plan, &r->told, r->err);
+        }
+        if (rc == CUBBY_DONE)
+            return CUBBY_OK;
+        rc = close_it(r, rc);
+    }
+    return rc;
+}
+
+/* A sound index that was built before the damage knows what the damaged segments said: that is logged again, and then nothing of it is lost. */
+static int ask_index(struct repair *r)
+{
+    struct cubby__store *fresh;
+    uint64_t records = 0;
+    int damaged, whole = 0;
+    int rc = open_and_mend(r, &damaged);
+    if (!rc && r->s && damaged)
+        whole = cubby__index_is_whole(r->s, r->err);
+    if (whole < 0)
+        rc = whole;
+    if (!rc && whole > 0) {
+        cubby_options o = r->o;
+        o.flags |= CUBBY_READ_ONLY | CUBBY_REBUILD;
+        rc = cubby__store_open(r->path, &o, &cubby__mail_handlers, &fresh, r->err);
+        if (!rc) {
+            rc = cubby__relog(r->s, fresh, &records, r->err);
+            cubby__store_close(&fresh, NULL);
+        }
+        r->nothing_unknown = !rc;
+        if (rc == CUBBY_ECORRUPT || rc == CUBBY_ESTALE) /* then the segments alone must do */
+            rc = 0;
+    }
+    if (r->s)
+        rc = close_it(r, rc);
+    if (!rc && records)
+        rc = cubby__repair_tell(&r->told, r->err, "RELOGGED", "", CUBBY__NO_OFFSET, "%llu records that damaged segments had lost were known to the index",
+                                (unsigned long long)records);
+    return rc;
+}
+
+/* Once with the headers as they are; if some could be made again, once more. DONE: that is to be done. */
+static int repair_open_store(struct repair *r, int *replaced)
+{
+    int rc = plan(r);
+    if (!rc)
+        rc = cubby__plan_mend_headers(r->s, r->plan, &r->told, r->err);
+    if (!rc)
+        return CUBBY_DONE;
+    if (rc == CUBBY_DONE)
+        rc = salvage(r);
+    *replaced = !rc && !cubby__plan_empty(r->plan);
+    return rc ? rc : cubby__plan_apply(r->s, r->plan, &r->told, r->err);
+}
+
+static int repair_ident(struct repair *r, enum cubby__ident_state *was)
+{
+    int rc = cubby__ident_repair(r->o.vfs ? r->o.vfs : cubby_vfs_posix(), r->path, was, r->err);
+    if (!rc && *was != CUBBY__IDENT_SOUND)
+        rc = cubby__repair_tell(&r->told, r->err, "ID_MADE", CUBBY__FILE_ID, CUBBY__NO_OFFSET,
+                                *was == CUBBY__IDENT_COPY ? "the damaged copy was written from the other" : "made again from a segment");
+    return rc;
+}
+
+static int repair_rest(struct repair *r)
+{
+    int replaced = 0, again = 1;
+    int rc = cubby__repair_openable(r->path, &r->o, &cubby__mail_handlers, &r->told, r->err);
+    if (!rc)
+        rc = ask_index(r);
+    for (int i = 0; i < 4 && !rc && again; i++) { /* a header that is made again may let another be */
+        rc = open_anew(r);
+        if (rc)
+            return rc;
+        rc = repair_open_store(r, &replaced);
+        again = rc == CUBBY_DONE;
+        rc = close_it(r, again ? 0 : rc);
+    }
+    if (!rc && replaced)
+        rc = open_anew(r);
+    if (!rc && r->s)
+        rc = close_it(r, 0);
+    return rc ? rc : cubby__repair_tell(&r->told, r->err, "INDEX_BUILT", CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "built anew from the segments");
+}
+
+/* ---- check, repair, check ---- */
+
+static int silent(void *arg, const cubby_finding *f)
+{
+    (void)arg;
+    (void)f;
+    return 0;
+}
+
+/* cubby.id comes first: without it nothing else can be looked at, and often nothing else is wrong. */
+static int repair_all(struct repair *r, cubby_finding_fn fn, void *arg, cubby_check_result *found)
+{
+    enum cubby__ident_state was;
+    cubby_check_result rest = {.findings = 1};
+    int rc = repair_ident(r, &was);
+    if (!rc && was != CUBBY__IDENT_SOUND)
+        rc = cubby__fsck_check(r->path, &r->o, r->flags, was == CUBBY__IDENT_LOST ? fn : silent, arg, &rest, r->err);
+    if (!rc && was == CUBBY__IDENT_LOST)
+        found->findings += rest.findings;
+    return rc || !rest.findings ? rc : repair_rest(r);
+}
+
+int cubby__fsck_repair(const char *path, const cubby_options *o, unsigned flags, cubby_finding_fn fn, cubby_finding_fn done, void *arg,
+                       cubby_repair_result *result, cubby_error *err)
+{
+    struct repair r = {.path = path, .o = *o, .flags = flags, .told = {.fn = done, .arg = arg}, .err = err};
+    cubby_check_result before = {0}, after = {0};
+    int rc = cubby__fsck_check(path, o, flags, fn, arg, &before, err);
+    if (!rc && before.findings) {
+        cubby__spy_init(&r.spy);
+        rc = repair_all(&r, fn, arg, &before);
+        cubby__spy_release(&r.spy);
+        cubby__orphans_release(&r.orphans);
+        if (!rc)
+            rc = cubby__fsck_check(path, o, flags, fn, arg, &after, err);
+    }
+    result->findings = before.findings;
+    result->left = rc ? before.findings : after.findings;
+    result->fixed = before.findings > result->left ? before.findings - result->left : 0;
+    result->messages = before.findings && !rc ? after.messages : before.messages;
+    return rc;
+}

@@ -1,0 +1,86 @@
+#include "mail/spy.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "mail/apply.h"
+#include "mail/folder_row.h"
+
+static int add(void *array, size_t *count, size_t *cap, size_t size, const void *item)
+{
+    void **p = array;
+    if (*count == *cap) {
+        size_t more = *cap ? *cap * 2 : 16;
+        void *grown = cubby__realloc(*p, more * size);
+        if (!grown)
+            return CUBBY_ENOMEM;
+        *p = grown;
+        *cap = more;
+    }
+    memcpy((char *)*p + (*count)++ * size, item, size);
+    return CUBBY_OK;
+}
+
+static int note_entry(struct cubby__txn *txn, struct cubby__spy *spy, const struct cubby__record *rec)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    struct cubby__keywords keywords;
+    struct cubby__entry_rec e;
+    size_t len;
+    if (cubby__entry_decode(rec->payload, rec->len, &e, &keywords))
+        return CUBBY_OK;
+    int rc = cubby__view_get(cubby__txn_view(txn), key, cubby__key_object(key, e.object), value, &len);
+    if (rc != CUBBY_DONE)
+        return rc;
+    const struct cubby__lost_entry lost = {e.folder, e.object, rec->commit, e.uid, rec->place};
+    return add(&spy->entries, &spy->entry_count, &spy->entry_cap, sizeof lost, &lost) ? cubby__fail_mem(cubby__txn_err(txn)) : CUBBY_OK;
+}
+
+static int apply(struct cubby__txn *txn, const struct cubby__record *rec)
+{
+    struct cubby__spy *spy = (struct cubby__spy *)(void *)(uintptr_t)cubby__txn_handlers(txn);
+    int rc = cubby__mail_handlers.apply(txn, rec);
+    if (rc == CUBBY_OK && rec->type == CUBBY__REC_ENTRY)
+        return note_entry(txn, spy, rec);
+    if (rc == CUBBY_ECORRUPT && !cubby__txn_err(txn)->path[0] && rec->place.len) { /* the record, not the index; and not a definition in a header */
+        const struct cubby__misfit m = {rec->place, rec->commit, rec->type};
+        if (add(&spy->broken, &spy->broken_count, &spy->broken_cap, sizeof m, &m))
+            return cubby__fail_mem(cubby__txn_err(txn));
+    }
+    return rc;
+}
+
+void cubby__spy_init(struct cubby__spy *spy)
+{
+    memset(spy, 0, sizeof *spy);
+    spy->h = cubby__mail_handlers;
+    spy->h.apply = apply;
+}
+
+void cubby__spy_forget(struct cubby__spy *spy)
+{
+    spy->entry_count = spy->broken_count = 0;
+}
+
+void cubby__spy_release(struct cubby__spy *spy)
+{
+    cubby__free(spy->entries);
+    cubby__free(spy->broken);
+    cubby__spy_init(spy);
+}
+
+int cubby__spy_still_lost(struct cubby__view *view, const struct cubby__lost_entry *e)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    size_t len;
+    int rc = cubby__folder_row_get(view, e->folder, value, &row);
+    if (rc || row.dead)
+        return rc < 0 ? rc : CUBBY_DONE;
+    rc = cubby__view_get(view, key, cubby__key_message(key, e->folder, e->uid), value, &len);
+    if (rc != CUBBY_DONE)
+        return rc < 0 ? rc : CUBBY_DONE;
+    rc = cubby__entry_tombstone(view, e->folder, e->uid, e->commit);
+    return rc == CUBBY_DONE ? CUBBY_OK : rc < 0 ? rc : CUBBY_DONE;
+}

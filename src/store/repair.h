@@ -1,0 +1,59 @@
+/* repair.h - putting damaged segments right (FORMAT.md 9.1).
+ *
+ * P1  Nothing that a repair finds is overwritten or removed: the damaged file is copied to quarantine/, whole and synced, before a new one takes its name.
+ * P2  The new one has the same number, the same nonce, and every frame that verifies at its old place: so headers that name it, the index and readers go on
+ *     without a change. What does not verify is covered with DAMAGE frames. Bytes of sound messages are copied, never made anew.
+ * P3  It is complete and synced before it is renamed: a crash leaves the old segment or the new one, and repair may run again.
+ * P4  A DAMAGE says that all that could be saved has been: whatever is logged to save it is committed before the segment is replaced.
+ * P5  The segment that is being appended to is never replaced: a damaged one is first followed by another. */
+#ifndef CUBBY_STORE_REPAIR_H
+#define CUBBY_STORE_REPAIR_H
+
+#include "store/store.h"
+
+/* Told what is done, as a finding of severity NOTE. */
+struct cubby__repairs {
+    cubby_finding_fn fn;
+    void *arg;
+    uint64_t count;
+};
+int cubby__repair_tell(struct cubby__repairs *t, cubby_error *err, const char *code, const char *file, uint64_t off, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* ---- cubby.id: repair_id.c ---- */
+
+enum cubby__ident_state { CUBBY__IDENT_SOUND, CUBBY__IDENT_COPY, CUBBY__IDENT_LOST };
+/* LOST: cubby.id is missing or says nothing, and segments say what it was. */
+int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *out, cubby_error *err);
+int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *was, cubby_error *err);
+
+/* ---- segments: repair.c ---- */
+
+/* A store none of whose segments has a readable header gets an empty one behind them, so that it can be opened. */
+int cubby__repair_openable(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err);
+
+/* Frames that verify and make no sense: to be covered, too. */
+struct cubby__misfit {
+    struct cubby__place place;
+    uint64_t commit;
+    uint8_t type;
+};
+
+/* What is to be done to the segments. */
+struct cubby__plan;
+
+/* Looks at all segments; begins a new one if the last is damaged (P5). fragment: as in cubby__check_hooks. Owner: the caller. */
+int cubby__plan_make(struct cubby__store *s, const struct cubby__misfit *misfits, size_t misfit_count,
+                     int (*fragment)(void *arg, const struct cubby__record *rec), void *arg, struct cubby__plan **out, cubby_error *err);
+void cubby__plan_free(struct cubby__plan **p);
+int cubby__plan_empty(const struct cubby__plan *p);
+int cubby__plan_has(const struct cubby__plan *p, uint32_t seg); /* that segment is damaged or gone */
+/* Any record may have been lost, of a commit up to *through. */
+int cubby__plan_unknown_loss(const struct cubby__plan *p, uint64_t *through);
+
+/* Makes headers again where that is possible, and so more readable: DONE: there were none; OK: the plan must be made anew. */
+int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);
+/* All the rest. */
+int cubby__plan_apply(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);
+
+#endif

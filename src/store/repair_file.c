@@ -1,0 +1,226 @@
+#include "store/repair_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "log/segname.h"
+#include "store/recover.h"
+
+enum { CHUNK = 1 << 20, NAMES_MAX = 1000 };
+
+static int fail(struct cubby__newseg *n, int rc, const char *what, cubby_error *err)
+{
+    char name[512];
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(n->s->log, n->seg, name), CUBBY__NO_OFFSET, what);
+}
+
+static void release(struct cubby__newseg *n)
+{
+    const cubby_vfs *vfs = n->s->vfs;
+    if (n->file)
+        vfs->close(vfs->ctx, n->file);
+    if (n->old)
+        vfs->close(vfs->ctx, n->old);
+    cubby__free(n->tmp);
+    cubby__free(n->path);
+    memset(n, 0, sizeof *n);
+}
+
+static int make_dir(struct cubby__store *s, const char *name)
+{
+    char *dir = cubby__path_join(s->path, name);
+    int rc = dir ? s->vfs->mkdir(s->vfs->ctx, dir) : -ENOMEM;
+    cubby__free(dir);
+    return rc == -EEXIST ? 0 : rc;
+}
+
+static int sync_dir(struct cubby__store *s, const char *name)
+{
+    char *dir = cubby__path_join(s->path, name);
+    int rc = dir ? s->vfs->dirsync(s->vfs->ctx, dir) : -ENOMEM;
+    cubby__free(dir);
+    return rc;
+}
+
+int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_t seg, cubby_error *err)
+{
+    const cubby_vfs *vfs = s->vfs;
+    cubby_vfs_stat st = {0};
+    *n = (struct cubby__newseg){.s = s, .seg = seg, .seed = {s->ident.salt, 0}};
+    n->tmp = cubby__path_segment_tmp(s->path, seg);
+    n->path = cubby__path_segment(s->path, seg);
+    int rc = n->tmp && n->path ? make_dir(s, CUBBY__DIR_TMP) : -ENOMEM;
+    if (rc == 0)
+        rc = vfs->open(vfs->ctx, n->path, CUBBY_OPEN_READ, &n->old);
+    if (rc == 0)
+        rc = vfs->fstat(vfs->ctx, n->old, &st);
+    else if (rc == -ENOENT)
+        rc = 0;
+    n->old_size = st.size;
+    if (rc == 0) {
+        vfs->unlink(vfs->ctx, n->tmp);
+        rc = vfs->open(vfs->ctx, n->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &n->file);
+    }
+    if (rc != 0) {
+        rc = fail(n, rc, "making a segment", err);
+        release(n);
+    }
+    return rc;
+}
+
+static int copy(const cubby_vfs *vfs, cubby_file *from, cubby_file *to, uint64_t off, uint64_t end)
+{
+    uint8_t *buf = cubby__malloc(CHUNK);
+    int rc = buf ? 0 : -ENOMEM;
+    while (rc == 0 && off < end) {
+        size_t n = end - off < CHUNK ? (size_t)(end - off) : CHUNK;
+        int64_t got = vfs->pread(vfs->ctx, from, buf, n, off);
+        if (got < 0) {
+            rc = (int)got;
+            break;
+        }
+        memset(buf + got, 0, n - (size_t)got);
+        rc = vfs->pwrite(vfs->ctx, to, buf, n, off);
+        off += n;
+    }
+    cubby__free(buf);
+    return rc;
+}
+
+int cubby__newseg_copy(struct cubby__newseg *n, uint64_t from, uint64_t to, cubby_error *err)
+{
+    return fail(n, copy(n->s->vfs, n->old, n->file, from, to), "copying a segment", err);
+}
+
+int cubby__newseg_write(struct cubby__newseg *n, const void *p, size_t len, uint64_t off, cubby_error *err)
+{
+    return fail(n, n->s->vfs->pwrite(n->s->vfs->ctx, n->file, p, len, off), "writing a segment", err);
+}
+
+/* A long hole takes several frames: whoever scans them holds one in memory. */
+int cubby__newseg_cover(struct cubby__newseg *n, const struct cubby__hole *hole, cubby_error *err)
+{
+    enum { LEAST = CUBBY__FRAME_SIZE + CUBBY__FRAME_ALIGN };
+    uint64_t records = hole->kind == CUBBY__DAMAGE_STRETCH ? cubby__records_in(hole->to - hole->from) : hole->kind == CUBBY__DAMAGE_CONTENT;
+    uint8_t *payload = cubby__malloc(CUBBY__DAMAGE_LEN_MAX + LEAST);
+    struct cubby__framer f = {0};
+    int rc = payload ? 0 : cubby__fail_mem(err);
+    for (uint64_t at = hole->from; at < hole->to && rc == 0; records = 0) {
+        uint64_t left = hole->to - at, off;
+        uint64_t size = left <= CUBBY__DAMAGE_LEN_MAX + LEAST ? left : CUBBY__DAMAGE_LEN_MAX;
+        if (size < CUBBY__FRAME_SIZE)
+            size = LEAST;
+        cubby__damage_encode(hole->kind, records, payload, (size_t)(size - CUBBY__FRAME_SIZE));
+        cubby__framer_init(&f, &n->seed, at, hole->commit);
+        if (cubby__framer_add(&f, CUBBY__REC_DAMAGE, 0, payload, (uint32_t)(size - CUBBY__FRAME_SIZE), NULL, &off) != 0)
+            rc = cubby__fail_mem(err);
+        else
+            rc = cubby__newseg_write(n, f.buf.data, f.buf.len, at, err);
+        at += size;
+    }
+    cubby__framer_release(&f);
+    cubby__free(payload);
+    return rc;
+}
+
+/* ---- quarantine ---- */
+
+static int same_bytes(const cubby_vfs *vfs, cubby_file *a, uint64_t size, cubby_file *b)
+{
+    cubby_vfs_stat st;
+    if (vfs->fstat(vfs->ctx, b, &st) != 0 || st.size != size)
+        return 0;
+    uint8_t *buf = cubby__malloc(2 * CHUNK);
+    int same = buf != NULL;
+    for (uint64_t off = 0; same && off < size; off += CHUNK) {
+        int64_t x = vfs->pread(vfs->ctx, a, buf, CHUNK, off), y = vfs->pread(vfs->ctx, b, buf + CHUNK, CHUNK, off);
+        same = x >= 0 && x == y && memcmp(buf, buf + CHUNK, (size_t)x) == 0;
+    }
+    cubby__free(buf);
+    return same;
+}
+
+/* A name that is free; NULL and rc 0: the same bytes are there already, of a repair that was interrupted. */
+static char *quarantine_name(struct cubby__newseg *n, int *rc)
+{
+    const cubby_vfs *vfs = n->s->vfs;
+    char name[64];
+    for (int i = 0; i < NAMES_MAX; i++) {
+        cubby_file *f;
+        snprintf(name, sizeof name, i ? "%s/%08u.seg.%d" : "%s/%08u.seg", CUBBY__DIR_QUARANTINE, n->seg, i);
+        char *path = cubby__path_join(n->s->path, name);
+        *rc = path ? vfs->open(vfs->ctx, path, CUBBY_OPEN_READ, &f) : -ENOMEM;
+        if (*rc == -ENOENT) {
+            *rc = 0;
+            return path;
+        }
+        cubby__free(path);
+        if (*rc != 0)
+            return NULL;
+        int same = same_bytes(vfs, n->old, n->old_size, f);
+        vfs->close(vfs->ctx, f);
+        if (same)
+            return NULL;
+    }
+    *rc = -EEXIST;
+    return NULL;
+}
+
+/* P1. Complete before it has its name there, too. */
+static int quarantine(struct cubby__newseg *n)
+{
+    struct cubby__store *s = n->s;
+    const cubby_vfs *vfs = s->vfs;
+    cubby_file *f = NULL;
+    int rc = make_dir(s, CUBBY__DIR_QUARANTINE);
+    if (rc != 0)
+        return rc;
+    char *name = quarantine_name(n, &rc), *tmp = cubby__path_join(s->path, CUBBY__DIR_TMP "/quarantine");
+    if (rc == 0 && !tmp)
+        rc = -ENOMEM;
+    if (rc == 0 && name) {
+        vfs->unlink(vfs->ctx, tmp);
+        rc = vfs->open(vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &f);
+        if (rc == 0)
+            rc = copy(vfs, n->old, f, 0, n->old_size);
+        if (rc == 0)
+            rc = vfs->sync(vfs->ctx, f);
+        if (f)
+            vfs->close(vfs->ctx, f);
+        if (rc == 0)
+            rc = vfs->rename(vfs->ctx, tmp, name);
+    }
+    if (rc == 0) /* also what an interrupted repair left */
+        rc = sync_dir(s, CUBBY__DIR_QUARANTINE);
+    if (rc == 0)
+        rc = vfs->dirsync(vfs->ctx, s->path);
+    cubby__free(name);
+    cubby__free(tmp);
+    return rc;
+}
+
+int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err)
+{
+    struct cubby__store *s = n->s;
+    const cubby_vfs *vfs = s->vfs;
+    int rc = vfs->sync(vfs->ctx, n->file);
+    if (rc == 0 && n->old)
+        rc = quarantine(n);
+    if (rc == 0)
+        rc = vfs->rename(vfs->ctx, n->tmp, n->path);
+    if (rc == 0)
+        rc = sync_dir(s, CUBBY__DIR_SEGMENTS);
+    rc = fail(n, rc, "replacing a segment", err);
+    release(n);
+    return rc;
+}
+
+void cubby__newseg_abort(struct cubby__newseg *n)
+{
+    const cubby_vfs *vfs = n->s->vfs;
+    vfs->unlink(vfs->ctx, n->tmp);
+    release(n);
+}

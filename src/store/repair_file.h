@@ -1,0 +1,31 @@
+/* repair_file.h - a segment file that takes the name of a damaged one, which goes to quarantine (repair.h, P1 to P3). */
+#ifndef CUBBY_STORE_REPAIR_FILE_H
+#define CUBBY_STORE_REPAIR_FILE_H
+
+#include "store/internal.h"
+
+/* Bytes that a DAMAGE is to cover. */
+struct cubby__hole {
+    uint64_t from, to;
+    uint64_t commit; /* last one before */
+    uint8_t kind;    /* CUBBY__DAMAGE_... */
+};
+
+struct cubby__newseg {
+    struct cubby__store *s;
+    uint32_t seg;
+    cubby_file *old, *file; /* old: NULL if there was none */
+    char *tmp, *path;
+    struct cubby__seed seed; /* the caller gives the nonce */
+    uint64_t old_size;
+};
+
+int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_t seg, cubby_error *err);
+int cubby__newseg_copy(struct cubby__newseg *n, uint64_t from, uint64_t to, cubby_error *err); /* of the old one; zeros behind its end */
+int cubby__newseg_write(struct cubby__newseg *n, const void *p, size_t len, uint64_t off, cubby_error *err);
+int cubby__newseg_cover(struct cubby__newseg *n, const struct cubby__hole *hole, cubby_error *err);
+/* Quarantines the old one (P1) and gives the new one its name (P3). Ends it in any case. */
+int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err);
+void cubby__newseg_abort(struct cubby__newseg *n);
+
+#endif

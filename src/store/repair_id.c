@@ -1,0 +1,239 @@
+/* repair_id.c - cubby.id: every segment header repeats the identity, so that it can be made again from any one of them. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "log/segname.h"
+#include "store/internal.h"
+#include "store/repair.h"
+
+/* What is there of cubby.id. */
+struct id_file {
+    struct cubby__ident ident; /* of the first good copy */
+    int good[CUBBY__ID_COPIES], any_good, is_short;
+};
+
+static int read_copies(const cubby_vfs *vfs, cubby_file *f, struct id_file *out, cubby_error *err)
+{
+    cubby_vfs_stat st;
+    int rc = vfs->fstat(vfs->ctx, f, &st);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "looking at the store's identity");
+    out->is_short = st.size < CUBBY__ID_FILE_SIZE;
+    for (int i = 0; i < CUBBY__ID_COPIES; i++) {
+        uint8_t b[CUBBY__ID_SIZE];
+        struct cubby__ident id;
+        uint64_t off = (uint64_t)i * CUBBY__PAGE_SIZE;
+        int64_t got = vfs->pread(vfs->ctx, f, b, sizeof b, off);
+        if (got < 0)
+            return cubby__fail_io(err, (int)got, CUBBY__FILE_ID, off, "reading the store's identity");
+        rc = got < (int64_t)sizeof b ? CUBBY_ECORRUPT : cubby__ident_decode(b, &id, CUBBY__FILE_ID, off, err);
+        if (rc == CUBBY_EVERSION)
+            return rc;
+        if (rc == 0 && out->any_good && memcmp(&id.uuid, out->ident.uuid, sizeof id.uuid) != 0)
+            rc = CUBBY_ECORRUPT; /* the first one counts */
+        out->good[i] = rc == 0;
+        if (rc == 0 && !out->any_good) {
+            out->ident = id;
+            out->any_good = 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- from the segments ---- */
+
+struct search {
+    const cubby_vfs *vfs;
+    const char *dir;
+    struct cubby__ident ident; /* the one that leads, */
+    uint64_t lead;             /* by so many segments */
+    int rc;
+    cubby_error *err;
+};
+
+/* A vote: a segment that strayed in from another store must not decide. */
+static void vote(struct search *x, const struct cubby__ident *id)
+{
+    if (x->lead && memcmp(id->uuid, x->ident.uuid, sizeof id->uuid) != 0) {
+        x->lead--;
+        return;
+    }
+    if (!x->lead++)
+        x->ident = *id;
+}
+
+static int look_at(void *arg, const char *name)
+{
+    struct search *x = arg;
+    struct cubby__seg_header h;
+    cubby_file *f;
+    uint32_t number = cubby__segname_parse(name);
+    char *path = number ? cubby__path_segment(x->dir, number) : NULL;
+    if (!path)
+        return 0;
+    if (x->vfs->open(x->vfs->ctx, path, CUBBY_OPEN_READ, &f) == 0) {
+        int rc = cubby__seg_header_read(x->vfs, f, path, &h, x->err);
+        if (rc == 0) {
+            if (h.number == number)
+                vote(x, &h.ident);
+            cubby__seg_header_release(&h);
+        } else if (rc != CUBBY_ECORRUPT && rc != CUBBY_ENOTSTORE) {
+            x->rc = rc;
+        }
+        x->vfs->close(x->vfs->ctx, f);
+    }
+    cubby__free(path);
+    return x->rc;
+}
+
+static int from_segments(const cubby_vfs *vfs, const char *dir, struct cubby__ident *out, cubby_error *err)
+{
+    struct search x = {.vfs = vfs, .dir = dir, .err = err};
+    char *path = cubby__path_join(dir, CUBBY__DIR_SEGMENTS);
+    if (!path)
+        return cubby__fail_mem(err);
+    vfs->list(vfs->ctx, path, look_at, &x);
+    cubby__free(path);
+    if (x.rc != 0)
+        return x.rc;
+    if (!x.lead)
+        return cubby__fail(err, CUBBY_ENOTSTORE, dir, CUBBY__NO_OFFSET, "not a cubby store: neither %s nor a segment says what it is", CUBBY__FILE_ID);
+    *out = x.ident;
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static void encode(const struct cubby__ident *id, uint8_t page[CUBBY__ID_FILE_SIZE])
+{
+    memset(page, 0, CUBBY__ID_FILE_SIZE);
+    for (int i = 0; i < CUBBY__ID_COPIES; i++)
+        cubby__ident_encode(id, page + i * CUBBY__PAGE_SIZE);
+}
+
+/* One copy is good: the other is written from it, and until that is synced the good one serves. */
+static int mend_copy(const cubby_vfs *vfs, cubby_file *f, const struct id_file *id, cubby_error *err)
+{
+    uint8_t page[CUBBY__ID_FILE_SIZE];
+    encode(&id->ident, page);
+    int bad = id->good[0] ? 1 : 0;
+    uint64_t off = (uint64_t)bad * CUBBY__PAGE_SIZE;
+    int rc = vfs->pwrite(vfs->ctx, f, page + off, CUBBY__PAGE_SIZE, off);
+    if (rc == 0)
+        rc = vfs->sync(vfs->ctx, f);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, off, "mending the store's identity");
+}
+
+/* A new file under another name, synced, then renamed: at every moment there is the old one or the new one. */
+static int make_file(const cubby_vfs *vfs, const char *dir, const struct cubby__ident *id, cubby_error *err)
+{
+    uint8_t page[CUBBY__ID_FILE_SIZE];
+    cubby_file *f = NULL;
+    char *folder = cubby__path_join(dir, CUBBY__DIR_TMP), *tmp = cubby__path_join(dir, CUBBY__DIR_TMP "/" CUBBY__FILE_ID);
+    char *path = cubby__path_join(dir, CUBBY__FILE_ID);
+    int rc = folder && tmp && path ? 0 : -ENOMEM;
+    encode(id, page);
+    if (rc == 0) {
+        vfs->mkdir(vfs->ctx, folder);
+        rc = vfs->open(vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f);
+    }
+    if (rc == 0)
+        rc = vfs->pwrite(vfs->ctx, f, page, sizeof page, 0);
+    if (rc == 0)
+        rc = vfs->sync(vfs->ctx, f);
+    if (f)
+        vfs->close(vfs->ctx, f);
+    if (rc == 0)
+        rc = vfs->rename(vfs->ctx, tmp, path);
+    if (rc == 0)
+        rc = vfs->dirsync(vfs->ctx, dir);
+    cubby__free(folder);
+    cubby__free(tmp);
+    cubby__free(path);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "making the store's identity");
+}
+
+/* ---- all of it ---- */
+
+static int open_file(const cubby_vfs *vfs, const char *dir, unsigned flags, cubby_file **f, cubby_error *err)
+{
+    char *path = cubby__path_join(dir, CUBBY__FILE_ID);
+    int rc = path ? vfs->open(vfs->ctx, path, flags, f) : -ENOMEM;
+    cubby__free(path);
+    return rc == 0 || rc == -ENOENT ? rc : cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "opening the store");
+}
+
+static int find_out(const cubby_vfs *vfs, const char *dir, unsigned flags, cubby_file **f, struct id_file *id, cubby_error *err)
+{
+    memset(id, 0, sizeof *id);
+    *f = NULL;
+    int rc = open_file(vfs, dir, flags, f, err);
+    if (rc == 0)
+        rc = read_copies(vfs, *f, id, err);
+    else if (rc == -ENOENT)
+        rc = 0;
+    return rc;
+}
+
+int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *out, cubby_error *err)
+{
+    struct id_file id;
+    struct cubby__ident ident;
+    cubby_file *f;
+    *out = CUBBY__IDENT_SOUND;
+    int rc = find_out(vfs, dir, CUBBY_OPEN_READ, &f, &id, err);
+    if (rc == 0 && (!id.any_good || id.is_short)) {
+        *out = CUBBY__IDENT_LOST;
+        rc = id.any_good ? 0 : from_segments(vfs, dir, &ident, err);
+    } else if (rc == 0 && !(id.good[0] && id.good[1])) {
+        *out = CUBBY__IDENT_COPY;
+    }
+    if (f)
+        vfs->close(vfs->ctx, f);
+    return rc;
+}
+
+static int in_use(const char *dir, cubby_error *err)
+{
+    return cubby__fail(err, CUBBY_EBUSY, dir, CUBBY__NO_OFFSET, "the store is open: its damaged %s can be replaced when everybody has closed it",
+                       CUBBY__FILE_ID);
+}
+
+/* Whoever has the old file open holds locks on it, and would not meet those who open the new one: neither on the file, which may have lost its name, nor on
+ * the directory. */
+static int replace_file(const cubby_vfs *vfs, const char *dir, cubby_file *old, const struct cubby__ident *id, cubby_error *err)
+{
+    cubby_file *lock = NULL;
+    if (old && vfs->lock_test(vfs->ctx, old, CUBBY__LOCK_ATTACH, 1) == 1)
+        return in_use(dir, err);
+    int rc = vfs->lock_dir ? vfs->lock_dir(vfs->ctx, dir, CUBBY_LOCK_EXCLUSIVE, &lock) : 0;
+    if (rc == -EAGAIN)
+        return in_use(dir, err);
+    rc = rc != 0 && rc != -EOPNOTSUPP ? cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "locking the directory") : make_file(vfs, dir, id, err);
+    if (lock)
+        vfs->close(vfs->ctx, lock);
+    return rc;
+}
+
+int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *was, cubby_error *err)
+{
+    struct id_file id;
+    cubby_file *f;
+    *was = CUBBY__IDENT_SOUND;
+    int rc = find_out(vfs, dir, CUBBY_OPEN_WRITE, &f, &id, err);
+    int lost = !id.any_good || id.is_short;
+    if (rc == 0 && !id.any_good)
+        rc = from_segments(vfs, dir, &id.ident, err);
+    if (rc == 0 && lost) {
+        *was = CUBBY__IDENT_LOST;
+        rc = replace_file(vfs, dir, f, &id.ident, err);
+    } else if (rc == 0 && !(id.good[0] && id.good[1])) {
+        *was = CUBBY__IDENT_COPY;
+        rc = mend_copy(vfs, f, &id, err);
+    }
+    if (f)
+        vfs->close(vfs->ctx, f);
+    return rc;
+}

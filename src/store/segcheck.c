@@ -1,0 +1,308 @@
+#include "store/segcheck.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* One segment under way. */
+struct walk {
+    struct cubby__segcheck *c;
+    struct cubby__segscan scan;
+    uint32_t seg;
+    uint64_t end;       /* see cubby__segproblem */
+    int cut;            /* the successor begins with a DAMAGE that no repair has seen to yet */
+    int last, live;     /* live: somebody writes to it, and scan.limit is what is published */
+};
+
+static int __attribute__((format(printf, 3, 4))) tell(struct cubby__segcheck *c, struct cubby__segproblem *p, const char *fmt, ...)
+{
+    char detail[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    p->detail = detail;
+    if (!p->first)
+        p->first = p->seg;
+    return c->problem(c->arg, p);
+}
+
+/* ---- frames ---- */
+
+static int tell_fragments(struct walk *w)
+{
+    struct cubby__segscan *scan = &w->scan;
+    int rc = 0;
+    for (size_t i = 0; w->c->fragment && i < scan->count && rc == 0; i++) {
+        const struct cubby__gathered *g = &scan->records[i];
+        struct cubby__record rec = {.type = g->type, .flags = g->flags, .commit = g->commit, .place = g->place, .len = g->place.len, .piece = g->piece};
+        if (g->type != CUBBY__REC_PIECE)
+            rec.payload = scan->arena.data + g->payload;
+        rc = w->c->fragment(w->c->arg, &rec);
+    }
+    return rc;
+}
+
+/* What was lost before this commit is of commits up to it. */
+static void whole(struct cubby__segcheck *c, uint64_t commit)
+{
+    if (c->torn && commit > c->torn_until)
+        c->torn_until = commit;
+    c->torn = 0;
+}
+
+/* A commit, or what a DAMAGE ends. */
+static int sound(struct walk *w)
+{
+    struct cubby__segscan *scan = &w->scan;
+    const struct cubby__gathered *g = scan->count ? &scan->records[scan->count - 1] : NULL;
+    int rc = w->c->torn ? tell_fragments(w) : 0;
+    whole(w->c, scan->last_commit);
+    if (rc != 0 || !g || g->type != CUBBY__REC_DAMAGE || !g->place.len || scan->arena.data[g->payload] != CUBBY__DAMAGE_CUT)
+        return rc;
+    struct cubby__segproblem p = {.kind = CUBBY__SEG_CUT, .code = "LOG_SHORT", .severity = CUBBY_ERROR, .seg = w->seg, .from = g->place.off, .to = scan->pos,
+                                  .end = w->end, .commit = scan->last_commit};
+    w->c->torn = 1;
+    return tell(w->c, &p, "the log had lost its end when it was opened: commits behind %llu are gone", (unsigned long long)scan->last_commit);
+}
+
+static int hole(struct walk *w, const char *code, uint64_t from, uint64_t to, uint8_t type)
+{
+    struct cubby__segproblem p = {.kind = CUBBY__SEG_HOLE, .code = code, .severity = CUBBY_ERROR, .seg = w->seg, .from = from, .to = to, .end = w->end,
+                                  .type = type, .commit = w->scan.last_commit};
+    w->c->torn = 1;
+    if (strcmp(code, "FRAME_DAMAGED") != 0)
+        return tell(w->c, &p, "frames end here, its successor says that they reach %llu", (unsigned long long)to);
+    if (type)
+        return tell(w->c, &p, "the content of a record of type %u and %llu bytes does not match its checksum", type, (unsigned long long)(to - from));
+    return tell(w->c, &p, "%llu bytes are no sound frames of commit %llu", (unsigned long long)(to - from), (unsigned long long)w->scan.last_commit + 1);
+}
+
+/* To what is sound behind scan.pos; DONE: nothing is. *type: the frame whose content alone is lost. */
+static int pass_over(struct walk *w, uint8_t *type)
+{
+    struct cubby__segscan *scan = &w->scan;
+    int rc = cubby__segscan_skip(scan, type);
+    if (rc != 0)
+        return rc == CUBBY_DONE ? cubby__segscan_resync(scan) : rc;
+    if (!w->last)
+        return 0;
+    uint64_t behind = scan->pos; /* the last frame of all may be one that was being written */
+    scan->pos = behind - CUBBY__FRAME_ALIGN;
+    rc = cubby__segscan_resync(scan);
+    scan->pos = behind;
+    return rc;
+}
+
+/* At scan.pos stands no frame. CUBBY_DONE: nothing is behind it, and all that can be told has been. */
+static int unsound(struct walk *w, int zeros)
+{
+    struct cubby__segscan *scan = &w->scan;
+    uint64_t at = scan->pos, nonzero;
+    uint8_t type = 0;
+    int rc = 0;
+    /* No DAMAGE fits behind the last frame. What is torn there was cut off by a recovery, which has left a DAMAGE behind. */
+    int no_room = w->end != UINT64_MAX && at <= w->end && w->end - at < CUBBY__FRAME_SIZE;
+    if (!no_room || w->cut)
+        rc = tell_fragments(w);
+    if (no_room)
+        return rc ? rc : CUBBY_DONE;
+    if (rc == 0)
+        rc = cubby__segscan_nonzero(scan, at, &nonzero);
+    if (rc != 0)
+        return rc;
+    if (nonzero == UINT64_MAX && (zeros || w->end != UINT64_MAX)) { /* the frames have ended, in the middle of a commit perhaps */
+        rc = w->end != UINT64_MAX && at < w->end ? hole(w, scan->limit < w->end ? "SEGMENT_TRUNCATED" : "SEGMENT_SHORT", at, w->end, 0) : 0;
+        return rc ? rc : CUBBY_DONE;
+    }
+    uint64_t before = scan->last_commit, durable = scan->durable;
+    rc = pass_over(w, &type);
+    if (rc < 0)
+        return rc;
+    if (w->last && rc == CUBBY_DONE && scan->durable <= before && durable <= before) {
+        struct cubby__segproblem p = {.code = "TAIL_TORN", .severity = CUBBY_NOTE, .seg = w->seg, .from = at};
+        rc = tell(w->c, &p, "an unfinished commit of up to %llu bytes behind the last one: the next writer drops it", (unsigned long long)(scan->limit - at));
+        return rc ? rc : CUBBY_DONE;
+    }
+    uint64_t to = rc == 0 ? scan->pos : w->end != UINT64_MAX ? w->end : scan->limit;
+    int rc2 = hole(w, to > scan->limit ? "SEGMENT_TRUNCATED" : "FRAME_DAMAGED", at, to, type);
+    return rc2 ? rc2 : rc;
+}
+
+static int walk_frames(struct walk *w)
+{
+    struct cubby__segscan *scan = &w->scan;
+    int rc = 0;
+    while (rc == 0) {
+        rc = cubby__segscan_next(scan);
+        if (rc == 0)
+            rc = sound(w);
+        else if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT)
+            rc = unsound(w, rc == CUBBY_DONE);
+    }
+    return rc == CUBBY_DONE ? 0 : rc;
+}
+
+/* It was the last one when the walk began: a roll leaves a mark behind the old end, once the new segment has its name. */
+static int was_rolled(struct walk *w)
+{
+    struct cubby__seg_header next;
+    if (cubby__log_header(w->c->s->log, w->seg + 1, &next, NULL) != 0)
+        return 0;
+    int follows = next.pred == w->seg;
+    cubby__seg_header_release(&next);
+    return follows;
+}
+
+/* Of the last segment, once it is read: what the files prove and what they do not. */
+static int tell_tail(struct walk *w, const struct cubby__seg_header *h)
+{
+    struct cubby__segscan *scan = &w->scan;
+    struct cubby__segproblem p = {.code = "LOG_SHORT", .severity = CUBBY_ERROR, .seg = w->seg, .from = scan->pos, .commit = scan->last_commit};
+    if (!w->live && scan->durable > scan->last_commit && scan->durable > h->floors.commit && !was_rolled(w)) { /* else a recovery has seen to it */
+        w->c->torn = 1;
+        return tell(w->c, &p, "the log ends with commit %llu, and %s that %llu had been synced", (unsigned long long)scan->last_commit,
+                    w->c->evidence == scan->durable ? "the index says" : "proves", (unsigned long long)scan->durable);
+    }
+    if (w->live || scan->durable >= scan->last_commit)
+        return 0;
+    p.code = "TAIL_UNPROVEN";
+    p.severity = CUBBY_NOTE;
+    return tell(w->c, &p, "commits %llu to %llu are whole, but nothing in the files says that they were synced: the next writer copies them",
+                (unsigned long long)scan->durable + 1, (unsigned long long)scan->last_commit);
+}
+
+static int check_frames(struct walk *w, const struct cubby__seg_header *h, uint64_t limit)
+{
+    struct cubby__segcheck *c = w->c;
+    struct cubby__segscan *scan = &w->scan;
+    int rc = cubby__segscan_open(scan, c->s->log, w->seg, h->nonce, c->s->ident.salt, h->frames, limit, h->last_commit, h->last_chain, c->err);
+    scan->pieces = 1;
+    scan->adopt = cubby__seg_header_adopts(h);
+    scan->durable = w->last && c->evidence > h->proven_commit ? c->evidence : h->proven_commit;
+    if (rc == 0)
+        rc = walk_frames(w);
+    if (rc == 0 && w->last)
+        rc = tell_tail(w, h);
+    cubby__segscan_close(scan);
+    return rc;
+}
+
+/* ---- segments ---- */
+
+static int begins_with_cut(struct cubby__store *s, const struct cubby__seg_header *h)
+{
+    const struct cubby__place place = {h->number, CUBBY__FRAME_ALIGN, h->frames};
+    struct cubby__buf buf = CUBBY__BUF_INIT;
+    const uint8_t *p;
+    int cut = cubby__log_read(s->log, &place, CUBBY__REC_DAMAGE, &buf, &p, NULL, NULL) == 0 && p[0] == CUBBY__DAMAGE_CUT;
+    cubby__buf_release(&buf);
+    return cut;
+}
+
+/* Where the successor says that it ends. */
+static void find_end(struct walk *w, const struct cubby__seg_header *h, const uint32_t *numbers, size_t i, size_t count)
+{
+    struct cubby__seg_header next;
+    w->end = UINT64_MAX;
+    if (i + 1 >= count || cubby__log_header(w->c->s->log, numbers[i + 1], &next, NULL) != 0)
+        return;
+    if (next.pred == numbers[i] && next.pred_nonce == h->nonce) {
+        w->end = next.pred_end & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1); /* that of a file that was cut is anywhere; no frame ends there */
+        w->cut = begins_with_cut(w->c->s, &next);
+    }
+    cubby__seg_header_release(&next);
+}
+
+static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, size_t i, size_t count)
+{
+    struct walk w = {.c = c, .seg = numbers[i], .last = i + 1 == count};
+    struct cubby__segproblem p = {.seg = numbers[i], .end = UINT64_MAX, .severity = CUBBY_ERROR};
+    struct cubby__seg_header h;
+    int rc = cubby__log_header(c->s->log, numbers[i], &h, c->err);
+    if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION) {
+        p.kind = CUBBY__SEG_HEADER;
+        p.code = "SEGMENT_HEADER";
+        p.from = c->err->offset;
+        c->torn = 1;
+        return tell(c, &p, "%s", c->err->message);
+    }
+    if (rc != 0)
+        return rc;
+    whole(c, h.last_commit);
+    find_end(&w, &h, numbers, i, count);
+    p.end = w.end;
+    if (h.damaged_copies) {
+        p.kind = CUBBY__SEG_COPY;
+        p.code = "SEGMENT_HEADER_COPY";
+        p.severity = CUBBY_WARNING;
+        rc = tell(c, &p, "one of the two copies of the header is damaged");
+    }
+    uint64_t limit = w.end;
+    if (c->s->shared_mapped) {
+        struct cubby__published now;
+        cubby__read_published(c->s, &now);
+        if (now.seg == w.seg && now.seg_nonce == h.nonce) { /* what is behind it is not there yet */
+            w.live = w.last = 1;
+            limit = now.seg_off;
+        }
+    }
+    if (rc == 0)
+        rc = check_frames(&w, &h, limit);
+    cubby__seg_header_release(&h);
+    return rc;
+}
+
+static int missing(struct cubby__segcheck *c, uint32_t first, uint32_t last)
+{
+    struct cubby__segproblem p = {.kind = CUBBY__SEG_MISSING, .code = "SEGMENT_MISSING", .severity = CUBBY_ERROR, .first = first, .seg = last,
+                                  .from = CUBBY__NO_OFFSET, .end = UINT64_MAX};
+    c->torn = 1;
+    if (!last)
+        return tell(c, &p, "there are no segments");
+    return tell(c, &p, "segments %u to %u are not there", first, last);
+}
+
+static int check_list(struct cubby__segcheck *c, const uint32_t *numbers, size_t count)
+{
+    int rc = count == 0 ? missing(c, 0, 0) : 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        uint32_t before = i ? numbers[i - 1] : 0;
+        if (c->only && numbers[i] != c->only)
+            continue;
+        if (numbers[i] != before + 1 && !c->only)
+            rc = missing(c, before + 1, numbers[i] - 1);
+        if (rc == 0)
+            rc = check_segment(c, numbers, i, count);
+        if (rc == 0 && c->s->o.progress && c->s->o.progress(c->s->o.progress_arg, i + 1, count) != 0)
+            rc = cubby__fail(c->err, CUBBY_ECANCEL, c->s->path, CUBBY__NO_OFFSET, "the check was stopped");
+    }
+    return rc;
+}
+
+int cubby__segcheck(struct cubby__segcheck *c)
+{
+    uint32_t *numbers;
+    size_t count;
+    struct cubby__published now;
+    int rc = cubby__log_list(c->s->log, &numbers, &count, c->err);
+    if (rc != 0 && rc != CUBBY_ENOENT)
+        return rc;
+    c->torn = 0;
+    c->torn_until = 0;
+    c->fresh_from = count ? numbers[count - 1] : 1;
+    if (c->s->shared_mapped) { /* one that is just being made counts when it is published */
+        cubby__read_published(c->s, &now);
+        while (count && numbers[count - 1] > now.seg)
+            count--;
+        c->fresh_from = (uint32_t)now.seg;
+    }
+    rc = check_list(c, numbers, count);
+    if (c->torn)
+        c->torn_until = UINT64_MAX;
+    cubby__free(numbers);
+    return rc;
+}

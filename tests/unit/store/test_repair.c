@@ -1,0 +1,208 @@
+#include "store/repair.h"
+
+#include "unit/store/store_util.h"
+
+/* A store of several segments, open. */
+static void made(struct bed *b)
+{
+    bed_begin_with(b, 4096, 3000);
+    kv_store_many(b, 0, 80, 100);
+}
+
+static int told(void *arg, const cubby_finding *f)
+{
+    size_t n = strlen(arg);
+    ck_assert_int_eq(f->severity, CUBBY_NOTE);
+    snprintf((char *)arg + n, 500 - n, "%s ", f->code);
+    return 0;
+}
+
+static void repair(struct bed *b, char codes[500])
+{
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    struct cubby__plan *plan;
+    *codes = '\0';
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    ck_assert_int_ge(cubby__plan_mend_headers(b->s, plan, &t, &b->err), 0);
+    cubby__plan_free(&plan);
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    MUST(cubby__plan_apply(b->s, plan, &t, &b->err));
+    cubby__plan_free(&plan);
+    ck_assert_ptr_null(plan);
+}
+
+/* With the index built anew, as the caller does: it is sound. */
+static void clean_when_rebuilt(struct bed *b)
+{
+    bed_close(b);
+    MUST(bed_try_open(b, CUBBY_REBUILD));
+    bed_close(b);
+    bed_clean(b);
+}
+
+static uint8_t *file(struct bed *b, const char *path, uint64_t *n)
+{
+    *n = bed_size(b, path);
+    uint8_t *p = malloc(*n + 1);
+    bed_read(b, path, 0, p, *n);
+    return p;
+}
+
+/* P1, P2: the old file is in quarantine, and the new one differs from it only where it was damaged. */
+START_TEST(a_copy_with_the_damage_covered)
+{
+    struct bed bed, *b = &bed;
+    char codes[500];
+    uint64_t before, after, kept;
+    made(b);
+    struct cubby__log *log = b->s->log;
+    bed_flip(b, seg_path(2), 2048, 1);
+    uint8_t *old = file(b, seg_path(2), &before);
+    repair(b, codes);
+    ck_assert_str_eq(codes, "SEGMENT_REPLACED ");
+    uint8_t *new = file(b, seg_path(2), &after), *quarantined = file(b, "/s/quarantine/00000002.seg", &kept);
+    ck_assert_uint_eq(kept, before);
+    ck_assert_mem_eq(quarantined, old, before);
+    ck_assert_uint_le(after, before);
+    uint64_t first = 0, last = 0, different = 0;
+    for (uint64_t i = 0; i < after; i++)
+        if (new[i] != old[i]) {
+            first = different++ ? first : i;
+            last = i;
+        }
+    ck_assert(different && first <= 2048 && last >= 2048 && last - first < 400);
+    ck_assert_ptr_eq(b->s->log, log);
+    clean_when_rebuilt(b);
+    bed_open(b);
+    repair(b, codes);
+    ck_assert_str_eq(codes, ""); /* nothing is left to do */
+    bed_end(b);
+    free(old);
+    free(new);
+    free(quarantined);
+}
+END_TEST
+
+/* P5 */
+START_TEST(the_last_segment_is_left_first)
+{
+    struct bed bed, *b = &bed;
+    char codes[500];
+    made(b);
+    uint32_t last = bed_last_segment(b);
+    uint64_t at = b->s->pending.seg_frames + 40;
+    kv_store_many(b, 80, 82, 100);
+    bed_flip(b, seg_path(last), at, 1);
+    repair(b, codes);
+    ck_assert_str_eq(codes, "SEGMENT_REPLACED ");
+    ck_assert_uint_eq(bed_last_segment(b), last + 1);
+    ck_assert_uint_eq(b->s->pending.seg, last + 1);
+    kv_store_many(b, 82, 84, 100);
+    clean_when_rebuilt(b);
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(headers_and_stand_ins)
+{
+    struct bed bed, *b = &bed;
+    static const uint8_t zeros[1024];
+    char codes[500];
+    made(b);
+    bed_close(b);
+    bed_write(b, seg_path(2), 0, zeros, sizeof zeros);
+    bed_unlink(b, seg_path(4));
+    bed_open(b);
+    repair(b, codes);
+    ck_assert_str_eq(codes, "HEADER_MADE STAND_IN ");
+    ck_assert(bed_exists(b, seg_path(4)));
+    bed_close(b);
+    struct findings x = bed_check(b);
+    ck_assert_msg(!strstr(x.codes, "SEGMENT") && !strstr(x.codes, "FRAME"), "%s", x.codes);
+    bed_end(b);
+}
+END_TEST
+
+/* The same bytes are quarantined once, others beside them. */
+START_TEST(quarantine_names)
+{
+    struct bed bed, *b = &bed;
+    char codes[500];
+    made(b);
+    bed_flip(b, seg_path(2), 2048, 1);
+    repair(b, codes);
+    bed_flip(b, seg_path(2), 3000, 1);
+    repair(b, codes);
+    ck_assert(bed_exists(b, "/s/quarantine/00000002.seg"));
+    ck_assert(bed_exists(b, "/s/quarantine/00000002.seg.1"));
+    ck_assert(!bed_exists(b, "/s/quarantine/00000002.seg.2"));
+    bed_end(b);
+}
+END_TEST
+
+START_TEST(no_space)
+{
+    struct bed bed, *b = &bed;
+    char codes[500] = "";
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    struct cubby__plan *plan;
+    made(b);
+    bed_flip(b, seg_path(2), 2048, 1);
+    uint64_t n, m;
+    uint8_t *before = file(b, seg_path(2), &n);
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    fault_set(&b->fault, FAULT_PWRITE, "tmp", 0, -ENOSPC, 1000);
+    REFUSES(cubby__plan_apply(b->s, plan, &t, &b->err), CUBBY_ENOSPC);
+    b->fault.rc = 0;
+    uint8_t *after = file(b, seg_path(2), &m);
+    ck_assert_uint_eq(n, m);
+    ck_assert_mem_eq(before, after, n);
+    MUST(cubby__plan_apply(b->s, plan, &t, &b->err));
+    cubby__plan_free(&plan);
+    clean_when_rebuilt(b);
+    bed_end(b);
+    free(before);
+    free(after);
+}
+END_TEST
+
+START_TEST(identity)
+{
+    struct bed bed, *b = &bed;
+    enum cubby__ident_state state;
+    made(b);
+    bed_close(b);
+    MUST(cubby__ident_state(b->vfs, "/s", &state, &b->err));
+    ck_assert_int_eq(state, CUBBY__IDENT_SOUND);
+    uint64_t n;
+    uint8_t *before = file(b, "/s/cubby.id", &n);
+    for (int kind = 0; kind < 4; kind++) {
+        if (kind == 0)
+            bed_flip(b, "/s/cubby.id", 30, 1);
+        else if (kind == 1)
+            bed_flip(b, "/s/cubby.id", 4096 + 30, 1);
+        else if (kind == 2)
+            bed_truncate(b, "/s/cubby.id", 100);
+        else
+            bed_unlink(b, "/s/cubby.id");
+        enum cubby__ident_state want = kind < 2 ? CUBBY__IDENT_COPY : CUBBY__IDENT_LOST;
+        MUST(cubby__ident_state(b->vfs, "/s", &state, &b->err));
+        ck_assert_int_eq(state, want);
+        MUST(cubby__ident_repair(b->vfs, "/s", &state, &b->err));
+        ck_assert_int_eq(state, want);
+        uint8_t *after = file(b, "/s/cubby.id", &n);
+        ck_assert_uint_eq(n, CUBBY__ID_FILE_SIZE);
+        ck_assert_mem_eq(before, after, 2 * CUBBY__PAGE_SIZE);
+        free(after);
+    }
+    bed_open(b); /* nobody replaces it under those who have it open */
+    bed_truncate(b, "/s/cubby.id", 100);
+    REFUSES(cubby__ident_repair(b->vfs, "/s", &state, &b->err), CUBBY_EBUSY);
+    free(before);
+    REFUSES(cubby__ident_state(b->vfs, "/nothing", &state, &b->err), CUBBY_ENOTSTORE);
+    cubby__store_close(&b->s, NULL);
+    cubby__memfs_free(&b->fs);
+}
+END_TEST
+
+UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, headers_and_stand_ins, quarantine_names, no_space, identity)
