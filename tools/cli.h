@@ -42,6 +42,7 @@ int cmd_cp(int argc, char **argv);
 int cmd_mv(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_folder(int argc, char **argv);
+int cmd_annotate(int argc, char **argv);
 int cmd_changes(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_fsck(int argc, char **argv);

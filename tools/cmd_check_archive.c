@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "archive/archive.h"
 #include "archive/mbox.h"
+#include "archive/pst/check_report.h"
 #include "archive/source.h"
 #include "json.h"
 #include "text.h"
@@ -14,6 +14,9 @@ enum { OPT_FORMAT = 1, OPT_MBOX };
 
 static const struct option options[] = {
     {"format", required_argument, NULL, OPT_FORMAT}, {"mbox", required_argument, NULL, OPT_MBOX}, {NULL, 0, NULL, 0}};
+
+static const char *const formats[] = {"auto", "mbox", "pst", NULL};
+enum { FORMAT_AUTO, FORMAT_MBOX, FORMAT_PST };
 
 struct checked {
     uint64_t bytes; /* of the messages */
@@ -142,6 +145,17 @@ static void check_file(const char *path, int dialect, struct totals *t)
     source_close(&s);
 }
 
+static void check_pst(const char *path, struct totals *t)
+{
+    uint64_t messages, bytes;
+    int rc = pst_check_report(path, &messages, &bytes);
+    t->files++;
+    t->messages += messages;
+    t->bytes += bytes;
+    t->problems += rc != CLI_OK;
+    t->refused += rc == CLI_FAIL;
+}
+
 int cmd_check_archive(int argc, char **argv)
 {
     const char *format = "auto";
@@ -154,11 +168,13 @@ int cmd_check_archive(int argc, char **argv)
             dialect = cli_choice("--mbox", optarg, mbox_dialect_names);
     }
     char **files = cli_arguments(argc, argv, 1, -1);
-    int rc = archive_format(format);
-    if (rc != CLI_OK)
-        return rc;
-    for (; files < argv + argc && !cli_interrupted; files++)
-        check_file(*files, dialect, &t);
+    int kind = cli_choice("--format", format, formats);
+    for (; files < argv + argc && !cli_interrupted; files++) {
+        if (kind == FORMAT_PST || (kind == FORMAT_AUTO && pst_is_one(*files)))
+            check_pst(*files, &t);
+        else
+            check_file(*files, dialect, &t);
+    }
     if (cli.json) {
         json_begin("total");
         json_uint("files", t.files);

@@ -1,7 +1,7 @@
 /* The whole logical state as canonical JSON Lines: equal states give equal bytes, whatever the segments and the index look like.
  *
- * Order: store; folders by id; keywords by number; subscriptions; then per folder, by id, its entries by uid and its tombstones by
- * modseq. Nothing here depends on places on disk, on how records are cut into ranges, or on numbers that were given and left. */
+ * Order: store; folders by id; keywords by number; subscriptions; annotations by folder and name; then per folder, by id, its entries by uid
+ * and its tombstones by modseq. Nothing here depends on places on disk, on how records are cut into ranges, or on numbers that were given and left. */
 #include "cli.h"
 
 #include <inttypes.h>
@@ -70,6 +70,26 @@ static void print_folder(const cubby_folder *f)
     json_uint("tombstone_floor", f->tombstone_floor);
     json_uint("recent_uid", f->recent_uid);
     json_end();
+}
+
+static int dump_annotations(struct dump *d, uint64_t folder)
+{
+    struct text after = {0};
+    const char *entry;
+    const void *value;
+    size_t len;
+    int r;
+    while ((r = cubby_annotation_next(d->snap, folder, after.data, &entry, &value, &len)) == 0) {
+        json_begin(NULL);
+        json_uint("annotation", folder);
+        json_str("entry", entry);
+        json_bytes("value", value, len);
+        json_end();
+        text_clear(&after);
+        text_add(&after, entry, strlen(entry));
+    }
+    text_release(&after);
+    return r == CUBBY_DONE ? 0 : r;
 }
 
 static int dump_folders(struct dump *d)
@@ -254,6 +274,8 @@ static int dump_all(struct dump *d)
         r = dump_keywords(d);
     if (r == 0)
         r = dump_subscriptions(d);
+    for (size_t i = 0; r == 0 && i < d->count; i++)
+        r = dump_annotations(d, d->folders[i]);
     for (size_t i = 0; r == 0 && i < d->count; i++) {
         r = dump_entries(d, d->folders[i]);
         if (r == 0)

@@ -8,37 +8,51 @@
 
 #include "archive/archive.h"
 #include "archive/exporter.h"
-#include "archive/names.h"
+#include "archive/keepsake.h"
 #include "json.h"
 #include "text.h"
 
-enum { OPT_FORMAT = 1, OPT_FOLDER, OPT_NO_SUBFOLDERS, OPT_UIDS, OPT_SINCE, OPT_BEFORE, OPT_VERBATIM, OPT_FORCE };
+enum { OPT_FORMAT = 1, OPT_FOLDER, OPT_NO_SUBFOLDERS, OPT_UIDS, OPT_SINCE, OPT_BEFORE, OPT_VERBATIM, OPT_FORCE, OPT_PASSWORD, OPT_PASSWORD_FILE };
 
 static const struct option options[] = {
     {"format", required_argument, NULL, OPT_FORMAT}, {"folder", required_argument, NULL, OPT_FOLDER},
     {"no-subfolders", no_argument, NULL, OPT_NO_SUBFOLDERS}, {"uids", required_argument, NULL, OPT_UIDS},
     {"since", required_argument, NULL, OPT_SINCE},   {"before", required_argument, NULL, OPT_BEFORE},
     {"verbatim", no_argument, NULL, OPT_VERBATIM},   {"force", no_argument, NULL, OPT_FORCE},
+    {"password", required_argument, NULL, OPT_PASSWORD}, {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
     {NULL, 0, NULL, 0},
 };
 
 struct request {
     struct export_options export;
-    const char *format, *folder;
+    struct writer_options writer;
+    const struct writer_format *format;
+    const char *folder;
     int no_subfolders;
-    /* where to */
-    char *dest;   /* without '/' at its end */
-    int one_file; /* dest is a file */
-    struct export_folder *folders;
+    char *dest; /* without '/' at its end */
+    struct writer_folder *folders;
     size_t count;
 };
+
+static const struct writer_format *format_named(const char *text)
+{
+    struct text known = {0};
+    const struct writer_format *f = writer_format_named(text);
+    for (size_t i = 0; !f && writer_formats[i]; i++) {
+        text_byte(&known, ' ');
+        text_add(&known, writer_formats[i]->name, strlen(writer_formats[i]->name));
+    }
+    if (!f)
+        cli_usage_error("--format: '%s' is not one of:%s", text, known.data);
+    return f;
+}
 
 static void read_options(int argc, char **argv, struct request *r)
 {
     int16_t zone;
     for (int o; (o = cli_option(argc, argv, "", options)) != -1;) {
         if (o == OPT_FORMAT)
-            r->format = optarg;
+            r->format = format_named(optarg);
         else if (o == OPT_FOLDER)
             r->folder = optarg;
         else if (o == OPT_NO_SUBFOLDERS)
@@ -46,9 +60,13 @@ static void read_options(int argc, char **argv, struct request *r)
         else if (o == OPT_UIDS)
             r->export.uids = optarg;
         else if (o == OPT_VERBATIM)
-            r->export.verbatim = 1;
+            r->writer.verbatim = 1;
         else if (o == OPT_FORCE)
-            r->export.force = 1;
+            r->writer.force = 1;
+        else if (o == OPT_PASSWORD)
+            r->writer.password = optarg;
+        else if (o == OPT_PASSWORD_FILE)
+            r->writer.password = archive_password_file(optarg);
         else if (o == OPT_SINCE)
             r->export.has_since = (cli_date("--since", optarg, &r->export.since, &zone), 1);
         else if (o == OPT_BEFORE)
@@ -64,34 +82,23 @@ static void read_options(int argc, char **argv, struct request *r)
 
 /* ---- where to ---------------------------------------------------------------------------------------------------------------------- */
 
-/* DEST is a file for one folder without its subfolders, unless a directory of that name is there. */
+/* DEST is a file if the format has all in one, and for an mbox of one folder without its subfolders, unless a directory of that name is there. */
 static void find_destination(struct request *r, const char *dest)
 {
     struct stat st;
     size_t n = strlen(dest);
-    int slash = n > 0 && dest[n - 1] == '/', single = r->folder && r->no_subfolders;
+    int slash = n > 0 && dest[n - 1] == '/', single = r->folder && r->no_subfolders && r->format == &writer_mbox;
     if (n == 0)
         cli_usage_error("DEST is empty");
     if (strcmp(dest, "-") == 0 && !single)
-        cli_usage_error("standard output takes one folder: --folder FOLDER --no-subfolders");
+        cli_usage_error("standard output takes an mbox of one folder: --folder FOLDER --no-subfolders");
     if (strcmp(dest, "-") == 0 && cli.json)
         cli_usage_error("--json and the mail cannot both go to standard output");
-    r->one_file = single && !slash && !(stat(dest, &st) == 0 && S_ISDIR(st.st_mode));
+    r->writer.one_file = r->format->single_file || (single && !slash && !(stat(dest, &st) == 0 && S_ISDIR(st.st_mode)));
     r->dest = cli_strdup(dest);
     while (n > 1 && r->dest[n - 1] == '/')
         r->dest[--n] = 0;
-}
-
-static char *file_of(const struct request *r, const char *folder)
-{
-    struct text path = {0};
-    if (r->one_file)
-        return cli_strdup(r->dest);
-    text_add(&path, r->dest, strlen(r->dest));
-    text_byte(&path, '/');
-    names_encode_path(folder, &path);
-    text_add(&path, ".mbox", 5);
-    return path.data;
+    r->writer.dest = r->dest;
 }
 
 static int add_folder(void *arg, const char *path, int depth, const cubby_folder *f)
@@ -100,7 +107,8 @@ static int add_folder(void *arg, const char *path, int depth, const cubby_folder
     if (depth > 0 && r->no_subfolders)
         return 0;
     r->folders = cli_realloc(r->folders, (r->count + 1) * sizeof *r->folders);
-    r->folders[r->count++] = (struct export_folder){cli_strdup(path), file_of(r, path), f->id, f->uidnext, f->bytes};
+    r->folders[r->count++] = (struct writer_folder){.path = cli_strdup(path), .id = f->id, .special_use = f->special_use, .recent_uid = f->recent_uid,
+                                                    .uidvalidity = f->uidvalidity, .uidnext = f->uidnext, .messages = f->messages, .bytes = f->bytes};
     return 0;
 }
 
@@ -125,22 +133,15 @@ static int list_folders(struct request *r, cubby_store *store)
 }
 
 /* Everything that would be overwritten is found before anything is written. */
-static int check_files(const struct request *r)
+static int check_folders(const struct request *r, struct writer *w)
 {
-    struct stat st;
     int rc = CLI_OK;
     for (size_t i = 0; i < r->count; i++) {
-        const char *file = r->folders[i].file;
-        if (strcmp(file, "-") == 0 || lstat(file, &st) != 0)
-            continue;
-        int replaceable = S_ISREG(st.st_mode) || S_ISLNK(st.st_mode); /* a device such as /dev/null is not to become a file */
-        if (r->export.force && replaceable)
-            continue;
-        cli_error("%s: %s", file, replaceable ? "is there already" : "is no file that could be replaced");
-        rc = CLI_FAIL;
+        int one = w->format->check(w, &r->folders[i]);
+        rc = one != CLI_OK ? one : rc;
     }
     if (rc != CLI_OK)
-        cli_hint("nothing was written; --force replaces files, - is standard output");
+        cli_hint("nothing was written; --force replaces files%s", r->format == &writer_mbox ? ", - is standard output" : "");
     return rc;
 }
 
@@ -164,7 +165,7 @@ static int in_store(const char *dest, const char *store)
 static int make_destination(const struct request *r)
 {
     struct stat st;
-    if (r->one_file || mkdir(r->dest, 0777) == 0)
+    if (r->writer.one_file || mkdir(r->dest, 0777) == 0)
         return CLI_OK;
     if (errno == EEXIST && stat(r->dest, &st) == 0 && S_ISDIR(st.st_mode))
         return CLI_OK;
@@ -177,7 +178,7 @@ static int make_destination(const struct request *r)
 
 /* ---- the report ---------------------------------------------------------------------------------------------------------------------- */
 
-static void print_total(const struct request *r, const struct export_totals *t, double seconds)
+static void print_total(const struct request *r, const struct export_totals *t, const struct writer *w, double seconds)
 {
     char size[24];
     if (cli.json) {
@@ -185,10 +186,11 @@ static void print_total(const struct request *r, const struct export_totals *t, 
         json_uint("expected", t->expected);
         json_uint("exported", t->exported);
         json_uint("failed", t->failed);
-        json_uint("files", t->files);
+        json_uint("files", w->files);
         json_uint("bytes", t->bytes);
         json_double("seconds", seconds);
-        json_uint("line_ends_added", t->line_ends_added);
+        json_uint("line_ends_added", w->line_ends_added);
+        json_uint("without_keywords", w->without_keywords);
         json_end();
         return;
     }
@@ -196,9 +198,11 @@ static void print_total(const struct request *r, const struct export_totals *t, 
     if (cli.quiet)
         return;
     fprintf(to, "exported %" PRIu64 " of %" PRIu64 " messages, %s, to %" PRIu64 " file%s in %.1f s", t->exported, t->expected,
-            text_size(t->bytes, size, sizeof size), t->files, t->files == 1 ? "" : "s", seconds);
-    if (t->line_ends_added)
-        fprintf(to, "; %" PRIu64 " did not end with a line end and got one", t->line_ends_added);
+            text_size(t->bytes, size, sizeof size), w->files, w->files == 1 ? "" : "s", seconds);
+    if (w->line_ends_added)
+        fprintf(to, "; %" PRIu64 " did not end with a line end and got one", w->line_ends_added);
+    if (w->without_keywords)
+        fprintf(to, "; %" PRIu64 " lost keywords: the format has no room for more", w->without_keywords);
     if (t->failed)
         fprintf(to, "; %" PRIu64 " failed", t->failed);
     fprintf(to, "\n");
@@ -207,28 +211,34 @@ static void print_total(const struct request *r, const struct export_totals *t, 
 static int export(struct request *r, cubby_store *store)
 {
     struct export_totals totals;
+    struct writer *w = NULL;
     int64_t began = cli_now_ms();
     int rc = list_folders(r, store);
     if (rc == CLI_OK)
-        rc = check_files(r);
+        rc = r->format->open(&r->writer, &w);
+    if (rc == CLI_OK)
+        rc = check_folders(r, w);
     if (rc == CLI_OK)
         rc = make_destination(r);
-    if (rc != CLI_OK)
-        return rc;
-    rc = export_run(store, r->one_file ? NULL : r->dest, r->folders, r->count, &r->export, &totals);
-    print_total(r, &totals, (double)(cli_now_ms() - began) / 1000);
+    if (rc == CLI_OK) {
+        rc = export_run(store, w, r->folders, r->count, &r->export, &totals);
+        if ((rc == CLI_OK || rc == CLI_NEGATIVE) && !r->writer.one_file && !r->writer.verbatim) {
+            int kept = keepsake_write(store, r->dest, r->folders, r->count);
+            rc = kept == CLI_OK ? rc : kept;
+        }
+        print_total(r, &totals, w, (double)(cli_now_ms() - began) / 1000);
+    }
+    writer_close(&w);
     return rc;
 }
 
 int cmd_export(int argc, char **argv)
 {
-    struct request r = {.format = "mbox"};
+    struct request r = {.format = &writer_mbox};
     cubby_store *store = NULL;
     read_options(argc, argv, &r);
     char **args = cli_arguments(argc, argv, 2, 2);
-    int rc = archive_format(r.format);
-    if (rc != CLI_OK)
-        return rc;
+    int rc = CLI_OK;
     find_destination(&r, args[1]);
     if (strcmp(r.dest, "-") != 0 && in_store(r.dest, args[0])) {
         cli_error("%s: is inside of the store", r.dest);
@@ -239,10 +249,8 @@ int cmd_export(int argc, char **argv)
         rc = cli_open(args[0], 0, &store);
     if (rc == CLI_OK)
         rc = cli_close(&store, NULL, export(&r, store));
-    for (size_t i = 0; i < r.count; i++) {
-        free(r.folders[i].path);
-        free(r.folders[i].file);
-    }
+    for (size_t i = 0; i < r.count; i++)
+        free((char *)(uintptr_t)r.folders[i].path);
     free(r.folders);
     free(r.dest);
     return rc;

@@ -8,17 +8,24 @@
 
 #include "archive/archive.h"
 #include "archive/importer.h"
+#include "archive/labels.h"
 #include "archive/mbox.h"
 #include "json.h"
 #include "text.h"
 
-enum { OPT_FORMAT = 1, OPT_MBOX, OPT_INTO, OPT_NO_SUBFOLDERS, OPT_DUPS, OPT_DUPS_SCOPE, OPT_DRY_RUN };
+enum {
+    OPT_FORMAT = 1, OPT_MBOX, OPT_INTO, OPT_NO_SUBFOLDERS, OPT_DUPS, OPT_DUPS_SCOPE, OPT_LABELS, OPT_KEEP_UIDS, OPT_PASSWORD, OPT_PASSWORD_FILE,
+    OPT_RECOVER, OPT_DRY_RUN
+};
 
 static const struct option options[] = {
     {"format", required_argument, NULL, OPT_FORMAT},         {"mbox", required_argument, NULL, OPT_MBOX},
     {"into", required_argument, NULL, OPT_INTO},             {"no-subfolders", no_argument, NULL, OPT_NO_SUBFOLDERS},
     {"dups", required_argument, NULL, OPT_DUPS},             {"dups-scope", required_argument, NULL, OPT_DUPS_SCOPE},
-    {"dry-run", no_argument, NULL, OPT_DRY_RUN},             {NULL, 0, NULL, 0},
+    {"gmail-labels", required_argument, NULL, OPT_LABELS},   {"keep-uids", no_argument, NULL, OPT_KEEP_UIDS},
+    {"password", required_argument, NULL, OPT_PASSWORD},     {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
+    {"recover", no_argument, NULL, OPT_RECOVER},             {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {NULL, 0, NULL, 0},
 };
 
 static const char *const dups_names[] = {"skip", "add", "merge", NULL};
@@ -26,30 +33,39 @@ static const char *const scope_names[] = {"folder", "store", NULL};
 
 struct request {
     struct import_options import;
-    const char *format, *into;
-    int no_subfolders;
+    struct tree_options tree;
 };
 
 static void read_options(int argc, char **argv, struct request *r)
 {
     for (int o; (o = cli_option(argc, argv, "", options)) != -1;) {
         if (o == OPT_FORMAT)
-            r->format = optarg;
+            r->tree.format = archive_format(optarg);
         else if (o == OPT_MBOX)
-            r->import.dialect = cli_choice("--mbox", optarg, mbox_dialect_names);
+            r->import.reader.dialect = cli_choice("--mbox", optarg, mbox_dialect_names);
         else if (o == OPT_INTO)
-            r->into = optarg;
+            r->tree.into = r->import.into = optarg;
         else if (o == OPT_NO_SUBFOLDERS)
-            r->no_subfolders = 1;
+            r->tree.no_subfolders = 1;
         else if (o == OPT_DUPS)
             r->import.dups = cli_choice("--dups", optarg, dups_names);
         else if (o == OPT_DUPS_SCOPE)
             r->import.any_folder = cli_choice("--dups-scope", optarg, scope_names);
+        else if (o == OPT_LABELS)
+            r->import.labels = cli_choice("--gmail-labels", optarg, labels_modes);
+        else if (o == OPT_KEEP_UIDS)
+            r->import.keep_uids = 1;
+        else if (o == OPT_PASSWORD)
+            r->import.reader.password = optarg;
+        else if (o == OPT_PASSWORD_FILE)
+            r->import.reader.password = archive_password_file(optarg);
+        else if (o == OPT_RECOVER)
+            r->import.reader.recover = 1;
         else if (o == OPT_DRY_RUN)
             r->import.dry_run = 1;
     }
-    if (r->into)
-        archive_check_folder("--into", r->into);
+    if (r->tree.into)
+        archive_check_folder("--into", r->tree.into);
 }
 
 static void print_json(const struct import_totals *t, const struct request *r, double seconds)
@@ -65,6 +81,9 @@ static void print_json(const struct import_totals *t, const struct request *r, d
     json_uint("merged", t->merged);
     json_uint("restored", t->restored);
     json_uint("without_keywords", t->without_keywords);
+    json_uint("incomplete", t->incomplete);
+    json_uint("renumbered", t->renumbered);
+    json_uint("copies", t->copies);
     if (r->import.dry_run)
         json_bool("dry_run", 1);
     json_end();
@@ -83,6 +102,12 @@ static void print_text(const struct import_totals *t, const struct request *r, d
         printf("; %" PRIu64 " skipped: already there", t->skipped);
     if (t->merged)
         printf(" (flags of %" PRIu64 " merged)", t->merged);
+    if (t->copies)
+        printf("; %" PRIu64 " in further folders by their labels", t->copies);
+    if (t->renumbered)
+        printf("; %" PRIu64 " with another uid than they had", t->renumbered);
+    if (t->incomplete)
+        printf("; %" PRIu64 " not whole", t->incomplete);
     if (t->failed)
         printf("; %" PRIu64 " failed", t->failed);
     printf("\n");
@@ -122,15 +147,12 @@ static int import(const char *path, const struct request *r, const struct tree *
 
 int cmd_import(int argc, char **argv)
 {
-    struct request r = {.format = "auto"};
+    struct request r = {.import.reader.may_ask = 1};
     struct tree tree = TREE_INIT;
     read_options(argc, argv, &r);
     char **args = cli_arguments(argc, argv, 2, -1);
-    int rc = archive_format(r.format);
-    if (rc != CLI_OK)
-        return rc;
-    tree_scan(&tree, args + 1, (size_t)(argv + argc - args) - 1, r.into, r.no_subfolders);
-    rc = import(args[0], &r, &tree);
+    tree_scan(&tree, args + 1, (size_t)(argv + argc - args) - 1, &r.tree);
+    int rc = import(args[0], &r, &tree);
     tree_release(&tree);
     return rc;
 }

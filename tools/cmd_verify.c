@@ -9,17 +9,20 @@
 #include "archive/digest.h"
 #include "archive/field.h"
 #include "archive/importer.h"
+#include "archive/mbox.h"
 #include "archive/pipeline.h"
 #include "json.h"
 #include "text.h"
 
-enum { OPT_FORMAT = 1, OPT_MBOX, OPT_INTO, OPT_NO_SUBFOLDERS, OPT_DUPS_SCOPE };
+enum { OPT_FORMAT = 1, OPT_MBOX, OPT_INTO, OPT_NO_SUBFOLDERS, OPT_DUPS_SCOPE, OPT_PASSWORD, OPT_PASSWORD_FILE };
 enum { VIEW_MS = 10000 };
 
 static const struct option options[] = {
     {"format", required_argument, NULL, OPT_FORMAT}, {"mbox", required_argument, NULL, OPT_MBOX},
     {"into", required_argument, NULL, OPT_INTO},     {"no-subfolders", no_argument, NULL, OPT_NO_SUBFOLDERS},
-    {"dups-scope", required_argument, NULL, OPT_DUPS_SCOPE}, {NULL, 0, NULL, 0},
+    {"dups-scope", required_argument, NULL, OPT_DUPS_SCOPE},
+    {"password", required_argument, NULL, OPT_PASSWORD}, {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
+    {NULL, 0, NULL, 0},
 };
 
 static const char *const scope_names[] = {"folder", "store", NULL};
@@ -32,9 +35,9 @@ struct verifier {
     struct pipeline *pipe;
     struct dedupe *bytes;  /* messages by their bytes */
     struct dedupe *ids;    /* by the digest of their Message-ID; made when the first is missing */
-    size_t ids_of;         /* file whose folder is in ids, SIZE_MAX: none */
+    uint64_t ids_of;       /* folder that is in ids, 0: none */
     int any_folder;
-    uint64_t folder;       /* of the current file; 0: there is none */
+    uint64_t folder;       /* of the current messages; 0: there is none */
     uint64_t same, missing, different, failed, refused, folders;
     struct cli_bar bar;
     int rc;
@@ -51,20 +54,23 @@ static int refresh(struct verifier *v)
 
 static void tell(struct verifier *v, const char *event, const struct job *job, const char *text, uint32_t uid)
 {
-    const struct tree_file *f = &v->tree->files[job->file];
+    const char *source = job_source(job), *folder = job->target->folder;
     cli_bar_clear(&v->bar);
     if (cli.json) {
         json_begin(event);
-        json_str("source", f->path);
+        json_str("source", source);
         json_uint("offset", job->item.offset);
         json_uint("item", job->item.number);
-        json_str("folder", f->folder);
+        json_str("folder", folder);
         if (uid)
             json_uint("uid", uid);
         json_end();
         return;
     }
-    printf("%s: message %" PRIu64 " at byte %" PRIu64 ": %s in %s", f->path, job->item.number, job->item.offset, text, f->folder);
+    if (job->item.name)
+        printf("%s: %s in %s", source, text, folder);
+    else
+        printf("%s: message %" PRIu64 " at byte %" PRIu64 ": %s in %s", source, job->item.number, job->item.offset, text, folder);
     if (uid)
         printf(", uid %" PRIu32, uid);
     printf("\n");
@@ -108,10 +114,10 @@ static uint32_t namesake(struct verifier *v, const struct job *job)
     const char *head = (const char *)job->raw + job->skip;
     if (!v->folder || job->skip > job->raw_len || !message_id(head, job->raw_len - job->skip, digest))
         return 0;
-    if (!v->ids || v->ids_of != job->file) {
+    if (!v->ids || v->ids_of != v->folder) {
         dedupe_free(&v->ids);
         v->ids = dedupe_new(0);
-        v->ids_of = job->file;
+        v->ids_of = v->folder;
         int code = learn_ids(v);
         if (code < 0) {
             v->rc = cli_store_error(v->store, code);
@@ -123,15 +129,15 @@ static uint32_t namesake(struct verifier *v, const struct job *job)
 
 /* ---- the comparison ---------------------------------------------------------------------------------------------------------------- */
 
-/* Finds the folder of a file and learns its messages. 0 or an error code. */
-static int find_folder(struct verifier *v, size_t file)
+/* Finds a folder and learns its messages. 0 or an error code. */
+static int find_folder(struct verifier *v, const char *path)
 {
     cubby_folder f;
     int code = refresh(v);
     v->folder = 0;
     v->folders++;
     if (code == 0)
-        code = cli_path_find(v->snap, v->tree->files[file].folder, &f);
+        code = cli_path_find(v->snap, path, &f);
     if (code == 0)
         v->folder = f.id;
     if (code < 0 && code != CUBBY_EINVAL)
@@ -144,7 +150,7 @@ static int compare(struct verifier *v, const struct job *job)
     struct dedupe_hit hit = {0};
     int code = refresh(v), found = 0;
     if (code == 0 && (v->folder || v->any_folder))
-        found = dedupe_find(v->bytes, v->snap, v->folder, job, &v->tree->files[job->file], &hit);
+        found = dedupe_find(v->bytes, v->snap, v->folder, job, &hit);
     if (code < 0 || found < 0)
         return code < 0 ? code : found;
     if (found) {
@@ -169,11 +175,11 @@ static void take(struct verifier *v, const struct job *job)
         v->failed++;
         v->refused += job->item.number == 0 && job->item.offset == 0;
         cli_bar_clear(&v->bar);
-        import_tell_failure(&v->tree->files[job->file], job->item.offset, job->item.number, job->reason);
+        import_tell("failed", job, job->reason);
         return;
     }
     do {
-        code = job->kind == JOB_FILE ? find_folder(v, job->file) : compare(v, job);
+        code = job->kind == JOB_FOLDER ? find_folder(v, job->target->folder) : compare(v, job);
         if (code == CUBBY_ESTALE)
             cubby_snapshot_end(&v->snap);
     } while (code == CUBBY_ESTALE && ++tries < 1000);
@@ -181,11 +187,11 @@ static void take(struct verifier *v, const struct job *job)
         v->rc = cli_store_error(v->store, code);
 }
 
-static void run(struct verifier *v, int dialect)
+static void run(struct verifier *v, const struct reader_options *o)
 {
     struct job *job;
     int got;
-    v->pipe = pipeline_start(&(struct pipeline_options){.tree = v->tree, .dialect = dialect});
+    v->pipe = pipeline_start(&(struct pipeline_options){.tree = v->tree, .reader = *o});
     while (v->rc == CLI_OK && !cli_interrupted && (got = pipeline_next(v->pipe, 200, &job)) != 1) {
         if (got == 0) {
             take(v, job);
@@ -215,9 +221,9 @@ static void print_total(const struct verifier *v, double seconds)
     }
 }
 
-static int verify(const char *path, const struct tree *tree, int dialect, int any_folder)
+static int verify(const char *path, const struct tree *tree, const struct reader_options *o, int any_folder)
 {
-    struct verifier v = {.tree = tree, .ids_of = SIZE_MAX, .any_folder = any_folder};
+    struct verifier v = {.tree = tree, .any_folder = any_folder};
     int64_t began = cli_now_ms();
     if (archive_none_there(tree))
         return CLI_FAIL;
@@ -226,7 +232,7 @@ static int verify(const char *path, const struct tree *tree, int dialect, int an
         return rc;
     v.bytes = dedupe_new(any_folder);
     cli_bar_begin(&v.bar, "comparing", CLI_BYTES);
-    run(&v, dialect);
+    run(&v, o);
     cli_bar_clear(&v.bar);
     dedupe_free(&v.bytes);
     dedupe_free(&v.ids);
@@ -245,28 +251,30 @@ static int verify(const char *path, const struct tree *tree, int dialect, int an
 int cmd_verify(int argc, char **argv)
 {
     struct tree tree = TREE_INIT;
-    const char *format = "auto", *into = NULL;
-    int dialect = MBOX_AUTO, no_subfolders = 0, any_folder = 0;
+    struct tree_options where = {0};
+    struct reader_options how = {.may_ask = 1};
+    int any_folder = 0;
     for (int o; (o = cli_option(argc, argv, "", options)) != -1;) {
         if (o == OPT_FORMAT)
-            format = optarg;
+            where.format = archive_format(optarg);
         else if (o == OPT_MBOX)
-            dialect = cli_choice("--mbox", optarg, mbox_dialect_names);
+            how.dialect = cli_choice("--mbox", optarg, mbox_dialect_names);
         else if (o == OPT_INTO)
-            into = optarg;
+            where.into = optarg;
         else if (o == OPT_NO_SUBFOLDERS)
-            no_subfolders = 1;
+            where.no_subfolders = 1;
         else if (o == OPT_DUPS_SCOPE)
             any_folder = cli_choice("--dups-scope", optarg, scope_names);
+        else if (o == OPT_PASSWORD)
+            how.password = optarg;
+        else if (o == OPT_PASSWORD_FILE)
+            how.password = archive_password_file(optarg);
     }
     char **args = cli_arguments(argc, argv, 2, -1);
-    int rc = archive_format(format);
-    if (rc != CLI_OK)
-        return rc;
-    if (into)
-        archive_check_folder("--into", into);
-    tree_scan(&tree, args + 1, (size_t)(argv + argc - args) - 1, into, no_subfolders);
-    rc = verify(args[0], &tree, dialect, any_folder);
+    if (where.into)
+        archive_check_folder("--into", where.into);
+    tree_scan(&tree, args + 1, (size_t)(argv + argc - args) - 1, &where);
+    int rc = verify(args[0], &tree, &how, any_folder);
     tree_release(&tree);
     return rc;
 }

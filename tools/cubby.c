@@ -8,35 +8,41 @@ static const struct cli_command table[] = {
     {"init", cmd_init, "STORE", "makes an empty store with INBOX"},
     {"import", cmd_import,
      "[OPTION...] STORE SOURCE...\n"
-     "--format auto|mbox                   what the sources are\n"
+     "--format auto|mbox|maildir|eml|pst   what the sources are\n"
      "--mbox auto|o|rd|cl|cl2              dialect of mbox files\n"
      "--into FOLDER                        put everything there\n"
      "--no-subfolders                      only the folder itself, not what is below it\n"
      "--dups skip|add|merge                what to do with a message that is there already\n"
      "--dups-scope folder|store            where it counts as being there\n"
+     "--gmail-labels folders|keywords|ignore  what Google's labels become\n"
+     "--keep-uids                          keep uids and uidvalidity, where the archive has them\n"
+     "--password P, --password-file FILE   of a protected archive\n"
+     "--recover                            of a PST, also what no folder lists any more\n"
      "--dry-run                            change nothing, say what would be done",
-     "brings mail in from mbox files and trees of them"},
+     "brings mail in from mbox, Maildir, message files, PST, and trees of them"},
     {"export", cmd_export,
      "[OPTION...] STORE DEST\n"
-     "--format mbox                        what to write\n"
+     "--format mbox|maildir|eml|pst        what to write\n"
      "--folder FOLDER                      only this folder and what is below it\n"
      "--no-subfolders                      ... without what is below it\n"
      "--uids SET                           only these, of one folder\n"
      "--since DATE, --before DATE          only messages with an internal date in between\n"
      "--verbatim                           no block with flags and dates\n"
+     "--password P, --password-file FILE   protect the archive\n"
      "--force                              replace files that are there",
-     "writes mail out as mbox files"},
+     "writes mail out as mbox, Maildir, message files or PST"},
     {"verify", cmd_verify,
      "[OPTION...] STORE SOURCE...\n"
-     "--format auto|mbox                   what the sources are\n"
+     "--format auto|mbox|maildir|eml|pst   what the sources are\n"
      "--mbox auto|o|rd|cl|cl2              dialect of mbox files\n"
      "--into FOLDER                        where they were put\n"
      "--no-subfolders                      only the folder itself, not what is below it\n"
-     "--dups-scope folder|store            where a message counts as being there",
+     "--dups-scope folder|store            where a message counts as being there\n"
+     "--password P, --password-file FILE   of a protected archive",
      "compares an archive with the store, message by message"},
     {"check-archive", cmd_check_archive,
      "[OPTION...] FILE...\n"
-     "--format auto|mbox                   what the files are\n"
+     "--format auto|mbox|pst               what the files are\n"
      "--mbox auto|o|rd|cl|cl2              dialect of mbox files",
      "checks an archive by itself"},
     {"ls", cmd_ls,
@@ -80,17 +86,21 @@ static const struct cli_command table[] = {
      "unsubscribe STORE FOLDER...\n"
      "special STORE FOLDER USE...          \\Sent \\Drafts \\Trash \\Junk \\Archive \\All \\Flagged \\Important, or none",
      "makes, renames and deletes folders"},
+    {"annotate", cmd_annotate,
+     "STORE FOLDER [ENTRY [VALUE]]\n"
+     "--remove                             remove the entry",
+     "shows and changes a folder's annotations"},
     {"changes", cmd_changes,
      "[--since MODSEQ] STORE [FOLDER]\n"
      "--since MODSEQ                       what changed after that modseq (0: all)",
      "tells what is new, changed or gone, and the state to ask from next"},
     {"stat", cmd_stat, "STORE", "shows what the store holds and what it takes"},
     {"fsck", cmd_fsck,
-     "[--full] [--rebuild-index] STORE\n"
+     "[--repair] [--full] [--rebuild-index] STORE\n"
      "--full                               decode and hash every message too\n"
      "--rebuild-index                      then build the index anew from the segments\n"
-     "--repair                             not in this version",
-     "checks a store and changes nothing"},
+     "--repair                             put right what is found: nothing is deleted, see cubby-fsck(1)",
+     "checks a store, and repairs it on demand"},
     {"dump", cmd_dump, "STORE", "prints the whole logical state: equal states give equal bytes"},
     {"version", cmd_version, "", "shows the versions of the program, the library and the format"},
     {"help", cmd_help, "[COMMAND|limits]", "explains a command, or the limits"},
@@ -98,7 +108,7 @@ static const struct cli_command table[] = {
 };
 
 /* Announced, and not there yet. */
-static const char *const later[] = {"undelete", "watch",   "quota", "acl",      "annotate", "search",  "large", "detach",
+static const char *const later[] = {"undelete", "watch",   "quota", "acl",      "search",  "large", "detach",
                                     "compact",  "erase",   "maintain", "backup", "restore",  "load",    "upgrade"};
 
 static size_t least(size_t a, size_t b)

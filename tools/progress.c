@@ -2,14 +2,16 @@
 #include "cli.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "text.h"
 
-/* The bar that is on the terminal now. */
+/* The bar that is on the terminal now. Messages, which wipe it, come from other threads, too. */
 static struct cli_bar *shown;
+static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER;
 
 enum { REDRAW_MS = 100, FIRST_MS = 300, BAR_WIDTH = 24 };
 
@@ -62,25 +64,28 @@ int cli_bar_update(void *arg, uint64_t done, uint64_t total)
     struct cli_bar *bar = arg;
     if (bar->on && (done || total)) { /* neither: somebody else's lock is waited for */
         int64_t now = cli_now_ms();
+        pthread_mutex_lock(&drawing);
         if (now - bar->last_ms >= REDRAW_MS) {
             draw(bar, done, total, now);
             bar->last_ms = now;
             bar->drawn = 1;
             shown = bar;
         }
+        pthread_mutex_unlock(&drawing);
     }
     return cli_interrupted != 0;
 }
 
 void cli_bar_clear(struct cli_bar *bar)
 {
+    pthread_mutex_lock(&drawing);
     if (!bar)
         bar = shown;
-    if (!bar)
-        return;
-    if (bar->drawn)
+    if (bar && bar->drawn)
         fputs("\r\x1b[K", stderr);
-    bar->drawn = 0;
+    if (bar)
+        bar->drawn = 0;
     if (bar == shown)
         shown = NULL;
+    pthread_mutex_unlock(&drawing);
 }

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <iconv.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -221,7 +222,10 @@ static void decode_words(struct text *out, const char *s, size_t len)
     }
 }
 
-void text_decode(struct text *out, const char *value, size_t len)
+/* Threads that import read headers too: buffers and the last converter are kept, for one at a time. */
+static pthread_mutex_t decoding = PTHREAD_MUTEX_INITIALIZER;
+
+static void decode(struct text *out, const char *value, size_t len)
 {
     static struct text flat;
     text_clear(out);
@@ -236,4 +240,11 @@ void text_decode(struct text *out, const char *value, size_t len)
     text_add(out, flat.data, plain);
     decode_words(out, mark, flat.len - plain);
     text_add(out, "", 0);
+}
+
+void text_decode(struct text *out, const char *value, size_t len)
+{
+    pthread_mutex_lock(&decoding);
+    decode(out, value, len);
+    pthread_mutex_unlock(&decoding);
 }

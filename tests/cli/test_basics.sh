@@ -6,7 +6,7 @@ exits "no command is a usage error" 16 "$C"
 exits "an unknown command is a usage error" 16 "$C" lss
 has "the nearest name is suggested" "$err" "did you mean 'ls'"
 exits "nonsense gets no suggestion" 16 "$C" xyzzyxyzzy
-for c in undelete watch quota acl annotate search large detach compact erase maintain backup restore load upgrade; do
+for c in undelete watch quota acl search large detach compact erase maintain backup restore load upgrade; do
     exits "$c is not there yet" 16 "$C" $c s
     has "$c says so" "$err" "not in this version"
 done

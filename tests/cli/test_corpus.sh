@@ -48,6 +48,25 @@ done
 is "$uid nasty files through append and cat" "$wrong" ""
 exits "fsck --full of them" 0 "$C" fsck --full n
 
+# ---- the nasty ones, and some (CUBBY_CORPUS_FULL: all) of the others, as Maildir and message files, out and in ----
+mkdir some
+if [ -n "${CUBBY_CORPUS_FULL-}" ]; then cp in/*.mbox some; else cp in/hard-ham-1.mbox in/spam-1.mbox some; fi
+"$C" import -q n some
+mail_of n >first
+for f in maildir eml; do
+    "$C" export -q --format $f n n.$f
+    "$C" import -q --dups add n.$f.store n.$f
+    mail_of n.$f.store >second
+    cmp -s first second && ok "$(wc -l <first) messages through $f: equal hashes, flags, dates" || fail "through $f" "$(diff first second | head -n 4)"
+    has "... verify" "$("$C" verify --json n n.$f | tail -n 1)" '"missing":0,"different":0,.*"failed":0'
+    rm -rf n.$f n.$f.store
+done
+
+# ---- small: the message files among the samples ----
+mkdir eml; for a in cpython-test_email mail-parser mimetic; do mkdir "eml/$a"; tar -C "eml/$a" -xJf "$corpus/small/$a.tar.xz"; done
+files=$(find eml \( -iname '*.eml' -o -iname '*.msg' \) | wc -l)
+has "$files message files: each is imported or fails by name" "$("$C" import --json --format eml --dups add samples eml 2>/dev/null | tail -n 1)" "\"expected\":$files,"
+
 # ---- small: every mbox among the samples, in and out ----
 mkdir small
 for a in "$corpus"/small/*.tar.xz; do tar -C small -xJf "$a"; done

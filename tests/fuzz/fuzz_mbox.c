@@ -90,12 +90,13 @@ static void write_all(const struct letters *l, struct text *out)
 static void decode_letters(const struct letters *l)
 {
     for (size_t i = 0; i < l->count; i++) {
-        struct mbox_item item = {.number = i + 1};
+        struct reader_item item = {.kind = READER_MESSAGE, .number = i + 1};
         struct letter letter;
         uint8_t *copy = exact_copy(start_of(l, i), len_of(l, i));
-        letter_decode(copy, len_of(l, i), &item, &letter);
+        letter_decode(copy, len_of(l, i), &item, (int)(i % 3), &letter);
         must(letter.n <= len_of(l, i));
         letter_release(&letter);
+        reader_item_release(&item);
         free(copy);
     }
 }

@@ -1,19 +1,32 @@
 #include "archive/archive.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "text.h"
 
-int archive_format(const char *text)
+const struct reader_format *archive_format(const char *text)
 {
-    static const char *const names[] = {"auto", "mbox", "maildir", "eml", "pst", NULL};
-    int which = cli_choice("--format", text, names);
-    if (which <= 1)
-        return CLI_OK;
-    cli_error("--format %s: not supported by this version", names[which]);
-    cli_hint("mbox is: `cubby help %s`", cli.command ? cli.command : "import");
-    return CLI_FAIL;
+    struct text known = {0};
+    const struct reader_format *f = reader_format_named(text);
+    if (f || strcmp(text, "auto") == 0)
+        return f;
+    text_add(&known, "auto", 4);
+    for (size_t i = 0; reader_formats[i]; i++) {
+        text_byte(&known, ' ');
+        text_add(&known, reader_formats[i]->name, strlen(reader_formats[i]->name));
+    }
+    cli_usage_error("--format: '%s' is not one of: %s", text, known.data);
+}
+
+const char *archive_password_file(const char *path)
+{
+    char *password = password_from_file(path);
+    if (!password)
+        exit(CLI_FAIL);
+    return password;
 }
 
 void archive_check_folder(const char *option, const char *path)

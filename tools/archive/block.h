@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "archive/writer.h"
 #include "cli.h"
 #include "text.h"
 
@@ -23,6 +24,9 @@ struct block {
 
 /* Appends the block; keywords as names. crlf: the line ends of the message. */
 void block_format(struct text *out, const struct block *b, const char *const *keywords, size_t keyword_count, int crlf);
+
+/* The same for a message that is exported. ends: a line end will be put behind one that does not end with one. */
+void block_of_message(struct text *out, const struct writer_message *m, int crlf, int ends);
 
 /* 1 if p begins with a block that is whole within n bytes; only then out is filled in. Whether its hash is right is for the caller to see. */
 int block_parse(const char *p, size_t n, struct block *out);

@@ -231,9 +231,9 @@ static int compare_more(struct comparison *c, const uint8_t *p, size_t n)
     return 1;
 }
 
-/* Fills a buffer with the next bytes of a message, without the first *skip: chunks of an mbox can be short. */
+/* Fills a buffer with the next bytes of a message, without the first *skip: chunks can be short. */
 struct refill {
-    struct mbox *m;
+    struct reader *from;
     const uint8_t *p; /* rest of a chunk */
     size_t n, skip;
 };
@@ -241,7 +241,7 @@ struct refill {
 static size_t refill(struct refill *r, uint8_t *buf, size_t want)
 {
     size_t have = 0;
-    while (have < want && (r->n || mbox_read(r->m, &r->p, &r->n) == 0)) {
+    while (have < want && (r->n || r->from->format->read(r->from, &r->p, &r->n) == 0)) {
         size_t over = r->skip < r->n ? r->skip : r->n;
         r->skip -= over;
         r->p += over;
@@ -255,40 +255,37 @@ static size_t refill(struct refill *r, uint8_t *buf, size_t want)
     return have;
 }
 
-/* The message is too big to be kept: once more from its file. What comes behind its length was added by an export. */
-static int compare_again(struct comparison *c, const struct job *job, const struct tree_file *file)
+/* The message is too big to be kept: once more from its archive. What comes behind its length was added by an export. */
+static int compare_again(struct comparison *c, const struct job *job)
 {
-    struct source *s = source_open(file->path);
     struct refill r = {.skip = job->skip};
-    struct mbox_item item;
-    int equal = s && mbox_open_at(s, job->dialect, &job->item, &r.m) == 0 && mbox_next(r.m, &item) == 0;
+    int equal = job->file->format->open_at(job->file->path, job->options, &job->item, &r.from) == 0;
     while (equal && c->offset < job->letter.n) {
         uint64_t left = job->letter.n - c->offset;
         size_t want = left < CHUNK ? (size_t)left : CHUNK;
         equal = refill(&r, c->d->ours, want) == want && compare_more(c, c->d->ours, want);
     }
-    mbox_close(&r.m);
-    source_close(&s);
+    reader_close(&r.from);
     return equal;
 }
 
-static int compare(struct dedupe *d, cubby_reader *r, const struct job *job, const struct tree_file *file, struct dedupe_hit *hit, int *code)
+static int compare(struct dedupe *d, cubby_reader *r, const struct job *job, struct dedupe_hit *hit, int *code)
 {
     struct comparison c = {d, r, 0, 0};
     if (cubby_reader_size(r) != job->letter.n || memcmp(cubby_reader_hash(r), job->letter.hash, 16) != 0)
         return 0;
     int equal;
-    hit->unproven = !job->letter.p && !job->seekable && job->letter.n > 0;
+    hit->unproven = !job->letter.p && !(job->item.again && job->file->format->open_at) && job->letter.n > 0;
     if (job->letter.p)
         equal = compare_more(&c, job->letter.p, job->letter.n);
     else
-        equal = hit->unproven || compare_again(&c, job, file);
+        equal = hit->unproven || compare_again(&c, job);
     *code = c.code < 0 && c.code != CUBBY_ECORRUPT ? c.code : 0;
     hit->damaged |= c.code == CUBBY_ECORRUPT;
     return equal;
 }
 
-int dedupe_find(struct dedupe *d, cubby_snapshot *snap, uint64_t folder, const struct job *job, const struct tree_file *file, struct dedupe_hit *hit)
+int dedupe_find(struct dedupe *d, cubby_snapshot *snap, uint64_t folder, const struct job *job, struct dedupe_hit *hit)
 {
     struct entry e;
     uint64_t hash = half(job->letter.hash);
@@ -303,7 +300,7 @@ int dedupe_find(struct dedupe *d, cubby_snapshot *snap, uint64_t folder, const s
         else if (rc < 0)
             return rc;
         if (r)
-            equal = compare(d, r, job, file, hit, &code);
+            equal = compare(d, r, job, hit, &code);
         cubby_reader_close(&r);
         if (code < 0)
             return code;

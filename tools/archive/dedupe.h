@@ -29,7 +29,7 @@ struct dedupe_hit {
     int damaged;   /* a candidate was there but could not be read */
 };
 
-/* Is a message with the bytes of `job` there? 1, 0 or an error code. file: the tree's, for messages that have to be read again. */
-int dedupe_find(struct dedupe *d, cubby_snapshot *snap, uint64_t folder, const struct job *job, const struct tree_file *file, struct dedupe_hit *hit);
+/* Is a message with the bytes of `job` there? 1, 0 or an error code. */
+int dedupe_find(struct dedupe *d, cubby_snapshot *snap, uint64_t folder, const struct job *job, struct dedupe_hit *hit);
 
 #endif

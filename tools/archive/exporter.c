@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/block.h"
 #include "archive/digest.h"
-#include "archive/mbox.h"
-#include "archive/outfile.h"
 #include "cli.h"
 #include "json.h"
 
@@ -18,13 +15,11 @@ struct exporter {
     cubby_store *store;
     const struct export_options *o;
     struct export_totals *t;
-    const struct export_folder *folder;
+    struct writer *writer;
+    const struct writer_folder *folder;
     cubby_snapshot *snap;
     int64_t snap_ms;
-    struct outfile out;
-    struct mbox_writer writer;
     uint8_t *buf; /* WHOLE_BYTES */
-    struct text block;
     struct cli_bar bar;
     uint64_t bytes_done, bytes_all;
     int rc;       /* exit code that ends the export */
@@ -67,13 +62,6 @@ static int failed_read(struct exporter *e, uint32_t uid, int code)
     return 0;
 }
 
-static int failed_write(struct exporter *e)
-{
-    e->t->failed++;
-    e->rc = cli_interrupted == SIGPIPE ? CLI_INTERRUPTED : cli_system_error(e->folder->file);
-    return 0;
-}
-
 /* ---- one message --------------------------------------------------------------------------------------------------------------------- */
 
 /* Reads it whole and compares its hash. */
@@ -88,34 +76,37 @@ static int read_small(struct exporter *e, cubby_reader *r, size_t size)
     return got == size && memcmp(hash, cubby_reader_hash(r), 16) == 0 ? 0 : CUBBY_ECORRUPT;
 }
 
-static int format_block(struct exporter *e, const cubby_row *row, const uint8_t *hash, int ends_open, int crlf)
+/* What a writer says: 0, or WRITTEN_NOT with e->rc or a message told as failed. */
+enum { WRITTEN_NOT = 1 };
+
+static int written(struct exporter *e, uint32_t uid, int rc)
 {
-    const char *const *names;
-    size_t count, system = (size_t)__builtin_popcount(row->flags & CUBBY_FLAGS_ALL);
-    struct block b = {.uid = row->uid, .date = row->internaldate, .zone = row->internaldate_zone, .flags = {row->flags, NULL, 0}};
-    int code = cli_row_flags(e->snap, row->flags, row->keywords, row->keyword_count, &names, &count);
-    if (code != 0)
-        return code;
-    memcpy(b.hash, hash, sizeof b.hash);
-    b.added = !ends_open ? BLOCK_ADDED_NONE : crlf ? BLOCK_ADDED_CRLF : BLOCK_ADDED_LF;
-    text_clear(&e->block);
-    block_format(&e->block, &b, names + system, count - system, crlf);
-    return 0;
+    if (rc == CLI_OK)
+        return 0;
+    if (rc == WRITER_REFUSED) {
+        tell_failure(e, uid, e->writer->reason);
+    } else {
+        e->t->failed++;
+        e->rc = rc;
+    }
+    return WRITTEN_NOT;
 }
 
-/* The rest of a big message, chunk after chunk. 1: it could not be written. */
-static int write_rest(struct exporter *e, cubby_reader *r, uint64_t at, uint64_t size)
+/* The message's bytes, chunk after chunk; the first `have` are in e->buf. 0, WRITTEN_NOT or an error code. */
+static int write_bytes(struct exporter *e, uint32_t uid, cubby_reader *r, size_t have, uint64_t size)
 {
-    while (at < size) {
-        size_t got = 0;
-        int code = cubby_reader_read(r, at, e->buf, WHOLE_BYTES, &got);
-        if (code < 0)
-            return code;
+    const struct writer_format *f = e->writer->format;
+    size_t got = have;
+    for (uint64_t at = 0; at < size || have == 0;) {
+        int rc = got ? written(e, uid, f->write(e->writer, e->buf, got)) : 0;
+        at += got;
+        if (rc || at >= size)
+            return rc;
+        rc = cubby_reader_read(r, at, e->buf, WHOLE_BYTES, &got);
+        if (rc < 0)
+            return rc;
         if (got == 0)
             return CUBBY_ECORRUPT;
-        if (mbox_write(&e->writer, e->buf, got) != 0)
-            return 1;
-        at += got;
     }
     return 0;
 }
@@ -131,52 +122,59 @@ static int read_ends(struct exporter *e, cubby_reader *r, uint64_t size, size_t 
     return code == 0 ? cubby_reader_read(r, size - *tail_len, tail, *tail_len, &got) : code;
 }
 
-/* 0, an error of the store, or 1: of the file. */
-static int write_message(struct exporter *e, const cubby_row *row, cubby_reader *r)
+/* Its state as the writer gets it. Keyword names are borrowed until the next row. */
+static int describe(struct exporter *e, const cubby_row *row, cubby_reader *r, struct writer_message *m)
 {
+    const char *const *names;
+    size_t count, system = (size_t)__builtin_popcount(row->flags & CUBBY_FLAGS_ALL);
     uint64_t size = cubby_reader_size(r);
-    size_t head = size < WHOLE_BYTES ? (size_t)size : WHOLE_BYTES, tail_len;
-    uint8_t tail[2] = {0, 0};
-    int code = read_ends(e, r, size, head, tail, &tail_len);
-    int crlf = mbox_message_is_crlf(e->buf, head, tail, tail_len), ends_open = tail_len && tail[tail_len - 1] != '\n';
-    if (code == 0 && !e->o->verbatim)
-        code = format_block(e, row, cubby_reader_hash(r), ends_open, crlf);
+    *m = (struct writer_message){.uid = row->uid, .flags = row->flags, .date = row->internaldate, .zone = row->internaldate_zone, .size = size,
+                                 .rfc822_size = row->size, .hash = cubby_reader_hash(r), .head = e->buf, .reader = r,
+                                 .head_len = size < WHOLE_BYTES ? (size_t)size : WHOLE_BYTES};
+    int code = read_ends(e, r, size, m->head_len, m->tail, &m->tail_len);
+    if (code == 0)
+        code = cli_row_flags(e->snap, row->flags, row->keywords, row->keyword_count, &names, &count);
     if (code != 0)
         return code;
-    if (mbox_write_begin(&e->writer, e->buf, head, crlf, row->internaldate) != 0 ||
-        (!e->o->verbatim && mbox_write(&e->writer, e->block.data, e->block.len) != 0) || mbox_write(&e->writer, e->buf, head) != 0)
-        return 1;
-    code = write_rest(e, r, head, size);
-    return code == 0 && mbox_write_end(&e->writer) != 0 ? 1 : code;
+    m->keywords = names + system;
+    m->keyword_count = count - system;
+    return 0;
+}
+
+/* 0, WRITTEN_NOT or an error of the store. */
+static int write_message(struct exporter *e, const cubby_row *row, cubby_reader *r)
+{
+    struct writer_message m;
+    const struct writer_format *f = e->writer->format;
+    int code = describe(e, row, r, &m);
+    if (code != 0)
+        return code;
+    code = written(e, m.uid, f->begin(e->writer, &m));
+    if (code == 0)
+        code = write_bytes(e, m.uid, r, m.head_len, m.size);
+    if (code == 0)
+        code = written(e, m.uid, f->end(e->writer));
+    if (code != 0 && e->rc == CLI_OK && (e->rc = f->cancel(e->writer)) != CLI_OK && code == CUBBY_ESTALE)
+        code = CUBBY_EIO;
+    return code;
 }
 
 /* 0, or CUBBY_ESTALE: once more, with another snapshot. */
 static int export_message(struct exporter *e, const cubby_row *row)
 {
     cubby_reader *r = NULL;
-    uint64_t start = outfile_tell(&e->out), added = e->writer.line_ends_added;
     int code = cubby_reader_open(e->snap, e->folder->id, row->uid, &r);
     if (code == CUBBY_DONE)
         code = CUBBY_ENOENT;
     if (code == 0)
         code = write_message(e, row, r);
-    if (code != 0) {
-        cubby_reader_close(&r);
-        e->writer.line_ends_added = added;
-        if (code == 1)
-            return failed_write(e);
-        if (outfile_cut(&e->out, start) != 0) {
-            cli_error("standard output ends in the middle of a message that could not be read to its end");
-            e->rc = CLI_FAIL;
-            code = code == CUBBY_ESTALE ? CUBBY_EIO : code;
-        }
-        return failed_read(e, row->uid, code);
+    if (code == 0) {
+        e->t->exported++;
+        e->t->bytes += cubby_reader_size(r);
+        e->bytes_done += row->size;
     }
-    e->t->exported++;
-    e->t->bytes += cubby_reader_size(r);
-    e->bytes_done += row->size;
     cubby_reader_close(&r);
-    return 0;
+    return code == 0 || code == WRITTEN_NOT ? 0 : failed_read(e, row->uid, code);
 }
 
 /* ---- one folder ---------------------------------------------------------------------------------------------------------------------- */
@@ -267,28 +265,10 @@ static void export_messages(struct exporter *e)
     cubby_uidset_free(&asked);
 }
 
-static void export_folder(struct exporter *e, const char *base)
-{
-    int to_file = strcmp(e->folder->file, "-") != 0;
-    e->rc = to_file && base ? outfile_make_parents(base, e->folder->file) : CLI_OK;
-    if (e->rc == CLI_OK)
-        e->rc = outfile_open(&e->out, e->folder->file);
-    if (e->rc != CLI_OK)
-        return;
-    mbox_writer_init(&e->writer, outfile_write, &e->out);
-    export_messages(e);
-    if (e->rc == CLI_OK && !cli_interrupted)
-        e->rc = outfile_commit(&e->out, e->o->force);
-    if (e->rc == CLI_OK && !cli_interrupted)
-        e->t->files++;
-    e->t->line_ends_added += e->writer.line_ends_added;
-    outfile_release(&e->out);
-}
-
-int export_run(cubby_store *store, const char *base, const struct export_folder *folders, size_t count, const struct export_options *o,
+int export_run(cubby_store *store, struct writer *w, const struct writer_folder *folders, size_t count, const struct export_options *o,
                struct export_totals *totals)
 {
-    struct exporter e = {.store = store, .o = o, .t = totals, .out = OUTFILE_INIT};
+    struct exporter e = {.store = store, .o = o, .t = totals, .writer = w};
     *totals = (struct export_totals){0};
     e.buf = cli_malloc(WHOLE_BYTES);
     for (size_t i = 0; i < count; i++)
@@ -296,11 +276,14 @@ int export_run(cubby_store *store, const char *base, const struct export_folder 
     cli_bar_begin(&e.bar, "exporting", CLI_BYTES);
     for (size_t i = 0; i < count && e.rc == CLI_OK && !cli_interrupted; i++) {
         e.folder = &folders[i];
-        export_folder(&e, base);
+        e.rc = w->format->folder(w, e.folder);
+        if (e.rc == CLI_OK)
+            export_messages(&e);
     }
+    if (e.rc == CLI_OK && !cli_interrupted)
+        e.rc = w->format->finish(w);
     cli_bar_clear(&e.bar);
     cubby_snapshot_end(&e.snap);
-    text_release(&e.block);
     free(e.buf);
     if (e.rc != CLI_OK)
         return e.rc;

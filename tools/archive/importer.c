@@ -3,15 +3,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "archive/dedupe.h"
-#include "archive/pipeline.h"
+#include "archive/goal.h"
 #include "cli.h"
 #include "json.h"
 
 #define BATCH_BYTES    (8u << 20)
 #define BATCH_MESSAGES 1000
-#define BATCH_MS       1000
+#define BATCH_MS       300
+#define GAP_EVERY_MS   400   /* so often the lock is left alone for GAP_MS, longer than others pause between looks at it: they wait no longer */
+#define GAP_MS         10
 #define VIEW_MS        10000 /* a dry run takes a fresh snapshot so often */
 
 struct importer {
@@ -24,27 +27,31 @@ struct importer {
     cubby_txn *txn;
     cubby_snapshot *view; /* of a dry run */
     int64_t began_ms;     /* of txn or view */
+    int64_t gap_ms;       /* when others could last deliver */
     struct import_totals batch; /* what the running transaction will add to the totals */
-    _Atomic uint64_t *folders; /* id by file; 0: not known yet. Workers look too */
-    int folder_code;           /* why the current file's folder could not be made */
+    struct goals goals;
     struct cli_bar bar;
     int rc; /* exit code that ends the run */
 };
 
-void import_tell_failure(const struct tree_file *file, uint64_t offset, uint64_t item, const char *reason)
+void import_tell(const char *event, const struct job *job, const char *reason)
 {
+    const char *source = job_source(job);
+    uint64_t item = job->item.number, offset = job->item.offset;
     if (cli.json) {
-        json_begin("failed");
-        json_str("source", file->path);
+        json_begin(event);
+        json_str("source", source);
         json_uint("offset", offset);
         json_uint("item", item);
-        json_str("folder", file->folder);
+        json_str("folder", job->target ? job->target->folder : job->file->folder);
         json_str("reason", reason);
         json_end();
+    } else if (job->item.name) {
+        cli_error("%s: %s", source, reason);
     } else if (item) {
-        cli_error("%s: message %" PRIu64 " at byte %" PRIu64 ": %s", file->path, item, offset, reason);
+        cli_error("%s: message %" PRIu64 " at byte %" PRIu64 ": %s", source, item, offset, reason);
     } else {
-        cli_error("%s: at byte %" PRIu64 ": %s", file->path, offset, reason);
+        cli_error("%s: at byte %" PRIu64 ": %s", source, offset, reason);
     }
 }
 
@@ -52,7 +59,7 @@ static void fail_item(struct importer *im, const struct job *job, const char *re
 {
     im->t->failed++;
     cli_bar_clear(&im->bar);
-    import_tell_failure(&im->tree->files[job->file], job->item.offset, job->item.number, reason);
+    import_tell("failed", job, reason);
 }
 
 /* ---- transactions ----------------------------------------------------------------------------------------------------------------- */
@@ -67,6 +74,9 @@ static void commit(struct importer *im)
         im->t->imported += im->batch.imported;
         im->t->bytes += im->batch.bytes;
         im->t->restored += im->batch.restored;
+        im->t->incomplete += im->batch.incomplete;
+        im->t->renumbered += im->batch.renumbered;
+        im->t->copies += im->batch.copies;
     } else {
         im->t->failed += im->batch.imported;
         im->rc = rc;
@@ -84,14 +94,13 @@ static void spoil(struct importer *im, int code)
     im->batch = (struct import_totals){0};
 }
 
-static int learn(struct importer *im, cubby_snapshot *snap, size_t file)
+static int learn(struct importer *im, cubby_snapshot *snap, uint64_t folder)
 {
-    uint64_t folder = im->folders[file];
     return im->dedupe && (folder || im->o->any_folder) ? dedupe_learn(im->dedupe, snap, folder) : 0;
 }
 
-/* Begins a transaction (a dry run: a view) unless there is one. 0, or im->rc is set. */
-static int begin(struct importer *im, size_t file)
+/* Begins a transaction (a dry run: a view) unless there is one, and learns what others brought into the folder meanwhile. 0, or im->rc is set. */
+static int begin(struct importer *im, uint64_t folder)
 {
     if (im->txn || im->view || !im->store)
         return 0;
@@ -99,7 +108,7 @@ static int begin(struct importer *im, size_t file)
     im->began_ms = cli_now_ms();
     if (im->rc != CLI_OK)
         return im->rc;
-    int code = learn(im, im->txn ? cubby_txn_snapshot(im->txn) : im->view, file); /* what others brought meanwhile */
+    int code = learn(im, im->txn ? cubby_txn_snapshot(im->txn) : im->view, folder);
     if (code < 0)
         spoil(im, code);
     return im->rc;
@@ -115,75 +124,86 @@ static void end_batch_if_due(struct importer *im)
     int64_t age = cli_now_ms() - im->began_ms;
     if (im->view && age >= VIEW_MS)
         cubby_snapshot_end(&im->view);
-    if (im->txn && (im->batch.bytes >= BATCH_BYTES || im->batch.imported >= BATCH_MESSAGES || age >= BATCH_MS))
-        commit(im);
+    if (!im->txn || (im->batch.bytes < BATCH_BYTES && im->batch.imported < BATCH_MESSAGES && age < BATCH_MS))
+        return;
+    commit(im);
+    if (cli_now_ms() - im->gap_ms < GAP_EVERY_MS)
+        return;
+    nanosleep(&(struct timespec){0, GAP_MS * 1000000L}, NULL);
+    im->gap_ms = cli_now_ms();
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- folders ------------------------------------------------------------------------------------------------------------------------ */
 
-/* Learns a folder that holds messages already without the writer lock: that may take a while. */
-static void learn_existing(struct importer *im, size_t file)
+/* Learns a folder that holds messages already without the writer lock: that may take a while. Its id, 0: there is none yet. */
+static uint64_t learn_existing(struct importer *im, const char *path)
 {
     cubby_folder f;
+    uint64_t id = 0;
     int code = 0, tries = 0;
     if (!im->dedupe || !im->store)
-        return;
+        return 0;
     do {
         cubby_snapshot *snap = NULL;
         if ((im->rc = cli_snapshot(im->store, &snap)) != CLI_OK)
-            return;
-        code = cli_path_find(snap, im->tree->files[file].folder, &f);
+            return 0;
+        code = cli_path_find(snap, path, &f);
         if (code == 0) {
             if (f.messages && im->txn)
                 commit(im);
-            im->folders[file] = f.id;
+            id = f.id;
         }
         if (code >= 0)
-            code = learn(im, snap, file);
+            code = learn(im, snap, id);
         cubby_snapshot_end(&snap);
     } while (code == CUBBY_ESTALE && ++tries < 1000 && im->rc == CLI_OK);
     if (code < 0 && code != CUBBY_EINVAL && im->rc == CLI_OK)
         im->rc = cli_store_error(im->store, code);
+    return id;
 }
 
-static int seen_before(const struct importer *im, size_t file)
+/* Makes the folder in the running transaction. What was not there when it was looked for may have been made, and filled, by somebody else
+ * before the lock was ours. */
+static void make_folder(struct importer *im, struct goal *g, uint64_t found)
 {
-    for (size_t i = 0; i < file; i++)
-        if (im->folders[i] && strcmp(im->tree->files[i].folder, im->tree->files[file].folder) == 0) /* 0: it could not be read */
-            return 1;
-    return 0;
-}
-
-/* A folder that was not there when this file began may have been made, and filled, by somebody else before the lock was ours. */
-static void enter_folder(struct importer *im, size_t file, uint64_t id)
-{
-    int unknown = im->folders[file] != id, code;
-    im->folders[file] = id;
-    if (unknown && (code = learn(im, present(im), file)) < 0)
+    int code = goal_make(im->txn, im->tree, im->o->keep_uids, g);
+    if (code == 0 && g->id != found)
+        code = learn(im, present(im), g->id);
+    if (code == CUBBY_EINVAL || code == CUBBY_ELIMIT)
+        cli_error("cannot make the folder '%s': %s", g->path, cubby_strerror(code));
+    else if (code < 0)
         spoil(im, code);
+    g->code = code < 0 ? code : 0;
 }
 
-static void begin_file(struct importer *im, size_t file)
+/* The folder of this path, found or made once; NULL: im->rc is set. */
+static struct goal *goal_at(struct importer *im, const char *path, const struct target *target)
 {
-    const struct tree_file *f = &im->tree->files[file];
-    uint64_t id = 0;
-    im->folder_code = 0;
-    im->t->folders += !seen_before(im, file);
-    learn_existing(im, file);
-    if (im->rc != CLI_OK || begin(im, file) != 0)
-        return;
-    if (!im->txn) {
-        if (!im->folders[file])
-            im->folders[file] = UINT64_MAX - file; /* a dry run: a folder that would be made */
-        return;
+    struct goal *g = goals_get(&im->goals, path);
+    if (g->id || g->code)
+        return g;
+    if (target) {
+        g->special_use = target->special_use;
+        g->uidvalidity = target->uidvalidity;
     }
-    im->folder_code = cli_path_make(im->txn, f->folder, &id);
-    if (im->folder_code == 0)
-        enter_folder(im, file, id);
-    else if (im->folder_code != CUBBY_EINVAL && im->folder_code != CUBBY_ELIMIT)
-        spoil(im, im->folder_code);
+    uint64_t found = learn_existing(im, path);
+    if (im->rc != CLI_OK || begin(im, found) != 0)
+        return NULL;
+    if (im->txn)
+        make_folder(im, g, found);
     else
-        cli_error("%s: cannot make the folder '%s': %s", f->path, f->folder, cubby_strerror(im->folder_code));
+        g->id = found ? found : goals_unmade_id(&im->goals); /* a dry run: a folder that would be made */
+    return im->rc == CLI_OK ? g : NULL;
+}
+
+static void begin_folder(struct importer *im, struct target *target)
+{
+    struct goal *g = goal_at(im, target->folder, target);
+    if (!g)
+        return;
+    im->t->folders += !g->counted;
+    g->counted = 1;
+    target->id = g->id;
 }
 
 /* ---- messages ----------------------------------------------------------------------------------------------------------------------- */
@@ -191,8 +211,8 @@ static void begin_file(struct importer *im, size_t file)
 static int known(void *arg, const struct job *job)
 {
     struct importer *im = arg;
-    uint64_t folder = im->folders[job->file];
-    return im->dedupe && folder && dedupe_maybe(im->dedupe, job->letter.hash, folder);
+    uint64_t folder = job->target->id;
+    return im->dedupe && folder && !job->letter.labels.count && dedupe_maybe(im->dedupe, job->letter.hash, folder);
 }
 
 static const char *const *keywords_of(const struct job *job)
@@ -224,32 +244,48 @@ static void merge(struct importer *im, const struct job *job, const struct dedup
 }
 
 /* 1: it is there already and was dealt with. */
-static int is_duplicate(struct importer *im, const struct job *job)
+static int is_duplicate(struct importer *im, const struct job *job, uint64_t folder)
 {
     struct dedupe_hit hit;
-    const struct tree_file *file = &im->tree->files[job->file];
     if (!im->dedupe)
         return 0;
-    int found = dedupe_find(im->dedupe, present(im), im->folders[job->file], job, file, &hit);
+    int found = dedupe_find(im->dedupe, present(im), folder, job, &hit);
     if (found < 0) {
         spoil(im, found);
         return 1;
     }
     if (hit.damaged)
-        cli_note("%s: message %" PRIu64 " at byte %" PRIu64 ": the copy in the store is damaged%s", file->path, job->item.number,
+        cli_note("%s: message %" PRIu64 " at byte %" PRIu64 ": the copy in the store is damaged%s", job_source(job), job->item.number,
                  job->item.offset, found ? "" : "; imported anew");
     if (!found)
         return 0;
     if (hit.unproven && cli.verbose)
         cli_note("%s: message %" PRIu64 " at byte %" PRIu64 ": taken for a duplicate by hash and size; its bytes cannot be read again",
-                 file->path, job->item.number, job->item.offset);
-    im->t->skipped++;
+                 job_source(job), job->item.number, job->item.offset);
     if (im->o->dups == DUPS_MERGE)
         merge(im, job, &hit);
     return 1;
 }
 
-static void add_message(struct importer *im, struct job *job)
+/* Adds the message, without what the store cannot take of its state. */
+static int add_entry(struct importer *im, struct job *job, uint64_t folder, cubby_add_options *a, uint32_t *uid)
+{
+    int code = cubby_add(im->txn, folder, job->message, a, uid);
+    if (code == CUBBY_EINVAL && a->uid) { /* it is below uidnext: given already */
+        im->batch.renumbered++;
+        a->uid = 0;
+        code = cubby_add(im->txn, folder, job->message, a, uid);
+    }
+    if (code == CUBBY_ELIMIT && a->keyword_count) {
+        a->keyword_count = 0;
+        im->t->without_keywords++;
+        code = cubby_add(im->txn, folder, job->message, a, uid);
+    }
+    return code;
+}
+
+/* 0, an error that costs the message, or im->rc is set. */
+static int add_to(struct importer *im, struct job *job, uint64_t folder)
 {
     const struct letter *l = &job->letter;
     cubby_add_options a = CUBBY_ADD_INIT;
@@ -260,35 +296,67 @@ static void add_message(struct importer *im, struct job *job)
     a.internaldate = l->date;
     a.internaldate_zone = l->zone;
     a.has_date = l->has_date;
+    a.uid = im->o->keep_uids && !l->labels.count ? l->uid : 0;
     int code = job->fed ? 0 : pipeline_feed(im->store, job);
     if (code == 0)
-        code = cubby_add(im->txn, im->folders[job->file], job->message, &a, &uid);
-    if (code == CUBBY_ELIMIT && a.keyword_count) {
-        a.keyword_count = 0;
-        im->t->without_keywords++;
-        code = cubby_add(im->txn, im->folders[job->file], job->message, &a, &uid);
-    }
-    if (code == CUBBY_ELIMIT || code == CUBBY_EINVAL) {
-        fail_item(im, job, cubby_strerror(code));
-    } else if (code < 0) {
-        im->t->failed++;
+        code = add_entry(im, job, folder, &a, &uid);
+    if (code == 0 && im->dedupe)
+        dedupe_add(im->dedupe, l->hash, folder, uid);
+    if (code < 0 && code != CUBBY_ELIMIT && code != CUBBY_EINVAL)
         spoil(im, code);
-    } else {
-        im->batch.imported++;
-        im->batch.bytes += l->n;
-        im->batch.restored += (unsigned)l->restored;
-        if (im->dedupe)
-            dedupe_add(im->dedupe, l->hash, im->folders[job->file], uid);
+    return code;
+}
+
+static void added(struct importer *im, const struct job *job)
+{
+    im->batch.imported++;
+    im->batch.bytes += job->letter.n;
+    im->batch.restored += (unsigned)job->letter.restored;
+    im->batch.incomplete += job->note != NULL;
+    if (!job->note)
+        return;
+    cli_bar_clear(&im->bar);
+    import_tell("incomplete", job, job->note);
+}
+
+/* 1: added, 0: it was there, or an error code (im->rc may be set). */
+static int put_in(struct importer *im, struct job *job, const struct goal *g)
+{
+    if (begin(im, g->id) != 0)
+        return CUBBY_EIO;
+    if (is_duplicate(im, job, g->id))
+        return 0;
+    if (im->txn) {
+        int code = add_to(im, job, g->id);
+        return code < 0 ? code : 1;
     }
+    if (im->dedupe)
+        dedupe_add(im->dedupe, job->letter.hash, g->id, 0);
+    return 1;
+}
+
+/* The folders that a message goes to: those of its labels, else the archive's. */
+static size_t goal_count(const struct job *job)
+{
+    return job->letter.labels.count ? job->letter.labels.count : 1;
+}
+
+static struct goal *goal_of(struct importer *im, const struct job *job, size_t i)
+{
+    const char *label = job->letter.labels.count ? job->letter.labels.folders[i] : NULL;
+    if (!label)
+        return goal_at(im, job->target->folder, job->target);
+    char *path = im->o->into ? cli_printf("%s/%s", im->o->into, label) : cli_strdup(label);
+    struct goal *g = goal_at(im, path, NULL);
+    free(path);
+    return g;
 }
 
 static void take_message(struct importer *im, struct job *job)
 {
+    int put = 0;
+    const char *wrong = NULL;
     im->t->expected++;
-    if (im->folder_code) {
-        fail_item(im, job, "its folder could not be made");
-        return;
-    }
     if (job->code < 0) {
         im->t->failed++;
         job->error.code = job->code;
@@ -296,26 +364,32 @@ static void take_message(struct importer *im, struct job *job)
         im->rc = im->rc < CLI_FAIL ? CLI_FAIL : im->rc;
         return;
     }
-    if (begin(im, job->file) != 0) {
+    for (size_t i = 0; i < goal_count(job) && im->rc == CLI_OK; i++) {
+        struct goal *g = goal_of(im, job, i);
+        int got = !g || g->code ? CUBBY_ENOENT : put_in(im, job, g);
+        put += got > 0;
+        if (got < 0)
+            wrong = g && g->code ? "its folder could not be made" : cubby_strerror(got);
+    }
+    if (im->rc != CLI_OK) {
         im->t->failed++;
         return;
     }
-    if (is_duplicate(im, job))
-        return;
-    if (im->txn) {
-        add_message(im, job);
-        return;
-    }
-    im->t->imported++;
-    im->t->bytes += job->letter.n;
-    if (im->dedupe)
-        dedupe_add(im->dedupe, job->letter.hash, im->folders[job->file], 0);
+    if (wrong)
+        fail_item(im, job, wrong);
+    else if (!put)
+        im->t->skipped++;
+    else if (im->txn)
+        added(im, job);
+    else
+        im->t->imported++, im->t->bytes += job->letter.n;
+    im->batch.copies += !wrong && put > 1 ? (uint64_t)put - 1 : 0;
 }
 
 static void take(struct importer *im, struct job *job)
 {
-    if (job->kind == JOB_FILE) {
-        begin_file(im, job->file);
+    if (job->kind == JOB_FOLDER) {
+        begin_folder(im, job->target);
     } else if (job->kind == JOB_MESSAGE) {
         take_message(im, job);
     } else {
@@ -347,22 +421,19 @@ static void run(struct importer *im)
 
 int import_run(cubby_store *store, const struct tree *tree, const struct import_options *o, struct import_totals *totals)
 {
-    struct importer im = {.o = o, .tree = tree, .t = totals, .store = store};
+    struct importer im = {.o = o, .tree = tree, .t = totals, .store = store, .gap_ms = cli_now_ms()};
     *totals = (struct import_totals){0};
-    im.folders = cli_malloc((tree->count + 1) * sizeof *im.folders);
-    for (size_t i = 0; i < tree->count; i++)
-        im.folders[i] = 0;
     if (o->dups != DUPS_ADD)
         im.dedupe = dedupe_new(o->any_folder);
     cli_bar_begin(&im.bar, o->dry_run ? "reading" : "importing", CLI_BYTES);
     im.pipe = pipeline_start(&(struct pipeline_options){
-        .store = o->dry_run ? NULL : store, .tree = tree, .dialect = o->dialect, .known = known, .arg = &im});
+        .store = o->dry_run ? NULL : store, .tree = tree, .reader = o->reader, .labels = o->labels, .known = known, .arg = &im});
     run(&im);
     cli_bar_clear(&im.bar);
     cubby_snapshot_end(&im.view);
     pipeline_stop(&im.pipe);
     dedupe_free(&im.dedupe);
-    free(im.folders);
+    goals_release(&im.goals);
     if (im.rc != CLI_OK)
         return im.rc;
     if (cli_interrupted)

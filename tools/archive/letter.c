@@ -21,18 +21,24 @@ static int header_date(const char *head, size_t n, struct letter *out)
     return field_find(head, n, "Date", &f) && cubby_date_parse(f.value, f.value_len, &out->date, &out->zone) == 0;
 }
 
-void letter_state(const char *head, size_t n, const struct mbox_item *item, struct block *block, struct letter *out)
+void letter_state(const char *head, size_t n, struct reader_item *item, struct block *block, int labels, struct letter *out)
 {
     if (block) {
         out->restored = 1;
         out->has_date = 1;
         out->date = block->date;
         out->zone = block->zone;
+        out->uid = block->uid;
         out->flags = block->flags;
         block->flags = (struct cli_flags)CLI_FLAGS_INIT;
         return;
     }
-    state_of_header(head, n, &out->flags);
+    out->uid = item->uid;
+    out->flags = item->flags;
+    item->flags = (struct cli_flags)CLI_FLAGS_INIT;
+    if (!item->has_flags)
+        state_of_header(head, n, &out->flags);
+    labels_of_header(head, n, labels, &out->flags, &out->labels);
     if (item->has_date) {
         out->has_date = 1;
         out->date = item->date;
@@ -57,22 +63,23 @@ static int without_block(const uint8_t *raw, size_t n, struct block *b, struct l
     return 1;
 }
 
-void letter_decode(const uint8_t *raw, size_t n, const struct mbox_item *item, struct letter *out)
+void letter_decode(const uint8_t *raw, size_t n, struct reader_item *item, int labels, struct letter *out)
 {
     struct block b;
     *out = (struct letter){.p = raw, .n = n};
     int has = block_parse((const char *)raw, n, &b);
     if (has && without_block(raw, n, &b, out)) {
-        letter_state(NULL, 0, item, &b, out);
+        letter_state(NULL, 0, item, &b, labels, out);
         return;
     }
     if (has)
         cli_flags_release(&b.flags);
     digest_of(raw, n, out->hash);
-    letter_state((const char *)raw, n, item, NULL, out);
+    letter_state((const char *)raw, n, item, NULL, labels, out);
 }
 
 void letter_release(struct letter *l)
 {
     cli_flags_release(&l->flags);
+    labels_release(&l->labels);
 }

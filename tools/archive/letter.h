@@ -3,7 +3,8 @@
 #define CUBBY_TOOLS_LETTER_H
 
 #include "archive/block.h"
-#include "archive/mbox.h"
+#include "archive/labels.h"
+#include "archive/reader.h"
 
 struct letter {
     const uint8_t *p; /* the message, without a block that is true to it; borrowed */
@@ -14,13 +15,15 @@ struct letter {
     int has_date;
     int64_t date;
     int16_t zone;
+    uint32_t uid;           /* that it had; 0: unknown */
+    struct labels labels;   /* folders that it goes to instead of the archive's; none: that one */
 };
 
-/* raw: the bytes of the message as the archive has them. */
-void letter_decode(const uint8_t *raw, size_t n, const struct mbox_item *item, struct letter *out);
+/* raw: the bytes of the message as the archive has them. The item's flags are taken over. labels: LABELS_... */
+void letter_decode(const uint8_t *raw, size_t n, struct reader_item *item, int labels, struct letter *out);
 void letter_release(struct letter *l);
 
-/* The parts of that, for messages that do not lie in memory: flags and date from the block (NULL: from the head of the message). */
-void letter_state(const char *head, size_t n, const struct mbox_item *item, struct block *block, struct letter *out);
+/* The parts of that, for messages that do not lie in memory: state from the block (NULL: from the item and the head of the message). */
+void letter_state(const char *head, size_t n, struct reader_item *item, struct block *block, int labels, struct letter *out);
 
 #endif

@@ -77,7 +77,7 @@ static int hex_digit(char c)
     return d ? (int)(d - digits) : -1;
 }
 
-static void decode(const char *file, size_t len, struct text *out)
+void names_unescape(const char *file, size_t len, struct text *out)
 {
     for (size_t i = 0; i < len; i++) {
         int high = i + 2 < len && file[i] == '%' ? hex_digit(file[i + 1]) : -1;
@@ -95,27 +95,33 @@ static int is_allowed(const char *s, size_t n, uint32_t code)
     return !wrong && code >= 0x20 && code != 0x7f && !(code >= 0x80 && code < 0xa0);
 }
 
-int names_decode(const char *file, size_t len, struct text *out)
+int names_clean(const char *raw, size_t len, struct text *out)
 {
-    struct text raw = {0};
     size_t start = out->len;
     int changed = 0;
-    decode(file, len, &raw);
-    for (size_t i = 0, n; i < raw.len; i += n) {
+    for (size_t i = 0, n; i < len; i += n) {
         uint32_t code;
-        n = text_next(raw.data + i, raw.len - i, &code);
-        int ok = is_allowed(raw.data + i, n, code);
+        n = text_next(raw + i, len - i, &code);
+        int ok = is_allowed(raw + i, n, code);
         changed |= !ok;
         if (out->len - start + n > FOLDER_NAME_MAX) {
             changed = 1;
             break;
         }
-        text_add(out, ok ? raw.data + i : "_", ok ? n : 1);
+        text_add(out, ok ? raw + i : "_", ok ? n : 1);
     }
     if (out->len == start) {
         text_byte(out, '_');
         changed = 1;
     }
+    return changed;
+}
+
+int names_decode(const char *file, size_t len, struct text *out)
+{
+    struct text raw = {0};
+    names_unescape(file, len, &raw);
+    int changed = names_clean(raw.data, raw.len, out);
     text_release(&raw);
     return changed;
 }

@@ -16,8 +16,11 @@ void names_encode(const char *name, size_t len, struct text *out);
  * 0 or -1: not a path. */
 int names_encode_path(const char *folder, struct text *out);
 
-/* File name to folder name: %XX decoded, made valid (UTF-8, no control characters, 1 to 255 bytes); appended. 1 if it had to be changed
- * for that. */
+/* File name to folder name: %XX decoded; appended. */
+void names_unescape(const char *file, size_t len, struct text *out);
+/* Any bytes made a valid folder name (UTF-8, no control characters, 1 to 255 bytes); appended. 1 if they had to be changed for that. */
+int names_clean(const char *raw, size_t len, struct text *out);
+/* Both. */
 int names_decode(const char *file, size_t len, struct text *out);
 
 /* Length of a file name without ".gz", ".xz", ".zst", ".bz2" and then ".mbox". */

@@ -12,7 +12,7 @@
 
 #define BUFFER (256u << 10)
 
-static int make_directory(const char *path)
+int outfile_make_directory(const char *path)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0)
@@ -32,7 +32,7 @@ int outfile_make_parents(const char *base, const char *path)
     int rc = CLI_OK;
     for (char *slash = strchr(copy + strlen(base) + 1, '/'); slash && rc == CLI_OK; slash = strchr(slash + 1, '/')) {
         *slash = 0;
-        rc = make_directory(copy);
+        rc = outfile_make_directory(copy);
         *slash = '/';
     }
     free(copy);
@@ -113,6 +113,47 @@ int outfile_cut(struct outfile *f, uint64_t offset)
     return 0;
 }
 
+/* Where p's n bytes at an offset go on after a system call; 0: at the end, 1: once more. */
+static int moved(ssize_t done, uint8_t **p, size_t *n, uint64_t *offset)
+{
+    if (done < 0 && errno == EINTR)
+        return 1;
+    if (done <= 0) {
+        errno = done < 0 ? errno : EIO;
+        return -1;
+    }
+    *p += done;
+    *n -= (size_t)done;
+    *offset += (uint64_t)done;
+    return *n > 0;
+}
+
+int outfile_read(struct outfile *f, uint64_t offset, void *p, size_t n)
+{
+    uint8_t *to = p;
+    int more = f->seekable && flush(f) == 0 ? n > 0 : -1;
+    while (more == 1)
+        more = moved(pread(f->fd, to, n, (off_t)offset), &to, &n, &offset);
+    return more;
+}
+
+int outfile_patch(struct outfile *f, uint64_t offset, const void *p, size_t n)
+{
+    uint8_t *from = (uint8_t *)(uintptr_t)p; /* only read */
+    int more = f->seekable && flush(f) == 0 ? n > 0 : -1;
+    while (more == 1)
+        more = moved(pwrite(f->fd, from, n, (off_t)offset), &from, &n, &offset);
+    return more;
+}
+
+int outfile_rename(const char *from, const char *to, int replace)
+{
+    int rc = replace ? rename(from, to) : renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    if (rc != 0 && !replace && errno == EINVAL) /* a file system that cannot: a hard link does not replace either */
+        rc = link(from, to) == 0 ? unlink(from) : -1;
+    return rc;
+}
+
 int outfile_commit(struct outfile *f, int replace)
 {
     if (flush(f) != 0)
@@ -121,10 +162,7 @@ int outfile_commit(struct outfile *f, int replace)
         return CLI_OK;
     if (fdatasync(f->fd) != 0)
         return cli_system_error(f->path);
-    int rc = replace ? rename(f->temp, f->path) : renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE);
-    if (rc != 0 && !replace && errno == EINVAL) /* a file system that cannot: a hard link does not replace either */
-        rc = link(f->temp, f->path) == 0 ? unlink(f->temp) : -1;
-    if (rc != 0)
+    if (outfile_rename(f->temp, f->path, replace) != 0)
         return cli_system_error(f->path);
     free(f->temp);
     f->temp = NULL;

@@ -15,6 +15,11 @@ struct outfile {
 };
 #define OUTFILE_INIT {-1, 0, NULL, NULL, NULL, 0, 0}
 
+/* Makes a directory, or finds one that is no link. 0 or an exit code, printed. */
+int outfile_make_directory(const char *path);
+/* rename, but without `replace` only if the new name is free. 0, or -1 with errno. */
+int outfile_rename(const char *from, const char *to, int replace);
+
 /* Makes the directories between base and path (no link is followed there); path "-" is standard output. 0 or an exit code, printed. */
 int outfile_make_parents(const char *base, const char *path);
 int outfile_open(struct outfile *f, const char *path);
@@ -23,6 +28,9 @@ int outfile_write(void *outfile, const void *p, size_t n);
 /* Bytes written so far; takes back what came after an offset. -1: standard output cannot. */
 uint64_t outfile_tell(const struct outfile *f);
 int outfile_cut(struct outfile *f, uint64_t offset);
+/* Bytes that were written before: read them, or replace them. n at once or -1. Not on standard output. */
+int outfile_read(struct outfile *f, uint64_t offset, void *p, size_t n);
+int outfile_patch(struct outfile *f, uint64_t offset, const void *p, size_t n);
 /* Syncs it and gives it its name; without `replace` only if that is free. 0 or an exit code, printed. */
 int outfile_commit(struct outfile *f, int replace);
 /* Removes it if it was not committed; always to be called. */

@@ -1,6 +1,5 @@
 #include "archive/pipeline.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/digest.h"
+#include "archive/variant.h"
 #include "cli.h"
 
 #define SLOTS          48
@@ -42,6 +41,7 @@ struct pipeline {
     uint64_t head, work, tail; /* handed out, given to a worker, filled: each counts up; slot = n % SLOTS */
     size_t in_flight;
     struct stream stream;
+    struct target *targets; /* the reader's */
     int ended;
     atomic_int stop;
     atomic_uint_fast64_t taken;
@@ -92,17 +92,9 @@ static int note_failure(cubby_store *store, struct job *job, int code)
     return code;
 }
 
-static int fresh_message(cubby_store *store, cubby_message **m)
-{
-    if (!*m)
-        return cubby_message_new(store, m);
-    cubby_message_reset(*m);
-    return 0;
-}
-
 int pipeline_feed(cubby_store *store, struct job *job)
 {
-    int rc = fresh_message(store, &job->message);
+    int rc = variant_fresh_message(store, &job->message);
     if (rc == 0)
         rc = cubby_message_write(job->message, job->letter.p, job->letter.n);
     if (rc == 0)
@@ -115,62 +107,10 @@ int pipeline_feed(cubby_store *store, struct job *job)
 
 static void work_small(struct pipeline *p, struct job *job)
 {
-    letter_decode(job->raw, job->raw_len, &job->item, &job->letter);
+    letter_decode(job->raw, job->raw_len, &job->item, p->o.labels, &job->letter);
     job->skip = (size_t)(job->letter.p - job->raw);
     if (p->o.store && !(p->o.known && p->o.known(p->o.arg, job)))
         (void)pipeline_feed(p->o.store, job);
-}
-
-/* One of the two things that a big message with a block can turn out to be: all its bytes, or those behind the block. */
-struct variant {
-    cubby_store *store;
-    cubby_message *message;
-    struct digest *digest;
-    uint64_t size;
-    uint8_t held[2]; /* last bytes, held back if `hold` */
-    size_t hold, held_len;
-    int code;
-};
-
-static void variant_put(struct variant *v, const uint8_t *p, size_t n)
-{
-    digest_add(v->digest, p, n);
-    v->size += n;
-    if (v->store && v->code == 0 && n)
-        v->code = cubby_message_write(v->message, p, n);
-}
-
-static void variant_add(struct variant *v, const uint8_t *p, size_t n)
-{
-    if (n >= v->hold) {
-        variant_put(v, v->held, v->held_len);
-        variant_put(v, p, n - v->hold);
-        memcpy(v->held, p + n - v->hold, v->hold);
-        v->held_len = v->hold;
-        return;
-    }
-    for (size_t i = 0; i < n; i++) { /* here hold is 2 and n is 1 */
-        if (v->held_len == v->hold) {
-            variant_put(v, v->held, 1);
-            v->held[0] = v->held[1];
-            v->held_len--;
-        }
-        v->held[v->held_len++] = p[i];
-    }
-}
-
-static void variant_begin(struct variant *v, cubby_store *store, cubby_message *reuse, size_t hold)
-{
-    *v = (struct variant){.store = store, .message = reuse, .digest = digest_new(), .hold = hold};
-    if (store)
-        v->code = fresh_message(store, &v->message);
-}
-
-static int variant_matches(const struct variant *v, const struct block *b)
-{
-    uint8_t hash[16];
-    digest_end(v->digest, hash);
-    return v->held_len == v->hold && memcmp(v->held, v->hold == 2 ? "\r\n" : "\n", v->hold) == 0 && memcmp(hash, b->hash, 16) == 0;
 }
 
 /* The next bytes of the stream into the worker's hands; 0 at its end. */
@@ -220,7 +160,7 @@ static void work_big(struct pipeline *p, struct job *job)
     free(buf);
     job->letter = (struct letter){.p = NULL};
     int inside = has && variant_matches(&inner, &b);
-    letter_state((char *)job->raw, job->raw_len, &job->item, inside ? &b : NULL, &job->letter);
+    letter_state((char *)job->raw, job->raw_len, &job->item, inside ? &b : NULL, p->o.labels, &job->letter);
     job->skip = inside ? b.len : 0;
     big_result(p, job, inside ? &inner : &whole);
     digest_free(&whole.digest);
@@ -280,10 +220,10 @@ static void *worker(void *arg)
 
 struct reading {
     struct pipeline *p;
-    size_t file;
-    struct source *src;
-    struct mbox *mbox;
-    uint64_t taken_before; /* bytes of the files before this one */
+    const struct tree_file *file;
+    struct reader *reader;
+    struct target *target; /* folder of what comes; NULL: none yet */
+    uint64_t taken_before; /* bytes of the archives before this one */
 };
 
 /* A free slot at the tail, not yet visible to others; NULL: stop. */
@@ -301,9 +241,7 @@ static struct job *next_slot(struct reading *r, int kind)
     if (!job)
         return NULL;
     cubby_message *message = job->message;
-    *job = (struct job){.kind = kind, .file = r->file, .message = message, .error.offset = UINT64_MAX};
-    if (r->mbox)
-        job->dialect = mbox_dialect(r->mbox);
+    *job = (struct job){.kind = kind, .file = r->file, .target = r->target, .options = &r->p->o.reader, .message = message, .error.offset = UINT64_MAX};
     return job;
 }
 
@@ -358,7 +296,13 @@ static void stream_put(struct pipeline *p, const uint8_t *data, size_t n)
     }
 }
 
-/* The rest of a message that is too big to be kept. Returns as mbox_read does at the end. */
+static void take_note(struct reading *r, struct job *job)
+{
+    job->note = r->reader->note;
+    r->reader->note = NULL;
+}
+
+/* The rest of a message that is too big to be kept. Returns as reader_format.read does at the end. */
 static int stream_rest(struct reading *r, struct job *job)
 {
     struct pipeline *p = r->p;
@@ -369,14 +313,15 @@ static int stream_rest(struct reading *r, struct job *job)
     p->stream.ended = p->stream.failed = 0;
     p->stream.len = p->stream.staged = 0;
     publish(p, job, READY);
-    while (!p->stop && (rc = mbox_read(r->mbox, &data, &n)) == 0)
+    while (!p->stop && (rc = r->reader->format->read(r->reader, &data, &n)) == 0)
         stream_put(p, data, n);
     stream_flush(p);
     pthread_mutex_lock(&p->lock);
     while (p->stream.len && !p->stop)
         pthread_cond_wait(&p->streamed, &p->lock);
     if (rc < 0)
-        snprintf(job->reason, sizeof job->reason, "the message is not whole: %s", mbox_error(r->mbox));
+        snprintf(job->reason, sizeof job->reason, "the message is not whole: %.290s", r->reader->error);
+    take_note(r, job);
     p->stream.failed = rc < 0;
     p->stream.ended = 1;
     pthread_cond_broadcast(&p->streamed);
@@ -386,19 +331,26 @@ static int stream_rest(struct reading *r, struct job *job)
     return rc;
 }
 
-static int push_failure(struct reading *r, const struct mbox_item *item, const char *fmt, const char *why)
+/* Takes the item over. */
+static int push_failure(struct reading *r, struct reader_item *item, const char *fmt, const char *why)
 {
     struct job *job = next_slot(r, JOB_FAILED);
     if (!job)
         return -1;
-    if (item)
-        job->item = *item;
+    job->item = *item;
+    *item = (struct reader_item){0};
     snprintf(job->reason, sizeof job->reason, fmt, why);
     publish(r->p, job, DONE);
-    return -1;
+    return 0;
 }
 
-static int read_message(struct reading *r, const struct mbox_item *item)
+static int fail_archive(struct reading *r, uint64_t offset, const char *why)
+{
+    return push_failure(r, &(struct reader_item){.offset = offset}, "%s", why);
+}
+
+/* 0: go on with the next item. */
+static int read_message(struct reading *r, struct reader_item *item)
 {
     const uint8_t *data;
     size_t n;
@@ -407,68 +359,88 @@ static int read_message(struct reading *r, const struct mbox_item *item)
     if (!job)
         return -1;
     job->item = *item;
-    job->seekable = source_seekable(r->src);
-    while ((rc = mbox_read(r->mbox, &data, &n)) == 0) {
+    *item = (struct reader_item){0};
+    while ((rc = r->reader->format->read(r->reader, &data, &n)) == 0) {
         append(job, data, n);
         if (job->raw_len > PIPELINE_BIG)
-            return stream_rest(r, job) < 0 ? -1 : 0;
+            return stream_rest(r, job), 0;
     }
+    take_note(r, job);
     if (rc < 0) {
         free(job->raw);
         job->raw = NULL;
         job->raw_len = job->raw_cap = 0;
-        return push_failure(r, item, "the message is not whole: %s", mbox_error(r->mbox));
+        job->kind = JOB_FAILED;
+        snprintf(job->reason, sizeof job->reason, "the message is not whole: %.290s", r->reader->error);
     }
-    publish(r->p, job, READY);
+    publish(r->p, job, rc < 0 ? DONE : READY);
     return 0;
 }
 
-/* 0: the file is read to its end. */
-static int read_mbox(struct reading *r)
+static int begin_folder(struct reading *r, struct reader_item *item)
 {
-    struct mbox_item item;
-    int rc = mbox_open(r->src, r->p->o.dialect, &r->mbox);
-    if (rc < 0)
-        return push_failure(r, NULL, "%s", mbox_error(r->mbox));
-    struct job *job = next_slot(r, JOB_FILE);
-    if (!job)
-        return -1;
-    publish(r->p, job, DONE);
-    while (rc == 0) {
-        rc = mbox_next(r->mbox, &item);
-        if (rc < 0)
-            push_failure(r, &(struct mbox_item){.offset = mbox_offset(r->mbox)}, "%s", mbox_error(r->mbox));
-        else if (rc == 0)
-            rc = read_message(r, &item);
-        atomic_store(&r->p->taken, r->taken_before + source_taken(r->src));
-    }
-    return rc < 0 ? -1 : 0;
+    struct target *t = cli_malloc(sizeof *t);
+    struct places *places = r->p->o.tree->places;
+    const char *folder = places_path(places, r->file->folder, item->folder);
+    if (item->original)
+        places_set_original(places, folder, item->original, strlen(item->original));
+    *t = (struct target){.next = r->p->targets, .file = r->file, .folder = folder, .special_use = item->special_use,
+                         .uidvalidity = item->uidvalidity, .uidnext = item->uidnext};
+    r->p->targets = r->target = t;
+    struct job *job = next_slot(r, JOB_FOLDER);
+    if (job)
+        publish(r->p, job, DONE);
+    return job ? 0 : -1;
 }
 
-static void read_file(struct reading *r)
+static int read_item(struct reading *r, struct reader_item *item)
 {
-    const struct tree_file *f = &r->p->o.tree->files[r->file];
-    if (f->error) {
-        push_failure(r, NULL, "%s", strerror(f->error));
+    if (item->kind == READER_FOLDER)
+        return begin_folder(r, item);
+    if (item->kind == READER_MESSAGE)
+        return read_message(r, item);
+    char why[320];
+    snprintf(why, sizeof why, "%s", item->reason ? item->reason : "cannot be read");
+    return push_failure(r, item, "%s", why);
+}
+
+static void read_items(struct reading *r)
+{
+    int rc = 0;
+    while (rc == 0 && !r->p->stop) {
+        struct reader_item item = {0};
+        int got = r->reader->format->next(r->reader, &item);
+        if (got < 0)
+            fail_archive(r, item.offset, r->reader->error);
+        rc = got == 0 ? read_item(r, &item) : 1;
+        reader_item_release(&item);
+        atomic_store(&r->p->taken, r->taken_before + r->reader->format->taken(r->reader));
+    }
+}
+
+static void read_archive(struct reading *r)
+{
+    r->target = NULL;
+    if (r->file->error) {
+        fail_archive(r, 0, strerror(r->file->error));
         return;
     }
-    r->src = source_open(f->path);
-    if (!r->src) {
-        push_failure(r, NULL, "%s", strerror(errno));
-        return;
-    }
-    (void)read_mbox(r);
-    r->taken_before += source_taken(r->src);
-    mbox_close(&r->mbox);
-    source_close(&r->src);
+    if (r->file->format->open(r->file->path, &r->p->o.reader, &r->reader) == 0)
+        read_items(r);
+    else
+        fail_archive(r, 0, r->reader->error);
+    r->taken_before += r->reader->format->taken(r->reader);
+    reader_close(&r->reader);
 }
 
 static void *reader(void *arg)
 {
     struct pipeline *p = arg;
     struct reading r = {.p = p};
-    for (r.file = 0; r.file < p->o.tree->count && !p->stop; r.file++)
-        read_file(&r);
+    for (size_t i = 0; i < p->o.tree->count && !p->stop; i++) {
+        r.file = &p->o.tree->files[i];
+        read_archive(&r);
+    }
     pthread_mutex_lock(&p->lock);
     p->ended = 1;
     pthread_cond_broadcast(&p->work_on);
@@ -534,10 +506,18 @@ void pipeline_release(struct pipeline *p, struct job *job)
 {
     pipeline_drop(p, job);
     letter_release(&job->letter);
+    reader_item_release(&job->item);
+    free(job->note);
+    job->note = NULL;
     pthread_mutex_lock(&p->lock);
     job->state = FREE;
     wake_reader(p);
     pthread_mutex_unlock(&p->lock);
+}
+
+const char *job_source(const struct job *job)
+{
+    return job->item.name ? job->item.name : job->file->path;
 }
 
 uint64_t pipeline_taken(struct pipeline *p)
@@ -578,10 +558,16 @@ void pipeline_stop(struct pipeline **pp)
         if (stuck)
             continue;
         letter_release(&p->slots[i].letter);
+        reader_item_release(&p->slots[i].item);
+        free(p->slots[i].note);
         free(p->slots[i].raw);
     }
     if (stuck)
         return;
+    for (struct target *t = p->targets, *next; t; t = next) {
+        next = t->next;
+        free(t);
+    }
     free(p->stream.buf);
     free(p->stream.stage);
     pthread_cond_destroy(&p->room);

@@ -1,32 +1,44 @@
-/* Directories: our own exports (A.mbox beside A/B.mbox), Thunderbird's (A, A.msf, A.sbd/B) and Apple's (A.mbox/mbox). */
+/* Directories: our own exports (A.mbox beside A/B.mbox), Thunderbird's (A, A.msf, A.sbd/B), Apple's (A.mbox/mbox, A.mbox/Messages/N.emlx),
+ * Maildir (cur and new; subfolders as .A.B or as directories) and directories of message files. */
 #include "archive/tree.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "archive/detect.h"
+#include "archive/mutf7.h"
 #include "archive/names.h"
-#include "archive/postmark.h"
-#include "archive/source.h"
 #include "cli.h"
+#include "text.h"
 
 #define DEPTH_MAX 200
 
 struct walk {
     struct tree *tree;
-    int no_subfolders;
+    const struct tree_options *o;
     int depth;
-    int folders_only; /* the next directory is a mailbox of Apple's: only what lies below it is wanted */
+    int no_subfolders;
+    int apple;         /* the next directory is a mailbox of Apple's: its mbox was taken already */
+    size_t messages;   /* directories of message files found */
+    struct empty *empty; /* directories: folders without messages, if there are any with */
+    size_t empty_count;
+};
+
+struct empty {
+    char *path;
+    const char *folder;
 };
 
 /* Where a directory's mailboxes go. */
 struct place {
-    const char *folder;   /* path of the folder above, "" at the top */
-    const char *original; /* the same before cleaning */
-    const char *carry;    /* start of a name that goes on inside of this directory */
+    const char *folder; /* path of the folder above, "" at the top; borrowed from the tree's places */
+    const char *own;    /* folder of messages that lie in the directory itself; NULL: the one above */
+    const char *carry;  /* start of a name that goes on inside of this directory */
 };
 
 static void walk(struct walk *w, const char *dir, const struct place *at);
@@ -36,119 +48,182 @@ static char *join(const char *a, const char *sep, const char *b)
     return cli_printf("%s%s%s", a, *a ? sep : "", b);
 }
 
+static int wanted(const struct walk *w, const struct reader_format *f)
+{
+    return f && (!w->o->format || w->o->format == f);
+}
+
 /* ---- folders ----------------------------------------------------------------------------------------------------------------------- */
 
-/* The folder of a file or directory named `name` (len bytes) below `at`. Owner: the caller, both strings. */
-static void below(const struct place *at, const char *name, size_t len, struct place *out)
+/* The folder of a file or directory named `name` (len bytes) below `at`. */
+static const char *below(struct walk *w, const struct place *at, const char *name, size_t len)
 {
-    struct text raw = {0}, clean = {0};
+    struct text raw = {0};
     text_add(&raw, at->carry, strlen(at->carry));
-    text_add(&raw, name, len);
-    names_decode(raw.data, raw.len, &clean);
-    if (!*at->folder && clean.len == 5 && strncasecmp(clean.data, "INBOX", 5) == 0) {
-        memcpy(clean.data, "INBOX", 5);
-        text_clear(&raw);
-        text_add(&raw, "INBOX", 5);
-    }
-    char *escaped = cli_path_escape(clean.data, clean.len);
-    *out = (struct place){join(at->folder, "/", escaped), join(at->original, "/", raw.data), ""};
-    free(escaped);
+    names_unescape(name, len, &raw);
+    const char *folder = places_below(w->tree->places, at->folder, raw.data ? raw.data : "", raw.len);
     text_release(&raw);
-    text_release(&clean);
+    return folder;
 }
 
-static void place_release(struct place *p)
-{
-    free((char *)p->folder);
-    free((char *)p->original);
-}
-
-/* Two names that became one folder only by cleaning are told apart by a number; the same name twice is the same folder. */
-static char *unique(const struct tree *t, const char *folder, const char *original)
-{
-    char *name = cli_strdup(folder);
-    for (int number = 2;; number++) {
-        size_t i = 0;
-        while (i < t->count && (strcmp(t->files[i].folder, name) != 0 || strcmp(t->files[i].original, original) == 0))
-            i++;
-        if (i == t->count)
-            return name;
-        free(name);
-        name = cli_printf("%s (%d)", folder, number);
-    }
-}
-
-static void add(struct tree *t, const char *path, const struct place *p, int error, uint64_t size)
+static struct tree_file *add(struct tree *t, const char *path, const char *folder, const struct reader_format *format, int error, uint64_t size)
 {
     if (t->count == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 16;
         t->files = cli_realloc(t->files, t->cap * sizeof *t->files);
     }
     struct tree_file *f = &t->files[t->count];
-    *f = (struct tree_file){cli_strdup(path), unique(t, p->folder, p->original), cli_strdup(p->original), error, size};
+    *f = (struct tree_file){cli_strdup(path), folder, format, error, size};
     t->count++;
     t->bytes += size;
+    return f;
 }
 
-static void add_below(struct tree *t, const char *path, const struct place *at, const char *name, size_t len, int error, uint64_t size)
+static void ignore(struct walk *w, const char *path)
 {
-    struct place p;
-    below(at, name, len, &p);
-    add(t, path, &p, error, size);
-    place_release(&p);
+    w->tree->ignored++;
+    if (cli.verbose)
+        cli_note("%s: not a mailbox, left out", path);
 }
 
-/* ---- files in directories -------------------------------------------------------------------------------------------------------- */
-
-static int exists(const char *path, const char *ending)
+/* Does the archive have folders of its own? Then it goes to the folder above. */
+static int has_folders(const struct reader_format *f)
 {
-    struct stat st;
-    char *other = join(path, "", ending);
-    int yes = stat(other, &st) == 0;
-    free(other);
-    return yes;
-}
-
-static int never_mail(const char *name, size_t len)
-{
-    static const char *const endings[] = {".msf", ".dat", ".html", ".json", ".sqlite", ".lock", ".log", ".ini", ".plist", ".emlx", NULL};
-    for (int i = 0; endings[i]; i++)
-        if (names_ends(name, len, endings[i]))
-            return 1;
-    return 0;
-}
-
-/* Does it begin like an mbox? Files without an ending must show what they are; an empty one may be a folder without messages. */
-static int looks_like_mbox(const char *path, const char *name)
-{
-    char head[4096];
-    struct postmark mark;
-    struct source *s = source_open(path);
-    if (!s)
-        return 1; /* the error is told when it is read */
-    int64_t n = source_read(s, head, sizeof head);
-    source_close(&s);
-    if (n <= 0)
-        return n == 0 && (exists(path, ".msf") || exists(path, ".sbd") || !strchr(name, '.'));
-    size_t i = n >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    while (i < (size_t)n && (head[i] == '\n' || head[i] == '\r'))
-        i++;
-    const char *nl = memchr(head + i, '\n', (size_t)n - i);
-    size_t len = nl ? (size_t)(nl - head) - i : (size_t)n - i;
-    return postmark_parse_first(head + i, len, &mark) != POSTMARK_NONE;
+    return strcmp(f->name, "pst") == 0;
 }
 
 static void file_in_directory(struct walk *w, const char *path, const char *name, const struct place *at, uint64_t size)
 {
-    size_t len = strlen(name), stem = names_stem(name);
-    int named = stem < len && names_ends(name, stem + 5 < len ? stem + 5 : len, ".mbox");
-    if (!named && (never_mail(name, len) || !looks_like_mbox(path, name))) {
-        w->tree->ignored++;
-        if (cli.verbose)
-            cli_note("%s: not a mailbox, left out", path);
+    const struct reader_format *format = detect_found(path, name);
+    if (!wanted(w, format)) {
+        ignore(w, path);
         return;
     }
-    add_below(w->tree, path, at, name, stem, 0, size);
+    add(w->tree, path, has_folders(format) ? at->folder : below(w, at, name, names_stem(name)), format, 0, size);
+}
+
+/* ---- Maildir ----------------------------------------------------------------------------------------------------------------------- */
+
+/* Size of a message by its name (S=), else by looking. */
+static uint64_t message_size(int dir, const char *name)
+{
+    struct stat st;
+    const char *size = strstr(name, ",S=");
+    if (size)
+        return strtoull(size + 3, NULL, 10);
+    return fstatat(dir, name, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static uint64_t messages_size(const char *maildir, const char *sub)
+{
+    char *path = join(maildir, "/", sub);
+    DIR *d = opendir(path);
+    uint64_t size = 0;
+    for (struct dirent *e; d && !cli_interrupted && (e = readdir(d));)
+        size += *e->d_name == '.' ? 0 : message_size(dirfd(d), e->d_name);
+    if (d)
+        closedir(d);
+    free(path);
+    return size;
+}
+
+static void add_maildir(struct walk *w, const char *path, const char *folder)
+{
+    add(w->tree, path, folder, &reader_maildir, 0, messages_size(path, "cur") + messages_size(path, "new"));
+}
+
+/* A directory name of a Maildir server; one that is not in its encoding stands for itself. */
+static const char *maildir_below(struct walk *w, const char *parent, const char *name, size_t len)
+{
+    struct text raw = {0};
+    if (mutf7_decode(name, len, &raw) != 0)
+        text_add(&raw, name, len);
+    const char *folder = places_below(w->tree->places, parent, raw.data ? raw.data : "", raw.len);
+    text_release(&raw);
+    return folder;
+}
+
+/* ".A.B" */
+static const char *dotted(struct walk *w, const char *parent, const char *name)
+{
+    for (const char *p = name + 1, *dot; *p; p = *dot ? dot + 1 : dot) {
+        dot = strchrnul(p, '.');
+        if (dot > p)
+            parent = maildir_below(w, parent, p, (size_t)(dot - p));
+    }
+    return parent;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int maildir_child(const struct dirent *e)
+{
+    const char *n = e->d_name;
+    return strcmp(n, ".") != 0 && strcmp(n, "..") != 0 && strcmp(n, "cur") != 0 && strcmp(n, "new") != 0 && strcmp(n, "tmp") != 0;
+}
+
+/* What lies beside cur and new. Returns how many folders there are; with `look` they are counted only. */
+static int maildir_children(struct walk *w, const char *path, const char *top, int look)
+{
+    struct dirent **list;
+    struct stat st;
+    int found = 0, n = w->depth < DEPTH_MAX ? scandir(path, &list, maildir_child, by_bytes) : 0;
+    w->depth++;
+    for (int i = 0; i < n; i++) {
+        const char *name = list[i]->d_name;
+        char *child = join(path, "/", name);
+        int is = !cli_interrupted && lstat(child, &st) == 0 && S_ISDIR(st.st_mode); /* a link might lead in a circle */
+        if (is && detect_is_maildir(child)) {
+            found++;
+            const char *folder = look ? NULL : *name == '.' ? dotted(w, top, name) : maildir_below(w, top, name, strlen(name));
+            if (!look)
+                add_maildir(w, child, folder);
+            if (!look && *name != '.')
+                maildir_children(w, child, folder, 0);
+        } else if (is && !look && *name != '.') {
+            maildir_children(w, child, maildir_below(w, top, name, strlen(name)), 0);
+        } else if (is && look && *name != '.') {
+            found += maildir_children(w, child, top, 1);
+        }
+        free(child);
+        free(list[i]);
+    }
+    if (n > 0)
+        free(list);
+    w->depth--;
+    return found;
+}
+
+/* Is it the Maildir of an account, whose own messages are those of INBOX? By its name, its subfolders, or what servers keep in one. */
+static int is_account(struct walk *w, const char *path, const char *name)
+{
+    static const char *const names[] = {"Maildir", ".maildir", "mail", "INBOX", NULL};
+    static const char *const kept[] = {"subscriptions", "courierimapsubscribed", "maildirsize", "dovecot-uidvalidity", NULL};
+    struct stat st;
+    for (int i = 0; names[i]; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return 1;
+    for (int i = 0; kept[i]; i++) {
+        char *file = join(path, "/", kept[i]);
+        int there = stat(file, &st) == 0;
+        free(file);
+        if (there)
+            return 1;
+    }
+    return maildir_children(w, path, "", 1) > 0;
+}
+
+/* A Maildir named on the command line. */
+static void maildir_source(struct walk *w, const char *path, const char *name, const struct place *top, int alone)
+{
+    int account = is_account(w, path, name), children = account && !w->no_subfolders && maildir_children(w, path, "", 1) > 0;
+    const char *folder = alone && *top->folder && !children ? top->folder : account ? below(w, top, "INBOX", 5) : below(w, top, name, strlen(name));
+    add_maildir(w, path, folder);
+    if (children)
+        maildir_children(w, path, top->folder, 0);
 }
 
 /* ---- directories ------------------------------------------------------------------------------------------------------------------- */
@@ -163,42 +238,92 @@ static int apple_mbox(const char *path, char **out, struct stat *st)
     return 0;
 }
 
-static void directory_in_directory(struct walk *w, const char *path, const char *name, const struct place *at)
+/* NAME.mbox with Messages somewhere below: what Mail keeps and newer exports hold. */
+static int is_apple_part(const char *name)
 {
-    size_t len = strlen(name);
-    struct place p;
-    struct stat st;
-    char *mbox;
-    int apple = apple_mbox(path, &mbox, &st);
-    if (apple) {
-        add_below(w->tree, mbox, at, name, len - 5, 0, (uint64_t)st.st_size);
-        free(mbox);
-    } else if (name[len - 1] == '%') {
-        char *carry = cli_printf("%s%.*s", at->carry, (int)len - 1, name);
-        p = (struct place){at->folder, at->original, carry};
-        walk(w, path, &p);
-        free(carry);
-        return;
-    }
-    if (w->no_subfolders)
-        return;
-    below(at, name, apple ? len - 5 : names_ends(name, len, ".sbd") ? len - 4 : len, &p);
-    w->folders_only = apple;
-    walk(w, path, &p);
-    place_release(&p);
+    size_t n = strlen(name);
+    int uuid = n == 36 && name[8] == '-' && name[13] == '-' && name[18] == '-' && name[23] == '-';
+    return strcmp(name, "Messages") == 0 || strcmp(name, "Data") == 0 || uuid || (n == 1 && *name >= '0' && *name <= '9');
 }
 
-static void entry(struct walk *w, const char *dir, const char *name, const struct place *at, int folders_only)
+static int is_apple(const char *path, const char *name)
+{
+    struct dirent **list;
+    int yes = 0, n = names_ends(name, strlen(name), ".mbox") ? scandir(path, &list, NULL, by_bytes) : 0;
+    for (int i = 0; i < n; i++) {
+        yes |= strcmp(list[i]->d_name, "mbox") == 0 || is_apple_part(list[i]->d_name);
+        free(list[i]);
+    }
+    if (n > 0)
+        free(list);
+    return yes;
+}
+
+/* A mailbox of Apple's for `folder`: its mbox, its message files, and what lies below. */
+static void apple_directory(struct walk *w, const char *path, const char *folder)
+{
+    struct stat st;
+    struct place p = {folder, folder, ""};
+    char *mbox;
+    if (apple_mbox(path, &mbox, &st)) {
+        if (wanted(w, &reader_mbox))
+            add(w->tree, mbox, folder, &reader_mbox, 0, (uint64_t)st.st_size);
+        free(mbox);
+    }
+    w->apple = 1;
+    walk(w, path, &p);
+    w->apple = 0;
+}
+
+static void directory_in_directory(struct walk *w, const char *path, const char *name, const struct place *at, int apple)
+{
+    size_t len = strlen(name);
+    if (apple && is_apple_part(name)) {
+        w->apple = 1;
+        walk(w, path, at);
+        w->apple = 0;
+    } else if (name[len - 1] == '%') {
+        struct text carry = {0};
+        text_add(&carry, at->carry, strlen(at->carry));
+        names_unescape(name, len - 1, &carry);
+        walk(w, path, &(struct place){at->folder, NULL, carry.data});
+        text_release(&carry);
+    } else if (is_apple(path, name) && !(apple && w->no_subfolders)) {
+        apple_directory(w, path, below(w, at, name, len - 5));
+    } else if (w->no_subfolders) {
+        return;
+    } else if (wanted(w, &reader_maildir) && detect_is_maildir(path)) {
+        const char *folder = below(w, at, name, len);
+        add_maildir(w, path, folder);
+        maildir_children(w, path, folder, 0);
+    } else {
+        const char *folder = below(w, at, name, names_ends(name, len, ".sbd") ? len - 4 : len);
+        walk(w, path, &(struct place){folder, folder, ""});
+    }
+}
+
+static void remember_empty(struct walk *w, const char *dir, const char *folder)
+{
+    w->empty = cli_realloc(w->empty, (w->empty_count + 1) * sizeof *w->empty);
+    w->empty[w->empty_count++] = (struct empty){cli_strdup(dir), folder};
+}
+
+/* One entry of a directory. Returns the size of a message file, which is one of many; -1: it was something else. */
+static int64_t entry(struct walk *w, const char *dir, const char *name, const struct place *at, int apple)
 {
     char *path = join(dir, "/", name);
     struct stat st, link;
+    int64_t size = -1;
     if (stat(path, &st) != 0 || lstat(path, &link) != 0)
-        add_below(w->tree, path, at, name, names_stem(name), errno, 0);
-    else if (S_ISREG(st.st_mode) && !folders_only)
+        add(w->tree, path, below(w, at, name, names_stem(name)), &reader_mbox, errno, 0);
+    else if (S_ISREG(st.st_mode) && detect_is_message(name, strlen(name)) && wanted(w, &reader_eml))
+        size = st.st_size;
+    else if (S_ISREG(st.st_mode) && !apple)
         file_in_directory(w, path, name, at, (uint64_t)st.st_size);
     else if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode)) /* a link might lead in a circle */
-        directory_in_directory(w, path, name, at);
+        directory_in_directory(w, path, name, at, apple);
     free(path);
+    return size;
 }
 
 static int visible(const struct dirent *e)
@@ -206,29 +331,33 @@ static int visible(const struct dirent *e)
     return e->d_name[0] != '.';
 }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 static void walk(struct walk *w, const char *dir, const struct place *at)
 {
     struct dirent **list;
-    int folders_only = w->folders_only;
-    w->folders_only = 0;
+    int apple = w->apple, messages = 0;
+    uint64_t size = 0;
     int n = w->depth < DEPTH_MAX ? scandir(dir, &list, visible, by_bytes) : (errno = ELOOP, -1);
+    const char *own = at->own ? at->own : at->folder;
+    w->apple = 0;
     if (n < 0) {
-        add(w->tree, dir, at, errno, 0);
+        add(w->tree, dir, own, &reader_mbox, errno, 0);
         return;
     }
     w->depth++;
     for (int i = 0; i < n; i++) {
-        if (!cli_interrupted)
-            entry(w, dir, list[i]->d_name, at, folders_only);
+        int64_t one = cli_interrupted ? -1 : entry(w, dir, list[i]->d_name, at, apple);
+        messages |= one >= 0;
+        size += one > 0 ? (uint64_t)one : 0;
         free(list[i]);
     }
     free(list);
     w->depth--;
+    if (messages) {
+        add(w->tree, dir, own, &reader_eml, 0, size);
+        w->messages++;
+    } else if (n == 0 && *own && w->depth > 0 && wanted(w, &reader_eml)) {
+        remember_empty(w, dir, own);
+    }
 }
 
 /* ---- sources ------------------------------------------------------------------------------------------------------------------------- */
@@ -240,60 +369,95 @@ static const char *base_name(const char *path)
 }
 
 /* One mailbox named on the command line: to `into` itself if it is the only source. */
-static void add_source(struct tree *t, const char *path, const char *name, size_t len, const struct place *top, int alone, int error,
-                       uint64_t size)
+static const char *source_folder(struct walk *w, const char *name, size_t len, const struct place *top, int alone)
 {
-    if (alone && *top->folder)
-        add(t, path, top, error, size);
-    else
-        add_below(t, path, top, name, len, error, size);
+    return alone && *top->folder ? top->folder : below(w, top, name, len);
 }
 
-static void scan_source(struct tree *t, const char *source, const struct place *top, int alone, int no_subfolders)
+static size_t message_stem(const char *name)
 {
-    struct walk w = {t, no_subfolders, 0, 0};
-    struct stat st;
-    if (strcmp(source, "-") == 0) {
-        add_source(t, source, "INBOX", 5, top, alone, 0, 0);
+    size_t n = names_stem(name);
+    static const char *const endings[] = {".eml", ".emlx", ".msg", ".pst", ".ost", NULL};
+    for (int i = 0; endings[i]; i++)
+        if (names_ends(name, n, endings[i]))
+            return n - strlen(endings[i]);
+    return n;
+}
+
+static void file_source(struct walk *w, const char *path, const char *name, const struct place *top, int alone, const struct stat *st)
+{
+    const struct reader_format *f = w->o->format ? w->o->format : detect_source(path);
+    const char *folder = has_folders(f) ? top->folder : source_folder(w, name, message_stem(name), top, alone);
+    add(w->tree, path, folder, f, 0, S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0);
+}
+
+static void directory_source(struct walk *w, const char *path, const char *name, const struct place *top, int alone)
+{
+    struct place p = *top;
+    keepsakes_read(&w->tree->kept, path, top->folder);
+    if (wanted(w, &reader_maildir) && detect_is_maildir(path)) {
+        maildir_source(w, path, name, top, alone);
         return;
     }
-    char *path = cli_strdup(source), *mbox;
+    if (is_apple(path, name)) {
+        apple_directory(w, path, source_folder(w, name, strlen(name) - 5, top, alone));
+        return;
+    }
+    p.own = source_folder(w, name, strlen(name), top, alone);
+    walk(w, path, &p);
+}
+
+static void empty_folders(struct walk *w)
+{
+    for (size_t i = 0; i < w->empty_count; i++) {
+        if (w->messages || w->o->format == &reader_eml)
+            add(w->tree, w->empty[i].path, w->empty[i].folder, &reader_eml, 0, 0);
+        free(w->empty[i].path);
+    }
+    free(w->empty);
+}
+
+static void scan_source(struct tree *t, const char *source, const struct place *top, int alone, const struct tree_options *o)
+{
+    struct walk w = {.tree = t, .o = o, .no_subfolders = o->no_subfolders};
+    struct stat st;
+    if (strcmp(source, "-") == 0) {
+        add(t, source, source_folder(&w, "INBOX", 5, top, alone), o->format ? o->format : &reader_mbox, 0, 0);
+        return;
+    }
+    char *path = cli_strdup(source), *whole = NULL;
     for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
         path[n - 1] = 0;
     const char *name = base_name(path);
-    if (stat(path, &st) != 0) {
-        add_source(t, source, name, names_stem(name), top, alone, errno, 0);
-    } else if (!S_ISDIR(st.st_mode)) {
-        add_source(t, source, name, names_stem(name), top, alone, 0, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
-    } else if (apple_mbox(path, &mbox, &st)) {
-        struct place p;
-        add_source(t, mbox, name, strlen(name) - 5, top, alone, 0, (uint64_t)st.st_size);
-        free(mbox);
-        below(top, name, strlen(name) - 5, &p);
-        w.folders_only = 1;
-        if (!no_subfolders)
-            walk(&w, path, alone && *top->folder ? top : &p);
-        place_release(&p);
-    } else {
-        walk(&w, path, top);
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        whole = realpath(path, NULL);
+        name = whole && whole[1] ? base_name(whole) : "INBOX";
     }
+    if (stat(path, &st) != 0)
+        add(t, source, source_folder(&w, name, message_stem(name), top, alone), &reader_mbox, errno, 0);
+    else if (S_ISDIR(st.st_mode))
+        directory_source(&w, path, name, top, alone);
+    else
+        file_source(&w, path, name, top, alone, &st);
+    empty_folders(&w);
+    free(whole);
     free(path);
 }
 
-void tree_scan(struct tree *t, char *const *sources, size_t count, const char *into, int no_subfolders)
+void tree_scan(struct tree *t, char *const *sources, size_t count, const struct tree_options *o)
 {
-    struct place top = {into ? into : "", "", ""};
+    t->places = places_new();
+    struct place top = {o->into ? o->into : "", NULL, ""};
     for (size_t i = 0; i < count; i++)
-        scan_source(t, sources[i], &top, count == 1, no_subfolders);
+        scan_source(t, sources[i], &top, count == 1, o);
 }
 
 void tree_release(struct tree *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count; i++)
         free(t->files[i].path);
-        free(t->files[i].folder);
-        free(t->files[i].original);
-    }
     free(t->files);
+    places_free(&t->places);
+    keepsakes_release(&t->kept);
     *t = (struct tree)TREE_INIT;
 }

@@ -130,13 +130,13 @@ START_TEST(taken_off_again)
 {
     static const char *const keywords[] = {"one", "Two"};
     static const char *const messages[] = {"", "Subject: x\n\nbody\n", "no line end", "Status: R\n\nx\n", "cr\r"};
-    struct mbox_item item = {.has_date = 1, .date = 5};
+    struct reader_item item = {.has_date = 1, .date = 5};
     for (size_t i = 0; i < 5; i++) {
         for (int added = 0; added < 3; added++) {
             struct text t = {0};
             struct letter l;
             with_block(&t, messages[i], added, CUBBY_ANSWERED, keywords, 2);
-            letter_decode((uint8_t *)t.data, t.len, &item, &l);
+            letter_decode((uint8_t *)t.data, t.len, &item, LABELS_IGNORE, &l);
             ck_assert_int_eq(l.restored, 1);
             ck_assert_uint_eq(l.n, strlen(messages[i]));
             ck_assert_int_eq(memcmp(l.p, messages[i], l.n), 0);
@@ -155,12 +155,12 @@ END_TEST
 START_TEST(kept_if_it_is_not_true)
 {
     static const char message[] = "Subject: x\nStatus: O\n\nbody\n";
-    struct mbox_item item = {.has_date = 1, .date = 5, .zone = 60};
+    struct reader_item item = {.has_date = 1, .date = 5, .zone = 60};
     struct text t = {0};
     struct letter l;
     with_block(&t, message, 0, CUBBY_SEEN | CUBBY_FLAGGED, NULL, 0);
     t.data[t.len - 2] ^= 1; /* the message was changed */
-    letter_decode((uint8_t *)t.data, t.len, &item, &l);
+    letter_decode((uint8_t *)t.data, t.len, &item, LABELS_IGNORE, &l);
     ck_assert_int_eq(l.restored, 0);
     ck_assert_uint_eq(l.n, t.len);
     ck_assert_ptr_eq(l.p, t.data);
@@ -175,11 +175,11 @@ END_TEST
 START_TEST(only_one_is_taken_off)
 {
     struct text inner = {0}, outer = {0};
-    struct mbox_item item = {0};
+    struct reader_item item = {0};
     struct letter l;
     with_block(&inner, "Subject: x\n\n", 0, 0, NULL, 0);
     with_block(&outer, inner.data, 0, CUBBY_SEEN, NULL, 0);
-    letter_decode((uint8_t *)outer.data, outer.len, &item, &l);
+    letter_decode((uint8_t *)outer.data, outer.len, &item, LABELS_IGNORE, &l);
     ck_assert_uint_eq(l.n, inner.len);
     ck_assert_uint_eq(l.flags.system, CUBBY_SEEN);
     letter_release(&l);

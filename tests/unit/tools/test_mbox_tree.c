@@ -51,7 +51,7 @@ static char *scan(const char *source, const char *into, int no_subfolders)
     static char out[4000];
     struct tree t = TREE_INIT;
     char *sources[] = {(char *)(uintptr_t)in_root(source)};
-    tree_scan(&t, sources, 1, into, no_subfolders);
+    tree_scan(&t, sources, 1, &(struct tree_options){into, no_subfolders, NULL});
     *out = 0;
     for (size_t i = 0; i < t.count; i++)
         snprintf(out + strlen(out), sizeof out - strlen(out), "%s=%s%s;", t.files[i].folder, t.files[i].path + strlen(root) + 1,
@@ -77,13 +77,13 @@ START_TEST(single_files)
     ck_assert_str_eq(scan("missing.mbox", NULL, 0), "missing=missing.mbox!;");
     struct tree t = TREE_INIT;
     char *two[] = {cli_strdup(in_root("a.mbox")), cli_strdup(in_root("b"))};
-    tree_scan(&t, two, 2, "F", 0);
+    tree_scan(&t, two, 2, &(struct tree_options){"F", 0, NULL});
     ck_assert_uint_eq(t.count, 2);
     ck_assert_str_eq(t.files[0].folder, "F/a");
     ck_assert_str_eq(t.files[1].folder, "F/b");
     tree_release(&t);
     char dash[] = "-", *standard_input[] = {dash};
-    tree_scan(&t, standard_input, 1, NULL, 0);
+    tree_scan(&t, standard_input, 1, &(struct tree_options){NULL, 0, NULL});
     ck_assert_str_eq(t.files[0].folder, "INBOX");
     tree_release(&t);
     free(two[0]);
@@ -146,6 +146,48 @@ START_TEST(apple)
 }
 END_TEST
 
+START_TEST(maildirs)
+{
+    start();
+    static const char *const dirs[] = {"M", "M/cur", "M/new", "M/tmp", "M/.A.B&AC4-c", "M/.A.B&AC4-c/cur", "M/.A.B&AC4-c/new", "M/fs", "M/fs/x",
+                                       "M/fs/x/cur", "M/fs/x/new", "M/.no", "alone", "alone/cur", "alone/new", "box", "box/cur", "box/new"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        dir(dirs[i]);
+    ck_assert_str_eq(scan("M", NULL, 0), "INBOX=M;A/B.c=M/.A.B&AC4-c;fs/x=M/fs/x;");
+    ck_assert_str_eq(scan("M", "F", 0), "F/INBOX=M;F/A/B.c=M/.A.B&AC4-c;F/fs/x=M/fs/x;");
+    ck_assert_str_eq(scan("M", "F", 1), "F=M;");
+    ck_assert_str_eq(scan("alone", NULL, 0), "alone=alone;");
+    ck_assert_str_eq(scan("alone", "F", 0), "F=alone;");
+    file("box/maildirsize", "");
+    ck_assert_str_eq(scan("box", NULL, 0), "INBOX=box;"); /* a server's account */
+    ck_assert_str_eq(scan("", NULL, 0), "M=M;M/A/B.c=M/.A.B&AC4-c;M/fs/x=M/fs/x;alone=alone;box=box;");
+    end();
+}
+END_TEST
+
+START_TEST(message_files)
+{
+    start();
+    static const char *const dirs[] = {"t", "t/a", "t/a/b", "t/empty", "t/X.mbox", "t/X.mbox/Messages", "t/X.mbox/Sub.mbox", "t/X.mbox/Sub.mbox/Messages",
+                                       "t/Y.mbox", "t/Y.mbox/0A1B2C3D-0000-1111-2222-333344445555", "t/Y.mbox/0A1B2C3D-0000-1111-2222-333344445555/Messages"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        dir(dirs[i]);
+    file("t/a/b/1.eml", "a: b\n\n");
+    file("t/a/b/notes", "hello\n");
+    file("t/X.mbox/Messages/1.emlx", "");
+    file("t/X.mbox/Sub.mbox/Messages/1.emlx", "");
+    file("t/Y.mbox/0A1B2C3D-0000-1111-2222-333344445555/Messages/1.emlx", "");
+    ck_assert_str_eq(scan("t", NULL, 0), "X=t/X.mbox/Messages;X/Sub=t/X.mbox/Sub.mbox/Messages;"
+                     "Y=t/Y.mbox/0A1B2C3D-0000-1111-2222-333344445555/Messages;a/b=t/a/b;empty=t/empty;");
+    ck_assert_str_eq(scan("t/a/b", NULL, 0), "b=t/a/b;");
+    ck_assert_str_eq(scan("t/a/b", "F", 0), "F=t/a/b;");
+    ck_assert_str_eq(scan("t/a/b/1.eml", NULL, 0), "1=t/a/b/1.eml;");
+    ck_assert_str_eq(scan("t/X.mbox", NULL, 1), "X=t/X.mbox/Messages;");
+    ck_assert_str_eq(scan("t/empty", NULL, 0), ""); /* nothing says that it has to do with mail */
+    end();
+}
+END_TEST
+
 START_TEST(clashes_and_links)
 {
     start();
@@ -173,4 +215,4 @@ START_TEST(odd_directories)
 }
 END_TEST
 
-UNIT_MAIN("tools/mbox_tree", single_files, own_layout, thunderbird, apple, clashes_and_links, odd_directories)
+UNIT_MAIN("tools/mbox_tree", single_files, own_layout, thunderbird, apple, maildirs, message_files, clashes_and_links, odd_directories)

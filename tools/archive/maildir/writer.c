@@ -1,0 +1,236 @@
+/* Maildir++: DEST is INBOX, DEST/.A.B the folder A/B. Dates are the files' times and in their names, flags letters in the names, keywords in
+ * dovecot-keywords, uids in dovecot-uidlist. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/maildir/folder.h"
+#include "archive/manyfiles.h"
+#include "cli.h"
+
+struct maildir_out {
+    struct writer base;
+    struct manyfiles files;
+    struct maildir_folder folder;
+    uint32_t uidvalidity, recent_uid;
+    struct uidlist there; /* files that were in the folder before, by base name; `uid` 1: in new, 2: in cur */
+    int64_t date;         /* of the message in hand */
+    uint32_t uid;
+    char name[MAILDIR_NAME];
+};
+
+static struct maildir_out *self(struct writer *w)
+{
+    return (struct maildir_out *)w;
+}
+
+static int maildir_out_open(const struct writer_options *o, struct writer **out)
+{
+    struct maildir_out *m = cli_malloc(sizeof *m);
+    *m = (struct maildir_out){.base = {.format = &writer_maildir, .o = o}, .files = MANYFILES_INIT(o->force), .folder.list = OUTFILE_INIT};
+    *out = &m->base;
+    return CLI_OK;
+}
+
+static int holds_files(const char *path, const char *sub)
+{
+    char *dir = cli_printf("%s/%s", path, sub);
+    DIR *d = opendir(dir);
+    int found = 0;
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        found = *e->d_name != '.';
+    if (d)
+        closedir(d);
+    free(dir);
+    return found;
+}
+
+static int maildir_out_check(struct writer *w, const struct writer_folder *f)
+{
+    char *sub = maildir_directory(f->path);
+    if (!sub) {
+        cli_error("%s: its name is too long for a directory of a Maildir", f->path);
+        return CLI_FAIL;
+    }
+    char *path = cli_printf("%s%s", w->o->dest, sub);
+    int full = !w->o->force && (holds_files(path, "cur") || holds_files(path, "new"));
+    if (full)
+        cli_error("%s: holds messages already", path);
+    free(path);
+    free(sub);
+    return full ? CLI_FAIL : CLI_OK;
+}
+
+/* ---- folders ------------------------------------------------------------------------------------------------------------------------- */
+
+static void add_there(struct maildir_out *m, const char *name, uint32_t where)
+{
+    struct uidlist *l = &m->there;
+    if ((l->count & (l->count - 1)) == 0)
+        l->entries = cli_realloc(l->entries, (l->count ? l->count * 2 : 1) * sizeof *l->entries);
+    l->entries[l->count++] = (struct uidlist_entry){cli_strdup(name), where};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct uidlist_entry *)a)->base, ((const struct uidlist_entry *)b)->base);
+}
+
+static void list_there(struct maildir_out *m)
+{
+    static const char *const subs[] = {"new", "cur"};
+    for (uint32_t i = 0; m->base.o->force && i < 2; i++) {
+        char *dir = cli_printf("%s/%s", m->folder.path, subs[i]);
+        DIR *d = opendir(dir);
+        for (struct dirent *e; d && (e = readdir(d));)
+            if (*e->d_name != '.')
+                add_there(m, e->d_name, i + 1);
+        if (d)
+            closedir(d);
+        free(dir);
+    }
+    if (m->there.count)
+        qsort(m->there.entries, m->there.count, sizeof *m->there.entries, by_name);
+}
+
+/* The file that has this base name, or NULL; owner: the caller. */
+static char *find_there(struct maildir_out *m, const char *base)
+{
+    size_t low = 0, high = m->there.count, len = strlen(base);
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (strcmp(m->there.entries[mid].base, base) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    const struct uidlist_entry *e = low < m->there.count ? &m->there.entries[low] : NULL;
+    if (!e || strncmp(e->base, base, len) != 0 || maildir_base(e->base) != len)
+        return NULL;
+    return cli_printf("%s/%s/%s", m->folder.path, e->uid == 1 ? "new" : "cur", e->base);
+}
+
+/* Messages first: a list may name no file that is not there. */
+static int end_folder(struct maildir_out *m)
+{
+    int rc = CLI_OK;
+    if (m->folder.path) {
+        rc = manyfiles_flush(&m->files);
+        if (rc == CLI_OK)
+            rc = maildir_folder_end(&m->folder);
+    }
+    m->base.files = m->files.named;
+    maildir_folder_release(&m->folder);
+    uidlist_release(&m->there);
+    return rc;
+}
+
+static int maildir_out_folder(struct writer *w, const struct writer_folder *f)
+{
+    struct maildir_out *m = self(w);
+    int rc = end_folder(m);
+    if (rc != CLI_OK)
+        return rc;
+    char *sub = maildir_directory(f->path);
+    rc = maildir_folder_begin(&m->folder, cli_printf("%s%s", w->o->dest, sub), !*sub, f);
+    if (rc == CLI_OK && *sub) { /* what marks a folder of Maildir++ */
+        struct outfile mark = OUTFILE_INIT;
+        char *path = cli_printf("%s/maildirfolder", m->folder.path);
+        rc = outfile_open(&mark, path);
+        if (rc == CLI_OK)
+            rc = outfile_commit(&mark, 1);
+        outfile_release(&mark);
+        free(path);
+    }
+    free(sub);
+    m->uidvalidity = f->uidvalidity;
+    m->recent_uid = f->recent_uid;
+    list_there(m);
+    return rc;
+}
+
+/* The directory is an account's, even if it holds INBOX alone: servers keep this file there. */
+static int mark_account(struct maildir_out *m)
+{
+    struct outfile f = OUTFILE_INIT;
+    struct stat st;
+    char *path = cli_printf("%s/subscriptions", m->base.o->dest);
+    int rc = CLI_OK;
+    if (lstat(path, &st) != 0) {
+        rc = outfile_open(&f, path);
+        if (rc == CLI_OK)
+            rc = outfile_commit(&f, 0);
+        outfile_release(&f);
+    }
+    free(path);
+    return rc;
+}
+
+/* INBOX's directories are there even if it was not asked for: without them the others are no Maildir. */
+static int make_account(struct maildir_out *m)
+{
+    static const char *const subs[] = {"cur", "new", "tmp"};
+    int rc = mark_account(m);
+    for (size_t i = 0; rc == CLI_OK && i < sizeof subs / sizeof *subs; i++) {
+        char *path = cli_printf("%s/%s", m->base.o->dest, subs[i]);
+        rc = outfile_make_directory(path);
+        free(path);
+    }
+    return rc;
+}
+
+static int maildir_out_finish(struct writer *w)
+{
+    int rc = end_folder(self(w));
+    return rc == CLI_OK ? make_account(self(w)) : rc;
+}
+
+static void maildir_out_close(struct writer *w)
+{
+    struct maildir_out *m = self(w);
+    manyfiles_release(&m->files);
+    maildir_folder_release(&m->folder);
+    uidlist_release(&m->there);
+    free(m);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------------------------------ */
+
+static int maildir_out_begin(struct writer *w, const struct writer_message *msg)
+{
+    struct maildir_out *m = self(w);
+    char letters[40];
+    const char *path = m->folder.path;
+    w->without_keywords += (unsigned)maildir_letters(&m->folder, msg, letters);
+    maildir_name(m->name, msg->date, msg->zone, m->uidvalidity, msg->uid, msg->size, msg->rfc822_size);
+    m->date = msg->date;
+    m->uid = msg->uid;
+    int new = !*letters && msg->uid >= m->recent_uid;
+    char *final = new ? cli_printf("%s/new/%s", path, m->name) : cli_printf("%s/cur/%s:2,%s", path, m->name, letters);
+    char *temp = cli_printf("%s/tmp/%s.%d", path, m->name, (int)getpid());
+    return manyfiles_begin(&m->files, temp, final, find_there(m, m->name));
+}
+
+static int maildir_out_write(struct writer *w, const void *p, size_t n)
+{
+    return manyfiles_write(&self(w)->files, p, n);
+}
+
+static int maildir_out_end(struct writer *w)
+{
+    struct maildir_out *m = self(w);
+    int rc = manyfiles_end(&m->files, m->date);
+    return rc == CLI_OK ? maildir_folder_add(&m->folder, m->uid, m->name) : rc;
+}
+
+static int maildir_out_cancel(struct writer *w)
+{
+    if (self(w)->files.fd >= 0)
+        manyfiles_cancel(&self(w)->files);
+    return CLI_OK;
+}
+
+const struct writer_format writer_maildir = {"maildir", 0, maildir_out_open, maildir_out_check, maildir_out_folder, maildir_out_begin,
+                                             maildir_out_write, maildir_out_end, maildir_out_cancel, maildir_out_finish, maildir_out_close};
