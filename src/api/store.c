@@ -7,7 +7,7 @@
 #include "mail/fsck.h"
 #include "mail/totals.h"
 
-#define OPEN_FLAGS (CUBBY_READ_ONLY | CUBBY_CREATE | CUBBY_REBUILD)
+#define OPEN_FLAGS (CUBBY_READ_ONLY | CUBBY_CREATE | CUBBY_REBUILD | CUBBY_ON_NETWORK)
 
 static int invalid(cubby_error *err, const char *what)
 {

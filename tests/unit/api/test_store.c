@@ -17,7 +17,7 @@ START_TEST(create_and_open)
     ck_assert_ptr_null(s);
     ck_assert_int_eq(cubby_close(&s), 0);
     ck_assert_int_eq(cubby_close(NULL), 0);
-    f->o.flags = CUBBY_READ_ONLY;
+    f->o.flags = CUBBY_READ_ONLY | CUBBY_ON_NETWORK;
     ck_assert_int_eq(cubby_open("/nowhere", &f->o, &s, NULL), 0);
     ck_assert_int_eq(cubby_is_read_only(s), 1);
     cubby_txn *txn = NULL;
