@@ -235,6 +235,27 @@ static int v_truncate(void *ctx, cubby_file *f, uint64_t size)
     return done(s, "truncate", f->path, rc);
 }
 
+/* On the disk like a truncate that makes the file longer. */
+static int v_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
+{
+    struct sim *s = enter(ctx);
+    if (dead(s, f))
+        return leave(s, -EBADF);
+    struct sim_inode *ino = &s->inodes[f->inode];
+    int rc = mutate(s);
+    if (!rc && off + len > SIM_FILE_MAX)
+        rc = -EFBIG;
+    if (!rc && off + len > ino->size && sim_bytes(s) + (off + len - ino->size) > s->space)
+        rc = -ENOSPC;
+    if (!rc && off + len > ino->size)
+        rc = s->mem->truncate(s->mem->ctx, f->mem, off + len);
+    if (!rc && off + len > ino->size) {
+        sim_add_pending(s, &(struct sim_pending){.kind = SIM_TRUNCATE, .inode = f->inode, .off = off + len});
+        s->inodes[f->inode].size = off + len;
+    }
+    return done(s, "allocate", f->path, rc);
+}
+
 static int v_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 {
     struct sim *s = enter(ctx);
@@ -334,6 +355,18 @@ static int v_lock(void *ctx, cubby_file *f, uint64_t start, uint64_t len, int ki
     return leave(s, rc ? rc : s->mem->lock(s->mem->ctx, f->mem, start, len, kind));
 }
 
+static int v_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)
+{
+    struct sim *s = enter(ctx);
+    cubby_file *mem;
+    int rc = look(s);
+    if (!rc)
+        rc = s->mem->lock_dir(s->mem->ctx, path, kind, &mem);
+    if (!rc)
+        *out = file_new(s, mem, path);
+    return leave(s, rc);
+}
+
 static int v_lock_test(void *ctx, cubby_file *f, uint64_t start, uint64_t len)
 {
     struct sim *s = enter(ctx);
@@ -423,6 +456,8 @@ static const cubby_vfs table = {
     .ticks_ms = v_ticks_ms,
     .sleep_ms = v_sleep_ms,
     .random = v_random,
+    .allocate = v_allocate,
+    .lock_dir = v_lock_dir,
 };
 
 struct sim *sim_new(uint64_t seed)
