@@ -22,7 +22,8 @@ run() { # name command...
     [ "$bad" -gt 0 ] && tail -n 60 "$out"
 }
 only=${ONLY:-} # a regular expression over the paths of tests
-for t in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/model/test_* "$BUILD"/tests/crash/test_*; do
+for t in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/model/test_* "$BUILD"/tests/crash/test_* "$BUILD"/tests/corrupt/test_* "$BUILD"/tests/fault/test_* \
+    "$BUILD"/tests/check/test_*; do
     case $t in *.o | *.d | *.gc*) continue ;; esac
     [ -x "$t" ] || continue
     [[ ${t#"$BUILD"/} =~ $only ]] && run "${t#"$BUILD"/tests/}" "$t"
