@@ -79,7 +79,7 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 HEADERS  := $(wildcard include/*.h src/*/*.h)
 MAN      := $(wildcard man/*.1 man/*.3 man/*.5 man/*.7)
 
-.PHONY: all lib programs check test soak fuzz fuzz-programs demo bench headers tidy install clean deps
+.PHONY: all lib programs check test coverage soak fuzz fuzz-programs demo bench headers tidy install clean deps
 all: deps $(BUILD)/cubby $(BUILD)/libcubby.a $(BUILD)/libcubby.so $(BUILD)/cubby.pc
 
 # What a fresh machine lacks is installed when that is possible, else named.
@@ -184,6 +184,13 @@ programs: all $(UNIT_BIN) $(PROG_BIN) $(FUZZ_BIN) $(BUILD)/demogen
 test: check
 check: programs
 	@BUILD=$(BUILD) PLANT_CC='$(CC) $(CPPFLAGS) $(CFLAGS)' PLANT_LD='$(LDFLAGS)' tests/run.sh
+
+# Which lines and branches of the library the tests reach.
+coverage: deps
+	@.ci/deps gcovr python3
+	@rm -rf build-coverage/coverage.json && find build-coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) -s COVERAGE=1 check || true
+	@BUILD=build-coverage tests/coverage.sh
 
 # make soak [CUBBY_SOAK_SECONDS=600] [SOAK="crash kill"]: tests without an end, going on where the last run stopped.
 soak: programs
