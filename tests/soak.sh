@@ -14,7 +14,7 @@ export CUBBY_SOAK_DIR=${CUBBY_SOAK_DIR:-$BUILD/soak} CUBBY_SOAK_SECONDS=${CUBBY_
 export TEST_TMP="${TEST_TMP:-$(mktemp -d "${TMPDIR:-/tmp}/cubby-soak.XXXXXX")}"
 trap 'rm -rf "$TEST_TMP"' EXIT
 mkdir -p "$CUBBY_SOAK_DIR"
-layers='crash fault corrupt kill reads fuzz'
+layers='crash fault corrupt kill reads churn fuzz'
 
 state() { awk -v n="$2" '$1 == n { v = $2 } END { print v + 0 }' "$CUBBY_SOAK_DIR/$1.state" 2>/dev/null || echo 0; }
 add() { # LAYER NAME NUMBER: added to the total of that name
@@ -52,6 +52,7 @@ soak_fault() { until_over fault fault/test_fault -a all -r "$CUBBY_SOAK_DIR/faul
 soak_corrupt() { until_over corrupt corrupt/test_corrupt -a bits -r "$CUBBY_SOAK_DIR/corrupt.place"; }
 soak_kill() { seeds kill model/test_kill 10; }
 soak_reads() { seeds reads model/test_threads 10; }
+soak_churn() { "$BUILD/tests/model/test_churn" || add churn failures 1; }
 soak_fuzz() { # its corpus is its place
     local targets
     targets=$(find tests/fuzz -name 'fuzz_*.c' | wc -l)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -104,13 +105,13 @@ static inline void remove_tree(const char *path)
         die("cannot remove %s", path);
 }
 
-/* In memory if there is such a place: these tests are about kills and races, not about power cuts. */
+/* In memory if there is such a place, with room: these tests are about kills and races, not about power cuts. */
 static inline const char *scratch_dir(const char *name)
 {
     static char dir[512];
     const char *base = getenv("TEST_TMP");
-    struct stat st;
-    if (stat("/dev/shm", &st) == 0 && access("/dev/shm", W_OK) == 0)
+    struct statvfs st;
+    if (statvfs("/dev/shm", &st) == 0 && access("/dev/shm", W_OK) == 0 && (uint64_t)st.f_bavail * st.f_frsize >= 512u << 20)
         base = "/dev/shm";
     snprintf(dir, sizeof dir, "%s/cubby-%s-%ld", base ? base : "/tmp", name, (long)getpid());
     remove_tree(dir);
