@@ -76,6 +76,8 @@ static void read_options(int argc, char **argv, struct request *r)
         archive_check_folder("--folder", r->folder);
     if (r->export.uids && !r->folder)
         cli_usage_error("--uids needs --folder: uids are those of one folder");
+    if (r->writer.password && strcmp(r->format->name, "pst") != 0)
+        cli_usage_error("--password: %s has no place for one, anybody could read it", r->format->name);
     if (r->export.uids)
         r->no_subfolders = 1;
 }

@@ -1,5 +1,6 @@
 #include "archive/detect.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,9 +21,8 @@ static int exists(const char *path, const char *ending)
 
 static int is_directory(const char *path, const char *name)
 {
-    struct stat st;
     char *other = cli_printf("%s/%s", path, name);
-    int yes = stat(other, &st) == 0 && S_ISDIR(st.st_mode);
+    int yes = source_check_found(other) != 0 && errno == EISDIR; /* not through a link that somebody else made */
     free(other);
     return yes;
 }
@@ -85,16 +85,23 @@ static int begins_like_message(const char *head, size_t n)
     return field_next(head, n, &pos, &f) && f.name == head && field_next(head, n, &pos, &f);
 }
 
+/* What is read from a pipe to look at it would be missing later. */
+static int is_stream(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 const struct reader_format *detect_source(const char *path)
 {
     char head[4096];
-    int64_t n = strcmp(path, "-") == 0 ? 0 : head_of(path, head, sizeof head);
+    int64_t n = strcmp(path, "-") == 0 || is_stream(path) ? 0 : head_of(path, head, sizeof head);
     const struct reader_format *f = n > 0 ? by_magic(head, (size_t)n) : NULL;
-    if (f || n <= 0)
+    if (f || n < 0)
         return f ? f : &reader_mbox;
     if (detect_is_message(path, strlen(path)))
         return &reader_eml;
-    return !begins_like_mbox(head, (size_t)n) && begins_like_message(head, (size_t)n) ? &reader_eml : &reader_mbox;
+    return n && !begins_like_mbox(head, (size_t)n) && begins_like_message(head, (size_t)n) ? &reader_eml : &reader_mbox;
 }
 
 /* ---- in directories ------------------------------------------------------------------------------------------------------------------ */

@@ -39,13 +39,20 @@ static size_t ending_dot(const char *name, size_t len)
     return len;
 }
 
+/* Directories cur and new make one a Maildir. */
+static int makes_maildir(const char *name, size_t len)
+{
+    return len == 3 && strncasecmp(name, "cur", 3) == 0;
+}
+
 void names_encode(const char *name, size_t len, struct text *out)
 {
     size_t dot = ending_dot(name, len), start = out->len;
+    int hidden = makes_maildir(name, len);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)name[i];
         char hex[4];
-        int plain = c >= ' ' && c != 0x7f && c != '/' && c != '%' && !(c == '.' && (i == 0 || i == dot));
+        int plain = c >= ' ' && c != 0x7f && c != '/' && c != '%' && !(c == '.' && (i == 0 || i == dot)) && !(hidden && i == 0);
         snprintf(hex, sizeof hex, "%%%02X", c);
         if (out->len - start > FILE_NAME_MAX - 4) { /* a directory of its own for what fits no more */
             text_add(out, "%/", 2);

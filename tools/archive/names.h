@@ -1,7 +1,8 @@
 /* names.h - folder names as file names and back.
  *
  * A folder A/B is the file A/B.mbox. In a file name %XX stands for what must not be there: '/', '%', control characters, a dot at the start
- * (so no name is hidden, "." or ".."), and the dot of an ending that an import would take off or act on. A name too long for one file name
+ * (so no name is hidden, "." or ".."), the dot of an ending that an import would take off or act on, and the c of "cur" (beside "new" it would
+ * make a Maildir). A name too long for one file name
  * is cut into directories whose names end with a bare '%'. */
 #ifndef CUBBY_TOOLS_NAMES_H
 #define CUBBY_TOOLS_NAMES_H

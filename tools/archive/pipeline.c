@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "archive/source.h"
 #include "archive/variant.h"
 #include "cli.h"
 
@@ -422,7 +423,7 @@ static void read_archive(struct reading *r)
 {
     r->target = NULL;
     if (r->file->error) {
-        fail_archive(r, 0, strerror(r->file->error));
+        fail_archive(r, 0, source_strerror(r->file->error));
         return;
     }
     if (r->file->format->open(r->file->path, &r->p->o.reader, &r->reader) == 0)

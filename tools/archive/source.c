@@ -176,12 +176,55 @@ static const struct codec codecs[] = {
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------------------- */
 
+/* link: what lstat says of the path, st: the file that it leads to. 0 or an errno. */
+static int refused(const struct stat *link, const struct stat *st)
+{
+    if (S_ISLNK(link->st_mode) ? link->st_uid != 0 && link->st_uid != geteuid() && link->st_uid != st->st_uid
+                               : link->st_dev != st->st_dev || link->st_ino != st->st_ino)
+        return EPERM;
+    return S_ISDIR(st->st_mode) ? EISDIR : S_ISREG(st->st_mode) ? 0 : ENXIO;
+}
+
+int source_check_found(const char *path)
+{
+    struct stat link, st;
+    if (lstat(path, &link) != 0 || stat(path, &st) != 0)
+        return -1;
+    errno = refused(&link, &st);
+    return errno ? -1 : 0;
+}
+
+const char *source_strerror(int code)
+{
+    return code == EPERM ? "a link to somebody else's file, which is not followed" : code == ENXIO ? "not a regular file" : strerror(code);
+}
+
+static struct source *new_source(int fd);
+
+struct source *source_open_found(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* does not wait at a pipe */
+    struct stat link, st;
+    if (fd < 0)
+        return NULL;
+    int e = lstat(path, &link) != 0 || fstat(fd, &st) != 0 ? errno : refused(&link, &st);
+    if (e == 0)
+        return new_source(fd);
+    close(fd);
+    errno = e;
+    return NULL;
+}
+
 struct source *source_open(const char *path)
 {
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? NULL : new_source(fd);
+}
+
+/* fd is closed with it, or at once if that fails. */
+static struct source *new_source(int fd)
+{
     struct stat st;
-    if (fd < 0)
-        return NULL;
     if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
         int e = S_ISDIR(st.st_mode) ? EISDIR : errno;
         close(fd);

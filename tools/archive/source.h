@@ -9,6 +9,13 @@ struct source;
 
 /* path "-" is standard input. NULL on failure, with errno. */
 struct source *source_open(const char *path);
+/* A file that was found in a directory: it must be a regular one, and a link is followed only if root, the user or the owner of the file made
+ * it. So nobody can have others' files read as his mail, or keep an import waiting for a pipe. NULL: errno, see source_strerror. */
+struct source *source_open_found(const char *path);
+/* The same, only looking; 0 or -1 with errno. */
+int source_check_found(const char *path);
+/* strerror, with words of its own for what the two above refuse. */
+const char *source_strerror(int code);
 void source_close(struct source **s);
 
 /* Up to n bytes, in order; 0 at the end; -1: the file cannot be read on, source_error says why. The bytes before are good. */

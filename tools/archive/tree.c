@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 
 #include "archive/detect.h"
+#include "archive/maildir/folder.h"
 #include "archive/mutf7.h"
 #include "archive/names.h"
+#include "archive/source.h"
 #include "cli.h"
 #include "text.h"
 
@@ -143,15 +145,34 @@ static const char *maildir_below(struct walk *w, const char *parent, const char 
     return folder;
 }
 
+/* A name that an export cut: the folder is the one of .cubby-folders that gets this name. NULL: it is none. */
+static const char *cut_name(struct walk *w, const char *top, const char *name)
+{
+    size_t len = strlen(name), skip = *top ? strlen(top) + 1 : 0;
+    const struct keepsakes *k = &w->tree->kept;
+    const char *found = NULL;
+    for (size_t i = 0; len > 9 && name[len - 9] == '~' && !found && i < k->count; i++) {
+        const char *path = strlen(k->list[i].path) > skip ? k->list[i].path + skip : "INBOX";
+        char *directory = maildir_directory(path);
+        if (directory && strcmp(directory + (*directory == '/'), name) == 0)
+            found = places_path(w->tree->places, top, path);
+        free(directory);
+    }
+    return found;
+}
+
 /* ".A.B" */
 static const char *dotted(struct walk *w, const char *parent, const char *name)
 {
+    const char *above = parent, *cut = cut_name(w, parent, name);
+    if (cut)
+        return cut;
     for (const char *p = name + 1, *dot; *p; p = *dot ? dot + 1 : dot) {
         dot = strchrnul(p, '.');
         if (dot > p)
             parent = maildir_below(w, parent, p, (size_t)(dot - p));
     }
-    return parent;
+    return parent == above ? maildir_below(w, parent, name, strlen(name)) : parent; /* dots alone */
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -232,7 +253,7 @@ static void maildir_source(struct walk *w, const char *path, const char *name, c
 static int apple_mbox(const char *path, char **out, struct stat *st)
 {
     *out = join(path, "/", "mbox");
-    if (names_ends(path, strlen(path), ".mbox") && stat(*out, st) == 0 && S_ISREG(st->st_mode))
+    if (names_ends(path, strlen(path), ".mbox") && stat(*out, st) == 0 && source_check_found(*out) == 0)
         return 1;
     free(*out);
     return 0;
@@ -314,10 +335,11 @@ static int64_t entry(struct walk *w, const char *dir, const char *name, const st
     char *path = join(dir, "/", name);
     struct stat st, link;
     int64_t size = -1;
-    if (stat(path, &st) != 0 || lstat(path, &link) != 0)
+    int there = stat(path, &st) == 0 && lstat(path, &link) == 0, message = detect_is_message(name, strlen(name)) && wanted(w, &reader_eml);
+    if (!message && (!there || (S_ISREG(st.st_mode) && source_check_found(path) != 0)))
         add(w->tree, path, below(w, at, name, names_stem(name)), &reader_mbox, errno, 0);
-    else if (S_ISREG(st.st_mode) && detect_is_message(name, strlen(name)) && wanted(w, &reader_eml))
-        size = st.st_size;
+    else if (message && !(there && S_ISDIR(st.st_mode))) /* what is wrong with it its reader says */
+        size = there && S_ISREG(st.st_mode) ? st.st_size : 0;
     else if (S_ISREG(st.st_mode) && !apple)
         file_in_directory(w, path, name, at, (uint64_t)st.st_size);
     else if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode)) /* a link might lead in a circle */
@@ -410,7 +432,7 @@ static void directory_source(struct walk *w, const char *path, const char *name,
 static void empty_folders(struct walk *w)
 {
     for (size_t i = 0; i < w->empty_count; i++) {
-        if (w->messages || w->o->format == &reader_eml)
+        if (w->messages || w->o->format == &reader_eml || w->tree->kept.count) /* or an export says that folders are */
             add(w->tree, w->empty[i].path, w->empty[i].folder, &reader_eml, 0, 0);
         free(w->empty[i].path);
     }

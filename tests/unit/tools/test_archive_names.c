@@ -182,7 +182,19 @@ START_TEST(maildir_directories)
     ck_assert_str_eq(directory(".."), "/.&AC4ALg-");
     memset(name, 'x', 255);
     name[255] = 0;
-    ck_assert_str_eq(directory(name), "too long");
+    const char *cut = directory(name); /* 254 of them are a name of 255 bytes with the dot */
+    ck_assert_uint_eq(strlen(cut), 256);
+    ck_assert_int_eq(cut[247], '~');
+    char *other = cli_strdup(cut);
+    name[254] = 'y';
+    ck_assert_str_ne(directory(name), other);
+    name[254] = 0;
+    ck_assert_int_eq(directory(name)[254], 'x');
+    free(other);
+    char deep[602] = "";
+    for (int i = 0; i < 300; i++)
+        memcpy(deep + i * 2, i < 299 ? "a/" : "a", i < 299 ? 3 : 2);
+    ck_assert_str_eq(directory(deep), "too long");
 }
 END_TEST
 

@@ -33,6 +33,9 @@ START_TEST(to_files)
     ck_assert_str_eq(encoded("../../etc"), "%2E.%2F..%2Fetc");
     ck_assert_str_eq(encoded(".hidden"), "%2Ehidden");
     ck_assert_str_eq(encoded("a.b"), "a.b");
+    ck_assert_str_eq(encoded("cur"), "%63ur"); /* beside "new" it would make a Maildir */
+    ck_assert_str_eq(encoded("Cur"), "%43ur");
+    ck_assert_str_eq(encoded("curious"), "curious");
     ck_assert_str_eq(encoded("a.mbox"), "a%2Embox");
     ck_assert_str_eq(encoded("a.SBD"), "a%2ESBD");
     ck_assert_str_eq(encoded("x.gz"), "x%2Egz");

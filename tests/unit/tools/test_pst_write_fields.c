@@ -38,7 +38,7 @@ START_TEST(params)
         {"a/b; name*x=1", NULL},
         {"a/b; name=\"unended", "unended"},
         {"a/b; name*=nonsense''a%zz%4", "a%zz%4"},
-        {"a/b; name=\xe4", "\xe4"},
+        {"a/b; name=\xe4", "\xc3\xa4"}, /* no character set is named */
     };
     struct text out = {0};
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -79,6 +79,8 @@ START_TEST(addresses)
         {"", ""},
         {"A (c (d) e) <a@b>", "A|a@b\n"},
         {"A\001B <a@b>", "A B|a@b\n"},
+        {"\xa3 =?utf-8?Q?=C3=A4?= <\xe4@b>", "\xc2\xa3 \xc3\xa4|\xc3\xa4@b\n"},
+        {"\xc2\xa3 <a@b>", "\xc2\xa3|a@b\n"},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct text out = {0};
@@ -91,6 +93,25 @@ START_TEST(addresses)
 END_TEST
 
 /* Whatever the pieces are in which the bytes come, the result is the same. */
+/* Encoded words, and bytes that nobody says the character set of: UTF-8 if they are that, else windows-1252. */
+START_TEST(words)
+{
+    static const char *const t[][2] = {
+        {"plain", "plain"},
+        {"\xa3" "7,000", "\xc2\xa3" "7,000"},
+        {"\xc2\xa3" "7,000", "\xc2\xa3" "7,000"},
+        {"\xa3 =?utf-8?Q?=C3=A4?=", "\xc2\xa3 \xc3\xa4"},
+        {"\x80\x99", "\xe2\x82\xac\xe2\x84\xa2"},
+    };
+    struct text out = {0};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        mime_words(t[i][0], strlen(t[i][0]), &out);
+        ck_assert_str_eq(out.data, t[i][1]);
+    }
+    text_release(&out);
+}
+END_TEST
+
 START_TEST(transfer_encodings)
 {
     static const struct {
@@ -186,4 +207,4 @@ START_TEST(cleaning)
 }
 END_TEST
 
-UNIT_MAIN("tools/pst_write_fields", types, params, addresses, transfer_encodings, charsets, cleaning)
+UNIT_MAIN("tools/pst_write_fields", types, params, addresses, words, transfer_encodings, charsets, cleaning)

@@ -2,6 +2,7 @@
 #include "archive/mapi/mapi.h"
 #include "archive/mapi/from_mime.h"
 #include "archive/pst/check.h"
+#include "archive/pst/folders.h"
 #include "archive/pst/own.h"
 #include "archive/pst/store.h"
 #include "archive/pst/write.h"
@@ -385,6 +386,40 @@ START_TEST(folders)
 }
 END_TEST
 
+/* Deleted Items is in every file. Where the store had none, the file says so; a file without own properties cannot. */
+START_TEST(added_folder)
+{
+    static const struct given without[] = {{.folder = "A"}, {.folder = "INBOX"}};
+    static const struct given with[] = {{.folder = "Deleted Items"}, {.folder = "INBOX"}};
+    static const struct given below[] = {{.folder = "Deleted Items/x"}, {.folder = "INBOX"}};
+    static const struct {
+        const struct given *g;
+        int verbatim, passed_over;
+        unsigned folders;
+    } expected[] = {{without, 0, 1, 2}, {without, 1, 0, 3}, {with, 0, 0, 2}, {below, 0, 1, 3}}; /* "Deleted Items (2)", which is what the store has, and x in it */
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const char *path = scratch_pst("added");
+        const struct pst_folder *f;
+        unsigned n = 0, passed_over = 0;
+        struct result r;
+        make(path, expected[i].g, 2, WHOLE, expected[i].verbatim);
+        look(path, &r);
+        struct pst_folders *all = pst_folders_new(&r.store);
+        while (pst_folders_next(all, &f) == 1) {
+            if (f->nid != r.store.top && f->only_if_used) {
+                ck_assert_str_eq(f->path, "Deleted Items");
+                passed_over++;
+            }
+            n += !f->only_if_used;
+        }
+        pst_folders_free(&all);
+        ck_assert_uint_eq(passed_over, (unsigned)expected[i].passed_over);
+        ck_assert_uint_eq(n, expected[i].folders);
+        result_end(&r, path);
+    }
+}
+END_TEST
+
 /* A folder whose table is full goes on in another. */
 START_TEST(full_folders)
 {
@@ -525,4 +560,4 @@ START_TEST(empty)
 }
 END_TEST
 
-UNIT_MAIN("tools/pst_write_store", one_message, folders, full_folders, big, odd_messages, depth, empty)
+UNIT_MAIN("tools/pst_write_store", one_message, folders, added_folder, full_folders, big, odd_messages, depth, empty)

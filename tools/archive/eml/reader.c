@@ -21,6 +21,7 @@ struct eml_reader {
     char *single;
     size_t count, at;
     int begun;
+    int found;            /* in a directory, not named by the user */
     struct source *src;   /* of the message in hand */
     uint64_t left;        /* bytes of it to come; UINT64_MAX: up to the end of the file */
     struct reader *inner; /* a reader of another format that has it */
@@ -43,7 +44,7 @@ static struct eml_reader *new_reader(const struct reader_options *o, struct read
 
 static int is_message(const struct dirent *e)
 {
-    return e->d_name[0] != '.' && detect_is_message(e->d_name, strlen(e->d_name));
+    return e->d_name[0] != '.' && e->d_type != DT_DIR && detect_is_message(e->d_name, strlen(e->d_name));
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -66,6 +67,7 @@ static int eml_open(const char *path, const struct reader_options *o, struct rea
     if (n < 0)
         return reader_fail(*out, "%s", strerror(errno));
     r->dir = cli_strdup(path);
+    r->found = 1;
     r->count = (size_t)n;
     return 0;
 }
@@ -145,11 +147,13 @@ static int begin_message(struct eml_reader *r, struct reader_item *out)
     size_t len = strlen(name);
     end_message(r);
     date_of_file(r, out);
+    if (r->found && names_ends(name, len, ".msg") && source_check_found(name) != 0)
+        return reader_fail(&r->base, "%s", source_strerror(errno));
     if (names_ends(name, len, ".msg"))
         return begin_inner(r, name, "msg", out);
-    r->src = source_open(name);
+    r->src = r->found ? source_open_found(name) : source_open(name);
     if (!r->src)
-        return reader_fail(&r->base, "%s", strerror(errno));
+        return reader_fail(&r->base, "%s", source_strerror(errno));
     return names_ends(name, len, ".emlx") ? begin_emlx(r, out) : 0;
 }
 
@@ -157,7 +161,7 @@ static int eml_open_at(const char *path, const struct reader_options *o, const s
 {
     struct eml_reader *r = new_reader(o, out);
     struct reader_item again = {.name = cli_strdup(item->name)};
-    (void)path;
+    r->found = strcmp(path, item->name) != 0;
     int rc = begin_message(r, &again);
     reader_item_release(&again);
     return rc;

@@ -156,7 +156,9 @@ static int eml_out_write(struct writer *w, const void *p, size_t n)
 
 static int eml_out_end(struct writer *w)
 {
-    return manyfiles_end(&self(w)->files, self(w)->date);
+    int rc = manyfiles_end(&self(w)->files, self(w)->date);
+    w->files = self(w)->files.named;
+    return rc;
 }
 
 static int eml_out_cancel(struct writer *w)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <xxhash.h>
 
 #include "archive/mutf7.h"
 #include "cli.h"
@@ -11,20 +12,37 @@
 
 #define NAME_MAX_BYTES 255
 
+/* "/.A.B" of names of which up to `most` bytes are taken, whole characters; the length of the name. */
+static size_t directory_of(const char *folder, size_t most, struct text *t)
+{
+    char name[256];
+    size_t len;
+    text_clear(t);
+    text_byte(t, '/');
+    while (cli_path_next(&folder, name, &len) == 0) {
+        size_t n = len < most ? len : most;
+        while (n < len && n > 1 && ((unsigned char)name[n] & 0xc0) == 0x80)
+            n--;
+        text_byte(t, '.');
+        mutf7_encode(name, n, "./", t);
+    }
+    return t->len - 1;
+}
+
 char *maildir_directory(const char *folder)
 {
     struct text t = {0};
-    char name[256];
-    size_t len;
+    char mark[16];
     if (strcasecmp(folder, "INBOX") == 0)
         return cli_strdup("");
-    text_byte(&t, '/');
-    while (cli_path_next(&folder, name, &len) == 0) {
-        text_byte(&t, '.');
-        mutf7_encode(name, len, "./", &t);
-    }
-    if (t.len - 1 <= NAME_MAX_BYTES)
+    if (directory_of(folder, NAME_MAX_BYTES, &t) <= NAME_MAX_BYTES)
         return t.data;
+    int n = snprintf(mark, sizeof mark, "~%08x", (unsigned)XXH3_64bits(folder, strlen(folder)));
+    for (size_t most = NAME_MAX_BYTES; most > 3; most--) /* 4 bytes are any character */
+        if (directory_of(folder, most, &t) + (size_t)n <= NAME_MAX_BYTES) {
+            text_add(&t, mark, (size_t)n);
+            return t.data;
+        }
     text_release(&t);
     return NULL;
 }

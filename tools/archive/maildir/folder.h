@@ -17,7 +17,8 @@ struct maildir_folder {
     struct outfile list;
 };
 
-/* "" for INBOX, else "/.A.B"; owner: the caller. NULL: too long for a directory. */
+/* "" for INBOX, else "/.A.B"; owner: the caller. What is too long for a directory is cut, with "~" and eight digits of the path's hash behind
+ * it (the file .cubby-folders has the path). NULL: too many folders within one another even for that. */
 char *maildir_directory(const char *folder);
 
 /* Makes the directories of a folder and begins its list. top: path is there, and may be a link. CLI_OK or an exit code, printed. */

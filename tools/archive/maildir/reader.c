@@ -110,7 +110,7 @@ static char *find_again(struct maildir_reader *r, const char *name)
 static struct source *open_file(struct maildir_reader *r, char **name, char **path)
 {
     *path = cli_printf("%s/%s", r->path, *name);
-    struct source *s = source_open(*path);
+    struct source *s = source_open_found(*path);
     char *now = !s && errno == ENOENT ? find_again(r, *name) : NULL;
     if (!now)
         return s;
@@ -118,7 +118,7 @@ static struct source *open_file(struct maildir_reader *r, char **name, char **pa
     free(*name);
     *name = now;
     *path = cli_printf("%s/%s", r->path, now);
-    return source_open(*path);
+    return source_open_found(*path);
 }
 
 /* What an export wrote is the message itself; else it may be compressed. */
@@ -163,7 +163,7 @@ static int maildir_next(struct reader *base, struct reader_item *out)
     r->src = open_file(r, &f->name, &out->name);
     if (!r->src) {
         out->kind = READER_FAILED;
-        out->reason = cli_strdup(strerror(errno));
+        out->reason = cli_strdup(source_strerror(errno));
         return 0;
     }
     begin_bytes(r->src, f->name + 4);
@@ -188,9 +188,9 @@ static int maildir_open_at(const char *path, const struct reader_options *o, con
     (void)path;
     *r = (struct maildir_reader){.base = {.format = &reader_maildir, .options = o}, .buf = cli_malloc(CHUNK)};
     *out = &r->base;
-    r->src = source_open(item->name);
+    r->src = source_open_found(item->name);
     if (!r->src)
-        return reader_fail(*out, "%s", strerror(errno));
+        return reader_fail(*out, "%s", source_strerror(errno));
     const char *slash = strrchr(item->name, '/');
     begin_bytes(r->src, slash ? slash + 1 : item->name);
     return 0;

@@ -222,6 +222,7 @@ static int maildir_out_end(struct writer *w)
 {
     struct maildir_out *m = self(w);
     int rc = manyfiles_end(&m->files, m->date);
+    w->files = m->files.named;
     return rc == CLI_OK ? maildir_folder_add(&m->folder, m->uid, m->name) : rc;
 }
 

@@ -384,7 +384,7 @@ static int describe(struct job *j, const struct about *a, struct pstw_object *o)
         pstw_set_text(o, STRING(MAPI_P_ATTACH_EXTENSION), dot, strlen(dot));
     pstw_set_text(o, STRING(MAPI_P_ATTACH_MIME_TAG), a->type, strlen(a->type));
     if (field_find(a->header.data, a->header.len, "Content-ID", &f)) {
-        text_decode(&t, f.value, f.value_len);
+        mime_words(f.value, f.value_len, &t);
         mime_clean(&t, CID_BYTES);
         size_t open = t.len && t.data[0] == '<', close = t.len > open && t.data[t.len - 1] == '>';
         t.len -= close;
@@ -393,7 +393,7 @@ static int describe(struct job *j, const struct about *a, struct pstw_object *o)
         shown = !a->is_attachment && t.len > open && is_referenced(j, t.data + open);
     }
     if (field_find(a->header.data, a->header.len, "Content-Location", &f)) {
-        text_decode(&t, f.value, f.value_len);
+        mime_words(f.value, f.value_len, &t);
         mime_clean(&t, 1000);
         pstw_set_text(o, STRING(MAPI_P_ATTACH_CONTENT_LOCATION), t.data, t.len);
     }

@@ -40,6 +40,9 @@ void mime_type(const char *value, size_t n, char *out, size_t room);
 /* A parameter of Content-Type or Content-Disposition, decoded (RFC 2231, 2047) to UTF-8; replaces out. 1 or 0. */
 int mime_param(const char *value, size_t n, const char *name, struct text *out);
 
+/* A field's value with its encoded words decoded: UTF-8; replaces out. */
+void mime_words(const char *value, size_t n, struct text *out);
+
 /* Calls fn for each address of a field's value: UTF-8 without control characters, name "" if there is none. */
 typedef void (*mime_address_fn)(void *arg, const char *name, const char *address);
 void mime_addresses(const char *value, size_t n, mime_address_fn fn, void *arg);

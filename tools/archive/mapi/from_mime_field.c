@@ -5,9 +5,29 @@
 #include <string.h>
 #include <strings.h>
 
+#include "archive/mapi/codepage.h"
 #include "archive/mapi/from_mime.h"
 
 enum { ADDRESS_BYTES = 500, SEGMENTS_MAX = 64 };
+
+/* Bytes of a field that are neither ASCII nor UTF-8 as windows-1252, in *made: as the text of a part that names no character set. */
+static void readable(const char **p, size_t *n, struct text *made)
+{
+    uint32_t state = 0;
+    if (utf8_valid(*p, *n, &state) && state == 0)
+        return;
+    codepage_decode(CODEPAGE_WESTERN, *p, *n, made);
+    *p = made->data;
+    *n = made->len;
+}
+
+void mime_words(const char *value, size_t n, struct text *out)
+{
+    struct text made = {0};
+    readable(&value, &n, &made);
+    text_decode(out, value, n);
+    text_release(&made);
+}
 
 void mime_clean(struct text *t, size_t max)
 {
@@ -194,7 +214,7 @@ int mime_param(const char *value, size_t n, const char *name, struct text *out)
         mime_utf8(charset, bytes.data ? bytes.data : "", bytes.len, out);
     } else if (plain) {
         add_segment(&bytes, plain, 0);
-        text_decode(out, bytes.data ? bytes.data : "", bytes.len);
+        mime_words(bytes.data ? bytes.data : "", bytes.len, out);
     } else {
         for (int k = 0; k < SEGMENTS_MAX; k++)
             for (size_t i = 0; i < count; i++)
@@ -261,7 +281,9 @@ static size_t read_delimited(const char *s, size_t n, size_t i, struct text *out
 void mime_addresses(const char *s, size_t n, mime_address_fn fn, void *arg)
 {
     struct address_parser a = {.fn = fn, .arg = arg};
+    struct text made = {0};
     int in_angle = 0;
+    readable(&s, &n, &made);
     for (size_t i = 0; i < n; i++) {
         struct text *to = in_angle ? &a.angle : &a.phrase;
         char c = s[i];
@@ -290,4 +312,5 @@ void mime_addresses(const char *s, size_t n, mime_address_fn fn, void *arg)
     text_release(&a.phrase);
     text_release(&a.angle);
     text_release(&a.comment);
+    text_release(&made);
 }

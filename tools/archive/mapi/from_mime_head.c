@@ -47,7 +47,7 @@ static int value_of(struct head *h, const char *name, size_t max)
     struct field f;
     if (!field_find(h->p, h->n, name, &f))
         return 0;
-    text_decode(&h->work, f.value, f.value_len);
+    mime_words(f.value, f.value_len, &h->work);
     mime_clean(&h->work, max);
     return h->work.len > 0;
 }

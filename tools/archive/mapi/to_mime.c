@@ -212,23 +212,30 @@ static int plan_smime(struct level *v, size_t n)
     return done;
 }
 
+/* NULL: nothing is there, as for a message without any bytes. */
+static struct flow *original_flow(struct mapi_object *msg)
+{
+    struct mapi_prop p;
+    int there = mapi_find_named(msg, mapi_set_cubby, 0, MAPI_NAME_ORIGINAL, &p) == 1 && p.type == MAPI_BINARY && p.size > 0;
+    return there ? flow_value(msg, &p, 0) : NULL;
+}
+
 /* The message as it was before an export, if its hash is right. */
 static int has_original(struct mapi_object *msg)
 {
-    struct mapi_prop p, hash;
+    struct mapi_prop hash;
     struct text expected = {0};
     uint8_t sum[16];
-    int ok = mapi_find_named(msg, mapi_set_cubby, 0, MAPI_NAME_ORIGINAL, &p) == 1 && p.type == MAPI_BINARY && p.size > 0 &&
-             mapi_find_named(msg, mapi_set_cubby, 0, MAPI_NAME_ORIGINAL_HASH, &hash) == 1 && hash.type == MAPI_BINARY &&
+    int ok = mapi_find_named(msg, mapi_set_cubby, 0, MAPI_NAME_ORIGINAL_HASH, &hash) == 1 && hash.type == MAPI_BINARY &&
              mapi_bytes_of(msg, &hash, sizeof sum, &expected) == 1 && expected.len == sizeof sum && hash.size == sizeof sum;
     if (ok) {
         struct digest *d = digest_new();
-        struct flow *f = flow_value(msg, &p, 0);
+        struct flow *f = original_flow(msg);
         const uint8_t *bytes;
-        for (size_t n; (n = flow_next(f, &bytes)) != 0;)
+        for (size_t n; f && (n = flow_next(f, &bytes)) != 0;)
             digest_add(d, bytes, n);
         digest_end(d, sum);
-        ok = !flow_error(f) && memcmp(sum, expected.data, sizeof sum) == 0;
+        ok = !(f && flow_error(f)) && memcmp(sum, expected.data, sizeof sum) == 0;
         flow_close(&f);
         digest_free(&d);
     }
@@ -462,13 +469,6 @@ static void smime_step(struct to_mime *m, struct level *v, int entity)
     text_release(&tag);
 }
 
-static void original_step(struct level *v)
-{
-    struct mapi_prop p;
-    if (mapi_find_named(v->msg, mapi_set_cubby, 0, MAPI_NAME_ORIGINAL, &p) == 1)
-        v->data = flow_value(v->msg, &p, 0);
-}
-
 static void begin(struct to_mime *m, struct level *v, const struct step *s)
 {
     switch (s->kind) {
@@ -504,7 +504,7 @@ static void begin(struct to_mime *m, struct level *v, const struct step *s)
         add(&v->head, "Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\n");
         break;
     case STEP_ORIGINAL:
-        original_step(v);
+        v->data = original_flow(v->msg);
         break;
     default:
         break;

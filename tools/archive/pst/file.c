@@ -81,6 +81,17 @@ void pst_tell_error(struct pst *p, const char *fmt, ...)
     pst_tell(p, PST_DAMAGE, p->error_at, "%s: %s", what, p->error);
 }
 
+void pst_miss(struct pst *p, uint64_t offset, const char *fmt, ...)
+{
+    va_list ap;
+    if (*p->missing)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(p->missing, sizeof p->missing, fmt, ap);
+    va_end(ap);
+    p->missing_at = offset;
+}
+
 /* ---- bytes ------------------------------------------------------------------------------------------------------------------------- */
 
 int pst_pread(struct pst *p, uint64_t offset, void *buf, size_t n)
@@ -163,6 +174,8 @@ static void check_header(struct pst *p, const uint8_t *h)
     if (p->header.eof != p->size)
         pst_tell(p, PST_DAMAGE, ansi ? 168 : 184, "the header says the file has %llu bytes, it has %llu", (unsigned long long)p->header.eof,
                  (unsigned long long)p->size);
+    if (p->header.eof > p->size)
+        pst_miss(p, p->size, "the file is cut off: it had %llu bytes", (unsigned long long)p->header.eof);
 }
 
 static int read_header(struct pst *p)
@@ -194,11 +207,13 @@ static int read_header(struct pst *p)
 static int open_file(struct pst *p, const char *path)
 {
     struct stat st;
+    if (strcmp(path, "-") == 0)
+        return pst_fail(p, 0, "cannot be read from a pipe: name a file");
     p->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (p->fd < 0 || fstat(p->fd, &st) < 0)
         return pst_fail(p, 0, "%s", strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return pst_fail(p, 0, "not a regular file");
+        return pst_fail(p, 0, "not a regular file, as an Outlook file must be");
     p->size = (uint64_t)st.st_size;
     return 0;
 }

@@ -29,6 +29,7 @@ struct pst_folders {
     struct pending *stack;
     size_t count, cap;
     struct pst_folder now;
+    int some_own; /* one that was given has own properties */
 };
 
 static struct shared *share(const char *path)
@@ -153,19 +154,34 @@ static int own_path(const struct pst_folders *f, const char *parent, const char 
     return strlen(parent) == above && strncmp(parent, own, above) == 0 && same_name(slash ? slash + 1 : own, shown);
 }
 
-static void read_own(struct pst_folders *f, struct text *path, int64_t *use)
+static void read_own(struct pst_folders *f, uint32_t nid, struct text *path, int64_t *use)
 {
     struct mapi_object *o;
     struct mapi_prop prop;
     struct pst_node node;
     *use = -1;
-    if (pst_find_node(f->s->p, f->now.nid, &node) != 1 || pst_message_open(f->s, &node, &o) < 0)
+    if (pst_find_node(f->s->p, nid, &node) != 1 || pst_message_open(f->s, &node, &o) < 0)
         return;
     if (mapi_find_named(o, mapi_set_cubby, 0, PST_OWN_FOLDER, &prop) == 1)
         mapi_text_of(o, &prop, OWN_PATH_MAX, path);
     if (mapi_find_named(o, mapi_set_cubby, 0, PST_OWN_USE, &prop) == 1)
         *use = mapi_int_of(&prop, -1);
     mapi_close(&o);
+}
+
+/* Deleted Items has to be in every file: an export of this program adds it where the store has no such folder, and its own properties on all
+ * others. */
+static int is_added(struct pst_folders *f)
+{
+    int others = f->some_own;
+    for (size_t i = 0; i < f->count && !others; i++) {
+        struct text own = {0};
+        int64_t use;
+        read_own(f, f->stack[i].nid, &own, &use);
+        others = own.len != 0;
+        text_release(&own);
+    }
+    return others;
 }
 
 static char *make_path(const char *parent, const char *name, size_t len)
@@ -176,12 +192,13 @@ static char *make_path(const char *parent, const char *name, size_t len)
     return path;
 }
 
-static void describe(struct pst_folders *f, const struct pending *x)
+/* 1: it has own properties. */
+static int describe(struct pst_folders *f, const struct pending *x)
 {
     struct text name = {0}, own = {0};
     int64_t use;
     pst_folder_name(f->s, x->nid, &name);
-    read_own(f, &own, &use);
+    read_own(f, f->now.nid, &own, &use);
     f->now.special_use = use >= 0 ? (uint32_t)use : use_of(f->s, x->nid, x->depth, name.data);
     int inbox = x->nid == f->s->inbox || (!f->s->inbox && x->depth == 1 && strcasecmp(name.data, "Inbox") == 0);
     if (own.len && own_path(f, x->parent->path, name.data, own.data)) {
@@ -192,8 +209,10 @@ static void describe(struct pst_folders *f, const struct pending *x)
     } else {
         f->now.path = make_path(x->parent->path, name.data, name.len);
     }
+    int has_own = own.len || use >= 0;
     text_release(&name);
     text_release(&own);
+    return has_own;
 }
 
 int pst_folders_next(struct pst_folders *f, const struct pst_folder **out)
@@ -208,12 +227,13 @@ int pst_folders_next(struct pst_folders *f, const struct pst_folder **out)
             continue;
         }
         f->now.nid = x.nid;
-        describe(f, &x);
-        f->now.top = !x.depth;
+        int own = describe(f, &x);
+        f->some_own |= own;
         let_go(x.parent);
         if (x.depth < FOLDER_DEPTH_MAX)
             pst_folder_children(f->s, x.nid, &children);
-        struct shared *path = share(f->now.top ? "" : f->now.path);
+        f->now.only_if_used = !x.depth || (x.nid == f->s->deleted && !own && !children.count && is_added(f));
+        struct shared *path = share(x.depth ? f->now.path : "");
         for (size_t i = children.count; i--;)
             if (x.depth || (children.ids[i] != f->s->search && children.ids[i] != PST_NID_ROOT))
                 push(f, children.ids[i], x.depth + 1, path);

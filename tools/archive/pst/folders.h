@@ -7,7 +7,8 @@
 struct pst_folder {
     uint32_t nid;
     char *path;           /* as reader_item.folder */
-    int top;              /* the folder that all others are in: none of the user's unless it holds messages */
+    int only_if_used;     /* the folder that all others are in, or one that the writer of the file had to make: none of the user's unless
+                           * it holds messages */
     char *original;       /* its name where the path says another one; NULL */
     uint32_t special_use; /* CUBBY_USE_... */
 };

@@ -45,6 +45,7 @@ static void use(struct pst *p, const struct best *b, struct pst_ref *root, const
     if (!b->ref.ib || b->ref.ib == root->ib)
         return;
     pst_tell(p, PST_DAMAGE, root->ib, "the B-tree of %s begins at byte %llu, not where the header says", what, (unsigned long long)b->ref.ib);
+    pst_miss(p, root->ib, "the B-tree of %s is not where the header says", what);
     *root = b->ref;
 }
 

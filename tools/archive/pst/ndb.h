@@ -63,8 +63,9 @@ struct pst {
     void *problem_arg;
     int checked;         /* checksums and signatures were looked at already: not to be told again */
     uint64_t told[256]; /* places whose problems were told: each place once, as far as this remembers */
-    uint64_t error_at;
+    uint64_t error_at, missing_at;
     char error[256];
+    char missing[160]; /* see pst_miss; "": nothing */
 };
 
 /* *out is made in any case, for pst_error, and to be closed. -1: no such file, not a PST file, or its header cannot be used. */
@@ -83,6 +84,9 @@ void pst_set_error(struct pst *p, uint64_t offset, const char *fmt, ...) __attri
 void pst_tell(struct pst *p, int severity, uint64_t offset, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Tells the last error as damage, with the name of what it hit. */
 void pst_tell_error(struct pst *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Notes that there may be messages that nothing names any more: what is read of such a file is not all of it. The first reason stays. */
+void pst_miss(struct pst *p, uint64_t offset, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Exactly n bytes. */
 int pst_pread(struct pst *p, uint64_t offset, void *buf, size_t n);

@@ -218,7 +218,7 @@ static int give_folder(struct pst_reader *r, const struct pst_folder *f, struct 
 {
     pst_listing_begin(&r->list, &r->store, f->nid, PST_NT_MESSAGE, &r->seen);
     r->listing = 1;
-    if (f->top) {
+    if (f->only_if_used) {
         r->next_rc = pst_listing_next(&r->list, &r->next_item);
         r->held = r->next_rc != 0;
         if (!r->held)
@@ -273,7 +273,16 @@ static int next_lost(struct pst_reader *r, struct reader_item *out)
     return 1;
 }
 
-static int pst_reader_next(struct reader *base, struct reader_item *out)
+/* The end: 1, or -1 if there may have been more messages that nothing names any more. */
+static int at_end(struct pst_reader *r, struct reader_item *out)
+{
+    if (!*r->p->missing)
+        return 1;
+    out->offset = r->p->missing_at;
+    return reader_fail(&r->base, "messages may be missing: %s", r->p->missing);
+}
+
+static int next_item(struct reader *base, struct reader_item *out)
 {
     struct pst_reader *r = self(base);
     const struct pst_folder *folder;
@@ -294,6 +303,12 @@ static int pst_reader_next(struct reader *base, struct reader_item *out)
             return base->options && base->options->recover ? next_lost(r, out) : 1;
     } while (give_folder(r, folder, out) != 0);
     return 0;
+}
+
+static int pst_reader_next(struct reader *base, struct reader_item *out)
+{
+    int rc = next_item(base, out);
+    return rc == 1 ? at_end(self(base), out) : rc;
 }
 
 static int pst_reader_open_at(const char *path, const struct reader_options *o, const struct reader_item *item, struct reader **out)

@@ -261,8 +261,10 @@ void pst_folder_children(struct pst_store *s, uint32_t nid, struct pst_ids *out)
     pst_walk_begin(&w, s->p, PST_PAGE_NBT, 0);
     while ((rc = pst_walk_next(&w, &entry)) != 0) {
         struct pst_node node;
-        if (rc < 0)
+        if (rc < 0) {
+            pst_miss(s->p, s->p->error_at, "nodes: %.120s", s->p->error);
             continue;
+        }
         pst_node_of(s->p, entry, &node);
         if (PST_NID_TYPE(node.nid) == PST_NT_FOLDER && node.parent == nid && node.nid != nid && !has_id(out, listed, node.nid))
             pst_ids_add(out, node.nid);
@@ -322,6 +324,7 @@ static int next_node(struct pst_listing *l, struct pst_node *out)
     while ((rc = pst_walk_next(&l->nodes, &entry)) != 0) {
         if (rc < 0) {
             pst_tell_error(l->s->p, "nodes");
+            pst_miss(l->s->p, l->s->p->error_at, "nodes: %.120s", l->s->p->error);
             continue;
         }
         pst_node_of(l->s->p, entry, out);
