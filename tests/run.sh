@@ -41,5 +41,8 @@ for t in tests/cli/test_*.sh tests/golden/test_*.sh tests/check/test_*.sh; do
     [ -f "$t" ] || continue
     [[ $t =~ $only ]] && run "${t#tests/}" bash "$t"
 done
+for t in tests/oracle/test_*.sh; do # beside other programs, and long
+    [ -n "${CUBBY_ORACLE:-}" ] && [[ $t =~ $only ]] && run "${t#tests/}" bash "$t"
+done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
