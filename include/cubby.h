@@ -12,7 +12,8 @@
  *  4. Memory reached through a result is borrowed from the handle that gave it and lives until that handle's next call, or
  *     longer where said. The library keeps no pointer to a caller's memory after a call returns.
  *  5. Threads: a cubby_store may be used by any number of threads at once. Every other handle belongs to one thread at a time.
- *     Processes: any number may open the same store. fork: a child may only exec.
+ *     Processes: any number may open the same store. fork: a child may only exec, or
+ *     call cubby_atfork_child for each store that was open.
  *  6. The library never prints, exits, aborts, installs signal handlers or starts threads.
  *  7. Times are seconds since 1970-01-01T00:00:00Z; sizes are bytes; strings are NUL-terminated UTF-8 unless they have a length.
  */
@@ -47,7 +48,7 @@ enum {
     CUBBY_EINVAL = -5,        /* an argument breaks a documented rule; nothing was done */
     CUBBY_ELIMIT = -6,        /* a documented limit would be passed */
     CUBBY_EBUSY = -7,         /* somebody else held the writer lock for longer than lock_timeout_ms */
-    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one; or the store was removed under its handle: open anew */
+    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one; or the store was removed or moved under its handle: open anew */
     CUBBY_ENOSPC = -9,        /* no space left for the store */
     CUBBY_ENOMEM = -10,       /* out of memory */
     CUBBY_EACCES = -11,       /* not permitted, or the handle is read-only */
@@ -111,10 +112,11 @@ typedef struct cubby_options {
     void *notice_arg;
     cubby_progress_fn progress; /* of a rebuild during open; called with 0, 0 while a lock is waited for; may be NULL */
     void *progress_arg;
+    uint32_t snapshot_max_ms;  /* what this handle writes may end older snapshots of anybody (ESTALE); 0: the default, 60 s; UINT32_MAX: never */
 } cubby_options;
 
 #define CUBBY_OPTIONS_VERSION 1
-#define CUBBY_OPTIONS_INIT    {CUBBY_OPTIONS_VERSION, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL}
+#define CUBBY_OPTIONS_INIT    {CUBBY_OPTIONS_VERSION, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0}
 
 enum {
     CUBBY_READ_ONLY = 1,  /* write nothing, not even an index: what it lacks is replayed in memory */
@@ -136,6 +138,10 @@ CUBBY_EXTERN int cubby_open(const char *path, const cubby_options *options, cubb
 /* Ends a handle; all its snapshots, transactions and messages must have ended. The store is left cleanly stopped if this was the
  * last handle. The first error met is returned, the handle is gone all the same; no acknowledged commit depends on it. */
 CUBBY_EXTERN int cubby_close(cubby_store **store);
+
+/* In a child of fork, for a handle that its parent had opened: frees it without a trace. All else that a child asks of such a handle is refused (EINVAL);
+ * as long as it neither calls this nor execs nor ends, the locks of the parent stay taken. Elsewhere, and for NULL, it does nothing. */
+CUBBY_EXTERN void cubby_atfork_child(cubby_store **store);
 
 CUBBY_EXTERN int cubby_is_read_only(const cubby_store *store);
 
@@ -173,7 +179,10 @@ CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
 /* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
 
 /* One unchanging view of the whole store: all commits up to one modseq. O(1), never waits for writers. Meant for one command of a
- * session, not for the session: a session keeps a modseq and asks cubby_changes_open for the difference. */
+ * session, not for the session: a session keeps a modseq and asks cubby_changes_open for the difference. A snapshot that is older than a minute
+ * (cubby_options.snapshot_max_ms of whoever writes) and holds back more than an eighth of the index (4 MiB at least) may be revoked: what is then asked of
+ * it gives ESTALE; end it and begin another. A read-only handle that was alone when it was opened gets ESTALE, too, if somebody has come and written since:
+ * open it anew. EBUSY: as many handles as can be (448) have the store open. */
 CUBBY_EXTERN int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out);
 CUBBY_EXTERN void cubby_snapshot_end(cubby_snapshot **snap);
 CUBBY_EXTERN uint64_t cubby_snapshot_modseq(const cubby_snapshot *snap);

@@ -87,6 +87,15 @@ int cubby_close(cubby_store **store)
     return rc;
 }
 
+void cubby_atfork_child(cubby_store **store)
+{
+    if (!store || !*store || !cubby__is_child((*store)->s))
+        return;
+    cubby__store_close(&(*store)->s, NULL);
+    cubby__free(*store);
+    *store = NULL;
+}
+
 int cubby_is_read_only(const cubby_store *store)
 {
     return store ? cubby__store_read_only(store->s) : 1;

@@ -12,6 +12,7 @@
 #define CUBBY__FILE_INDEX   "index"
 #define CUBBY__DIR_SEGMENTS "segments"
 #define CUBBY__DIR_TMP      "tmp"
+#define CUBBY__FILE_OLD_INDEX "old-index" /* in tmp/ */
 #define CUBBY__FILE_RESERVE "reserve" /* in tmp/ */
 #define CUBBY__DIR_QUARANTINE "quarantine"
 
@@ -44,6 +45,10 @@
 #define CUBBY__SHARED_CURRENT_OFF   8   /* u64 publish counter; its lowest bit says which of the two slots holds the state */
 #define CUBBY__SHARED_LATCH_OFF     16  /* u64 non-zero: the log is latched */
 #define CUBBY__SHARED_OWNER_OFF     24  /* u64 token of the handle that wrote last, whose allocator is current */
+#define CUBBY__SHARED_RIPE_OFF      32  /* u64 snapshots of commits below are older than the time that they are promised */
+#define CUBBY__SHARED_MARK_OFF      40  /* u64 a commit, and ... */
+#define CUBBY__SHARED_MARK_TIME_OFF 48  /* u64 ... a time (monotonic, ms, + 1) when it was the published one */
+#define CUBBY__SHARED_DIR_OFF       56  /* u64 hash of the directory that the first to attach found the file in */
 #define CUBBY__SHARED_STATE0_OFF    64  /* two published states of CUBBY__STATE_SIZE bytes */
 #define CUBBY__SHARED_STATE1_OFF    256
 #define CUBBY__SHARED_SLOTS_OFF     512 /* reader slots, u64 each: oldest commit this handle reads + 1, or 0 */

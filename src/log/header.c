@@ -181,10 +181,21 @@ static int read_header(const cubby_vfs *vfs, cubby_file *f, const char *path, co
     for (uint64_t off = CUBBY__SEG_HEADER_ALIGN; off <= CUBBY__SEG_HEADER_MAX; off += CUBBY__SEG_HEADER_ALIGN) {
         uint8_t magic[16];
         int64_t got = vfs->pread(vfs->ctx, f, magic, sizeof magic, off);
+        if (got < 0) { /* what cannot be read is not damaged */
+            rc = cubby__fail_io(err, (int)got, path, off, "reading the segment header");
+            break;
+        }
         if (got < (int64_t)sizeof magic)
             break;
-        if (memcmp(magic, CUBBY__SEG_MAGIC, 8) == 0 && read_copy(vfs, f, path, off, 1, want, out, NULL) == 0)
+        if (memcmp(magic, CUBBY__SEG_MAGIC, 8) != 0)
+            continue;
+        int second = read_copy(vfs, f, path, off, 1, want, out, NULL);
+        if (second == 0)
             return 0;
+        if (second != CUBBY_ECORRUPT && second != CUBBY_EVERSION) {
+            rc = cubby__fail(err, second, path, off, "the second copy of the segment header could not be read");
+            break;
+        }
     }
 fail:
     cubby__seg_header_release(out);

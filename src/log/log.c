@@ -94,7 +94,9 @@ static int open_file(struct cubby__log *log, uint32_t number, struct cubby__seg_
     if (!path)
         return cubby__fail_mem(err);
     int rc = log->vfs->open(log->vfs->ctx, path, log->writable ? CUBBY_OPEN_WRITE : CUBBY_OPEN_READ, file);
-    if (rc != 0) {
+    if (rc == -EINVAL) {
+        rc = cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__NO_OFFSET, "this segment is not a regular file");
+    } else if (rc != 0) {
         rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "opening the segment");
     } else {
         rc = cubby__seg_header_read_of(log->vfs, *file, path, &log->ident, number, h, err);

@@ -210,7 +210,8 @@ int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *
 #define FIRST "/cubby/first-uidvalidity"
 #define SPARE (1u << 24) /* numbers that must be left for folders to come */
 
-/* The first uidvalidity that this store gave: INBOX's, as long as none was taken over. */
+/* The first uidvalidity that this store gave: INBOX's, as the first commit of the store says. If that record is not there any more, no number counts as
+ * lower. */
 static int first_given(struct cubby__txn *txn, uint32_t *out)
 {
     struct cubby__view *view = cubby__txn_view(txn);
@@ -231,7 +232,7 @@ static int first_given(struct cubby__txn *txn, uint32_t *out)
         rc = cubby__folder_row_need(view, id, buf, &row);
     if (rc < 0)
         return rc;
-    *out = rc == CUBBY_DONE ? 0 : row.rec.uidvalidity;
+    *out = rc == CUBBY_OK && row.commit == 1 ? row.rec.uidvalidity : 0;
     uint8_t first[CUBBY__VARINT_MAX];
     return set(txn, CUBBY_ROOT, FIRST, first, cubby__varint_put(first, *out));
 }
@@ -245,10 +246,8 @@ static int claim(struct cubby__txn *txn, uint32_t uidvalidity)
     const uint8_t *value;
     size_t len;
     uint32_t first;
-    if (uidvalidity > cubby__txn_floors(txn)->uidvalidity)
-        return CUBBY_OK;
-    int rc = first_given(txn, &first);
-    if (rc)
+    int rc = first_given(txn, &first); /* before INBOX gets another */
+    if (rc || uidvalidity > cubby__txn_floors(txn)->uidvalidity)
         return rc;
     snprintf(entry, sizeof entry, TAKEN "%u", (unsigned)uidvalidity);
     rc = cubby__annotation_get(view, CUBBY_ROOT, entry, buf, &value, &len);

@@ -41,8 +41,12 @@ static int log_folder(struct cubby__txn *txn, struct cubby__folder_row *row, int
     rec.parent = row->parent;
     rec.name = name;
     rec.name_len = cubby__folder_shown_name(row, name);
-    if (rec.name_len > CUBBY__NAME_MAX)
-        return CUBBY_OK; /* its name and the number behind it are too long for a record */
+    if (rec.name_len > CUBBY__NAME_MAX) { /* its name and the number behind it are too long for a record: it stays displaced */
+        if (!new_uidvalidity)
+            return CUBBY_OK;
+        rec.name = row->rec.name;
+        rec.name_len = row->rec.name_len;
+    }
     if (new_uidvalidity) {
         uint64_t next = cubby__txn_floors(txn)->uidvalidity + 1, now = (uint64_t)cubby__txn_now(txn);
         next = next < now ? now : next;
@@ -112,11 +116,6 @@ static int repair_folders(struct repair *r)
 
 /* ---- messages ---- */
 
-static int damaged(int rc)
-{
-    return rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT || rc == CUBBY_DONE;
-}
-
 /* A piece that is there, and sound if it lies where something is damaged. */
 static int look_at_piece(struct repair *r, struct cubby__fetch *f, const struct cubby__piece_ref *ref, uint8_t kind, uint8_t *room)
 {
@@ -171,7 +170,7 @@ static int find_unreadable(struct repair *r, uint64_t folder, struct cubby__batc
         rc = cubby__batch_row(b, i, &view, folder, &row);
         if (!rc)
             rc = r->flags & CUBBY_CHECK_FULL ? read_message(&view, folder, b->uid[i]) : look_at_message(r, &f, &row, room);
-        if (damaged(rc)) {
+        if (cubby__lost_for_good(&view, rc)) {
             b->uid[kept++] = b->uid[i];
             rc = 0;
         }
@@ -318,11 +317,11 @@ static int open_and_mend(struct repair *r, int *damaged)
 static int ask_index(struct repair *r)
 {
     struct cubby__store *fresh;
-    uint64_t records = 0;
+    uint64_t records = 0, known = 0;
     int damaged, whole = 0;
     int rc = open_and_mend(r, &damaged);
     if (!rc && r->s && damaged)
-        whole = cubby__index_is_whole(r->s, r->err);
+        whole = cubby__index_is_whole(r->s, &known, r->err);
     if (whole < 0)
         rc = whole;
     if (!rc && whole > 0) {
@@ -330,7 +329,7 @@ static int ask_index(struct repair *r)
         o.flags |= CUBBY_READ_ONLY | CUBBY_REBUILD;
         rc = cubby__store_open(r->path, &o, &cubby__mail_handlers, &fresh, r->err);
         if (!rc) {
-            rc = cubby__relog(r->s, fresh, &records, r->err);
+            rc = cubby__relog(r->s, fresh, known, &records, r->err);
             cubby__store_close(&fresh, NULL);
         }
         r->nothing_unknown = !rc;

@@ -15,6 +15,11 @@
 
 enum { TOKEN = 1 }; /* the token of the one transaction that each incoming message is logged in */
 
+int cubby__lost_for_good(const struct cubby__view *view, int rc)
+{
+    return rc == CUBBY_ENOENT || rc == CUBBY_DONE || (rc == CUBBY_ECORRUPT && !cubby__pager_damaged(view->pager));
+}
+
 /* ---- the message that is made ---- */
 
 struct making {
@@ -47,11 +52,6 @@ static void end(struct making *m)
     cubby__free(m->piece);
 }
 
-static int damaged(int rc)
-{
-    return rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT || rc == CUBBY_DONE;
-}
-
 static int write_text(struct making *m, struct cubby__lostfound *lf, const char *text)
 {
     return cubby__incoming_write(m->in, text, strlen(text), lf->err);
@@ -66,7 +66,7 @@ static int write_piece(struct making *m, struct cubby__lostfound *lf, const stru
         m->saved += ref->orig_len;
         return cubby__incoming_write(m->in, m->piece, ref->orig_len, lf->err);
     }
-    if (!damaged(rc))
+    if (!cubby__lost_for_good(&m->view, rc))
         return rc;
     m->lost += ref->orig_len;
     snprintf(line, sizeof line, "\n[%u bytes of this message were lost here]\n", (unsigned)ref->orig_len);
@@ -80,12 +80,12 @@ static int write_header(struct making *m, struct cubby__lostfound *lf)
     size_t n;
     int whole = 1;
     int rc = cubby__fetch_header(&m->fetch, &p, &n);
-    if (damaged(rc)) {
+    if (cubby__lost_for_good(&m->view, rc)) {
         whole = 0;
         rc = cubby__fetch_list(&m->fetch, &p, &n);
         m->lost += m->fetch.object.stored_header - (rc ? 0 : n);
     }
-    if (damaged(rc))
+    if (cubby__lost_for_good(&m->view, rc))
         rc = n = 0;
     if (!rc && n)
         rc = cubby__incoming_write(m->in, p, n, lf->err);
@@ -97,7 +97,7 @@ static int write_message(struct making *m, struct cubby__lostfound *lf, const st
 {
     struct cubby__piece_ref ref;
     int rc = cubby__fetch_object(&m->fetch, row->object, &row->place);
-    if (damaged(rc)) {
+    if (cubby__lost_for_good(&m->view, rc)) {
         m->lost += row->size;
         return write_text(m, lf, "Subject: [a message that was lost]\n\n");
     }

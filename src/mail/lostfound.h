@@ -15,6 +15,9 @@ struct cubby__lostfound {
     cubby_error *err;
 };
 
+/* rc says that something of the segments cannot be read, and not only that a page of the index does not verify: that costs a new index, no message. */
+int cubby__lost_for_good(const struct cubby__view *view, int rc);
+
 /* An object that no entry names gets one. */
 int cubby__lost_object(struct cubby__lostfound *lf, const struct cubby__orphan *o);
 /* Pieces that no object names become a message. */

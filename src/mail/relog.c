@@ -1,3 +1,7 @@
+/* relog.c - what the index says beside what the segments say.
+ *
+ * Others may write meanwhile. So each transaction looks at the index as it is then, and what came behind `known` is not missed in the segments: they were
+ * read before it was there. All else may be logged once too often without harm, for it is as the index says at that moment. */
 #include "mail/relog.h"
 
 #include <string.h>
@@ -11,8 +15,9 @@
 
 struct relog {
     struct cubby__store *s;
-    struct cubby__view mine, theirs; /* the index; the segments */
-    struct cubby__txn *txn;
+    struct cubby__view theirs; /* what the segments say */
+    struct cubby__txn *txn;    /* in its view: what the index says */
+    uint64_t known;            /* last commit that was there before the segments were read */
     struct cubby__buf scratch;
     uint64_t *records;
     cubby_error *err;
@@ -87,29 +92,49 @@ static int relog_small(struct relog *r, struct cubby__slice k, struct cubby__sli
     return log_scratch(r, CUBBY__REC_SUBSCRIPTION);
 }
 
-/* Everything from the folders to the subscriptions, row by row. The rows are of `mine`, which does not change. */
+struct row {
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    size_t key_len, value_len;
+};
+
+/* To the row behind this one, copied, for changes follow. DONE: there is none. */
+static int next_row(struct cubby__view *view, struct row *at)
+{
+    struct cubby__cursor c;
+    cubby__view_cursor(view, &c);
+    int rc = cubby__cursor_seek(&c, at->key, at->key_len);
+    if (!rc) {
+        struct cubby__slice k = cubby__cursor_key(&c);
+        if (k.n == at->key_len && memcmp(k.p, at->key, k.n) == 0)
+            rc = cubby__cursor_next(&c);
+    }
+    if (!rc) {
+        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
+        memcpy(at->key, k.p, at->key_len = k.n);
+        memcpy(at->value, v.p, at->value_len = v.n);
+    }
+    cubby__cursor_release(&c);
+    return rc;
+}
+
+/* Everything from the folders to the subscriptions, row by row. */
 static int relog_definitions(struct relog *r)
 {
-    static const uint8_t first = CUBBY__KS_FOLDER;
     uint8_t value[CUBBY__TREE_VALUE_MAX];
+    struct row at = {.key = {CUBBY__KS_FOLDER}, .key_len = 1};
     struct cubby__folder_row row;
-    struct cubby__cursor c;
     uint64_t id;
     size_t len;
-    cubby__view_cursor(&r->mine, &c);
-    int rc = cubby__cursor_seek(&c, &first, 1);
-    for (; !rc; rc = cubby__cursor_next(&c)) {
-        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
-        if (k.p[0] > CUBBY__KS_SUBSCRIPTION)
-            break;
-        if (k.p[0] == CUBBY__KS_FOLDER && cubby__keynum_get(k.p + 1, k.n - 1, &id) && !cubby__folder_row_decode(v.p, v.n, &row))
+    int rc;
+    while (!(rc = next_row(cubby__txn_view(r->txn), &at)) && at.key[0] <= CUBBY__KS_SUBSCRIPTION) {
+        if (at.key[0] == CUBBY__KS_FOLDER && cubby__keynum_get(at.key + 1, at.key_len - 1, &id) && !cubby__folder_row_decode(at.value, at.value_len, &row))
             rc = relog_folder(r, id, &row);
-        else if ((k.p[0] == CUBBY__KS_KEYWORD || k.p[0] == CUBBY__KS_SUBSCRIPTION) && (rc = cubby__view_get(&r->theirs, k.p, k.n, value, &len)) == CUBBY_DONE)
-            rc = relog_small(r, k, v);
+        else if ((at.key[0] == CUBBY__KS_KEYWORD || at.key[0] == CUBBY__KS_SUBSCRIPTION) &&
+                 (rc = cubby__view_get(&r->theirs, at.key, at.key_len, value, &len)) == CUBBY_DONE)
+            rc = relog_small(r, (struct cubby__slice){at.key, at.key_len}, (struct cubby__slice){at.value, at.value_len});
         if (rc)
             break;
     }
-    cubby__cursor_release(&c);
     return rc < 0 ? rc : CUBBY_OK;
 }
 
@@ -126,7 +151,7 @@ static int relog_unsubscribed(struct relog *r)
         struct cubby__slice k = cubby__cursor_key(&c);
         if (k.p[0] != CUBBY__KS_SUBSCRIPTION)
             break;
-        rc = cubby__view_get(&r->mine, k.p, k.n, value, &len);
+        rc = cubby__view_get(cubby__txn_view(r->txn), k.p, k.n, value, &len);
         if (rc == CUBBY_DONE) {
             cubby__subscription_encode(&(struct cubby__subscription_rec){0, (const char *)k.p + 1, k.n - 1}, &r->scratch);
             rc = log_scratch(r, CUBBY__REC_SUBSCRIPTION);
@@ -146,18 +171,18 @@ static int log_annotation(struct relog *r, uint64_t folder, const char *entry, i
     return log_scratch(r, CUBBY__REC_ANNOTATION);
 }
 
-/* What a has and b has not, or not so: as it is in `mine`, which is a or b. */
+/* What a has and b has not, or not so: as it is in the index, which is a or b. */
 static int relog_annotations(struct relog *r, uint64_t folder, struct cubby__view *a, struct cubby__view *b)
 {
     char after[CUBBY__ANNOTATION_ENTRY_MAX + 1], entry[CUBBY__ANNOTATION_ENTRY_MAX + 1];
     uint8_t buf[CUBBY__TREE_VALUE_MAX], other[CUBBY__TREE_VALUE_MAX];
     const uint8_t *value, *theirs;
     size_t len, their_len;
-    int rc;
+    int rc, set = b == &r->theirs;
     for (*after = '\0'; !(rc = cubby__annotation_next(a, folder, *after ? after : NULL, entry, buf, &value, &len)); memcpy(after, entry, sizeof after)) {
         rc = cubby__annotation_get(b, folder, entry, other, &theirs, &their_len);
-        if (rc == CUBBY_DONE || (!rc && a == &r->mine && (len != their_len || memcmp(value, theirs, len) != 0)))
-            rc = log_annotation(r, folder, entry, a == &r->mine, value, len);
+        if (rc == CUBBY_DONE || (!rc && set && (len != their_len || memcmp(value, theirs, len) != 0)))
+            rc = log_annotation(r, folder, entry, set, value, len);
         if (rc)
             return rc;
     }
@@ -218,9 +243,9 @@ static int relog_batch(struct relog *r, uint64_t folder, const struct cubby__bat
     while (!rc && (i < b->count || more == CUBBY_OK)) {
         int d = i == b->count ? 1 : more ? -1 : (b->uid[i] > w.uid) - (b->uid[i] < w.uid);
         if (d <= 0)
-            rc = cubby__batch_row(b, i, &r->mine, folder, &row);
+            rc = cubby__batch_row(b, i, cubby__txn_view(r->txn), folder, &row);
         if (!rc && d < 0)
-            rc = log_entry(r, folder, b->uid[i], &row);
+            rc = row.created <= r->known ? log_entry(r, folder, b->uid[i], &row) : CUBBY_OK;
         else if (!rc && d > 0)
             rc = log_expunge(r, folder, w.uid);
         else if (!rc && !(rc = cubby__walk_row(&r->theirs, w.value, folder, w.uid, &other)) && !same_flags(&row, &other))
@@ -241,22 +266,34 @@ static int end_txn(struct relog *r, int rc)
     return rc;
 }
 
+/* Up to a batch of the folder's messages behind *next - 1. */
+static int relog_step(struct relog *r, uint64_t folder, struct cubby__batch *b, uint64_t *next)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    struct cubby__view *view = cubby__txn_view(r->txn);
+    uint64_t from = *next;
+    *next = CUBBY__UID_MAX + 1ull;
+    int rc = cubby__folder_row_get(view, folder, buf, &row);
+    if (rc || row.dead) /* deleted meanwhile */
+        return rc < 0 ? rc : CUBBY_OK;
+    rc = cubby__batch_read(b, view, folder, NULL, CUBBY__UID_MAX);
+    if (rc < 0)
+        return rc;
+    uint64_t last = b->count == CUBBY__BATCH ? b->uid[b->count - 1] : CUBBY__UID_MAX;
+    *next = last + 1;
+    return relog_batch(r, folder, b, from, last);
+}
+
 /* In steps: neither memory nor a transaction grows with the folder. */
 static int relog_messages(struct relog *r, uint64_t folder)
 {
     struct cubby__batch b = {.next = 0};
     int rc = CUBBY_OK;
-    for (uint64_t from = 1; !rc && from <= CUBBY__UID_MAX;) {
-        rc = cubby__batch_read(&b, &r->mine, folder, NULL, CUBBY__UID_MAX);
-        if (rc < 0)
-            break;
-        size_t count = rc == CUBBY_OK ? b.count : 0;
-        b.count = count;
-        uint64_t last = count == CUBBY__BATCH ? b.uid[count - 1] : CUBBY__UID_MAX;
+    for (uint64_t next = 1; !rc && next <= CUBBY__UID_MAX;) {
         rc = cubby__txn_begin(r->s, 0, &r->txn, r->err);
         if (!rc)
-            rc = end_txn(r, relog_batch(r, folder, &b, from, last));
-        from = last + 1;
+            rc = end_txn(r, relog_step(r, folder, &b, &next));
     }
     cubby__batch_release(&b);
     return rc;
@@ -282,43 +319,52 @@ static int next_live(struct cubby__view *view, uint64_t *id)
     return rc;
 }
 
+/* Both ways; folder 0 has those of the store. */
+static int relog_folder_annotations(struct relog *r, uint64_t folder)
+{
+    int rc = relog_annotations(r, folder, cubby__txn_view(r->txn), &r->theirs);
+    return rc ? rc : relog_annotations(r, folder, &r->theirs, cubby__txn_view(r->txn));
+}
+
+/* The folder behind *id. DONE: there is none. */
+static int relog_next_folder(struct relog *r, uint64_t *id)
+{
+    int rc = cubby__txn_begin(r->s, 0, &r->txn, r->err);
+    if (rc)
+        return rc;
+    rc = next_live(cubby__txn_view(r->txn), id);
+    if (!rc)
+        rc = relog_folder_annotations(r, *id);
+    rc = end_txn(r, rc);
+    return rc ? rc : relog_messages(r, *id);
+}
+
 static int relog(struct relog *r)
 {
-    uint64_t id = 0;
+    uint64_t id = CUBBY_ROOT;
     int rc = cubby__txn_begin(r->s, 0, &r->txn, r->err);
     if (rc)
         return rc;
     rc = relog_definitions(r);
     if (!rc)
         rc = relog_unsubscribed(r);
+    if (!rc)
+        rc = relog_folder_annotations(r, CUBBY_ROOT);
     rc = end_txn(r, rc);
-    while (!rc && !(rc = next_live(&r->mine, &id))) {
-        rc = cubby__txn_begin(r->s, 0, &r->txn, r->err);
-        if (rc)
-            return rc;
-        rc = relog_annotations(r, id, &r->mine, &r->theirs);
-        if (!rc)
-            rc = relog_annotations(r, id, &r->theirs, &r->mine);
-        rc = end_txn(r, rc);
-        if (!rc)
-            rc = relog_messages(r, id);
-    }
+    while (!rc)
+        rc = relog_next_folder(r, &id);
     return rc == CUBBY_DONE ? CUBBY_OK : rc;
 }
 
-int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t *records, cubby_error *err)
+int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err)
 {
-    struct relog r = {.s = s, .scratch = CUBBY__BUF_INIT, .records = records, .err = err};
+    struct relog r = {.s = s, .scratch = CUBBY__BUF_INIT, .known = known, .records = records, .err = err};
     *records = 0;
-    int rc = cubby__view_begin(s, &r.mine, err);
-    if (!rc)
-        rc = cubby__view_begin(fresh, &r.theirs, err);
+    int rc = cubby__view_begin(fresh, &r.theirs, err);
     if (!rc)
         rc = relog(&r);
     if (r.theirs.link)
         cubby__view_end(&r.theirs);
-    if (r.mine.link)
-        cubby__view_end(&r.mine);
     cubby__buf_release(&r.scratch);
     return rc;
 }

@@ -4,9 +4,9 @@
 
 #include "store/store.h"
 
-/* s: with an index that is whole (cubby__index_is_whole). fresh: what the segments say. Logs the difference: folders, keywords, subscriptions, annotations, entries
- * of objects that are there, flags, expunges. So a rebuild comes to the state of the index, but for messages whose objects are lost: their uids are expunged.
- * *records: how many were logged. May be repeated. */
-int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t *records, cubby_error *err);
+/* s: with an index that is whole (cubby__index_is_whole). fresh: what the segments say, read after commit `known` was there; others may write meanwhile.
+ * Logs the difference: folders, keywords, subscriptions, annotations, entries of objects that are there, flags, expunges. So a rebuild comes to the state
+ * of the index, but for messages whose objects are lost: their uids are expunged. *records: how many were logged. May be repeated. */
+int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err);
 
 #endif

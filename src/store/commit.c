@@ -5,9 +5,19 @@
 #include "base/error.h"
 #include "store/commit.h"
 
-enum { LAZY_STEP = 4096, ROLL_AGAIN_MS = 1000 };
+enum {
+    LAZY_STEP = 4096,
+    ROLL_AGAIN_MS = 1000,
+    HELD_MIN = 1024, /* pages that old snapshots may keep from being used again, and ... */
+    HELD_SHARE = 8   /* ... of how many pages one may */
+};
 
 /* ---- begin and abort ---- */
+
+static int latch_error(struct cubby__store *s, cubby_error *err)
+{
+    return cubby__fail(err, CUBBY_ELATCHED, s->path, CUBBY__NO_OFFSET, "a write or sync of the log has just failed; those who took part are still being told");
+}
 
 void cubby__leave(struct cubby__store *s)
 {
@@ -30,7 +40,7 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
         s->users++;
     pthread_mutex_unlock(&s->g);
     if (latched)
-        return cubby__fail(err, CUBBY_ELATCHED, s->path, CUBBY__NO_OFFSET, "a write or sync of the log has just failed; those who took part are still being told");
+        return latch_error(s, err);
     if (!need)
         return 0;
     int rc = cubby__writer_lock(s, err);
@@ -47,7 +57,10 @@ static int protect(struct cubby__store *s, cubby_error *err)
     struct cubby__published p;
     cubby__read_published(s, &p);
     uint64_t commits[2] = {p.root_commit, s->pending.checkpoint_commit};
-    return cubby__pager_protect(s->pager, commits, 2, cubby__oldest_reader(s, p.commit), err);
+    uint64_t ripe = cubby__ripe(s, p.commit), pages = s->pending.file_pages;
+    if (cubby__pager_held_by_readers(s->pager) < (pages / HELD_SHARE > HELD_MIN ? pages / HELD_SHARE : HELD_MIN))
+        ripe = 0; /* an old snapshot does no harm yet */
+    return cubby__pager_protect(s->pager, commits, 2, cubby__oldest_reader(s, p.commit, ripe), err);
 }
 
 static struct cubby__commit_node *take_node(struct cubby__store *s)
@@ -81,11 +94,22 @@ void cubby__note_synced(struct cubby__store *s)
         cubby__set_durable(&s->pending, at.commit, at.off, at.chain);
 }
 
-/* Another process wrote last, or a write of this one failed: what is published is where to go on from. */
+static int check_latch(struct cubby__store *s, cubby_error *err)
+{
+    pthread_mutex_lock(&s->g);
+    int latched = s->latched;
+    pthread_mutex_unlock(&s->g);
+    return latched ? latch_error(s, err) : 0;
+}
+
+/* Another process wrote last, or a write of this one failed: what is published is where to go on from. But if one of this process failed after we have
+ * entered, what is queued behind it must fail first (C3): a recovery would take the latch away from under it. */
 int cubby__current_state(struct cubby__store *s, cubby_error *err)
 {
-    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token || cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF))
-        return cubby__index_takeover(s, err);
+    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token || cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF)) {
+        int rc = check_latch(s, err);
+        return rc ? rc : cubby__index_takeover(s, err);
+    }
     cubby__note_synced(s);
     return 0;
 }
@@ -107,9 +131,10 @@ static int make_way(struct cubby__store *s, cubby_error *err)
 /* Everything that a transaction needs once the lock is held. */
 static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *err)
 {
-    int rc = cubby__still_there(s, err);
+    int rc = cubby__still_here(s, err);
     if (rc == 0)
         rc = cubby__current_state(s, err);
+    cubby__pager_look(s->pager);
     if (rc == 0 && (cubby__is_full(s) || cubby__is_tight(s) || cubby__pager_damaged(s->pager))) {
         pthread_mutex_unlock(&s->w); /* leading comes before w */
         cubby__lead_in_turn(s);
@@ -141,11 +166,14 @@ int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn *
         return cubby__fail(err, CUBBY_ENOSPC, s->path, CUBBY__NO_OFFSET, "there was no space to recover the store, it is open read-only");
     if (s->read_only)
         return cubby__fail(err, CUBBY_EACCES, s->path, CUBBY__NO_OFFSET, "the store is open read-only");
+    int rc = cubby__refuse_child(s, err);
+    if (rc != 0)
+        return rc;
     struct cubby__txn *txn = cubby__calloc(1, sizeof *txn);
     if (!txn)
         return cubby__fail_mem(err);
     pthread_mutex_lock(&s->w);
-    int rc = cubby__enter(s, err);
+    rc = cubby__enter(s, err);
     if (rc == 0) {
         txn->node = take_node(s);
         rc = txn->node ? prepare(s, txn, err) : cubby__fail_mem(err);
@@ -260,7 +288,7 @@ int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
     uint64_t number = txn->number, last = s->pending.commit;
     cubby_error *err = txn->err;
     struct cubby__commit_node *n = txn->node;
-    int rc = txn->spoiled;
+    int rc = txn->spoiled ? txn->spoiled : cubby__refuse_child(s, err);
     int empty = n->framer.buf.len == 0 && n->framer.outside == 0;
     if (rc == 0 && !empty) {
         rc = finish(s, txn);

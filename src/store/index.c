@@ -8,7 +8,11 @@
  * X4  Versions of the tree are told apart by root_commit, which is the published commit; but when a recovery finds numbers used up and no commit,
  *     it is one more. A checkpoint cannot name such a version: it waits for the next commit.
  * X5  A slot that is found may be one whose writer was killed before its second sync. Pages of the checkpoint before it are not used again before a
- *     sync: after a stop that was not clean, and when a slot is newer than what is published. */
+ *     sync: after a stop that was not clean, and when a slot is newer than what is published.
+ * X6  The index before is kept, as tmp/old-index, until the new one has a checkpoint: a rebuild that dies does not take with it what proves that commits
+ *     had been synced. */
+#include <stdio.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,6 +147,20 @@ int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err
     return rc;
 }
 
+int cubby__index_changed(struct cubby__store *s)
+{
+    struct cubby__pager *p;
+    struct cubby__meta meta = {0};
+    cubby_error unused;
+    if (s->id_file && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1)
+        return 1; /* somebody may be at it */
+    if (open_pager(s, 0, 0, &p, &unused) != 0)
+        return 1;
+    int rc = cubby__meta_read(p, &meta, &unused);
+    cubby__pager_close(&p);
+    return rc != 0 || meta.nonce != s->pending.index_nonce || meta.seq != s->pending.checkpoint_seq;
+}
+
 /* ---- opening ---- */
 
 /* X1: does the log have the commit that the checkpoint ends with, where it says? */
@@ -221,9 +239,60 @@ static int publish_recovered(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
+/* Renames `index` to DIR/NAME, which is made if need be. */
+static int move_index(struct cubby__store *s, const char *dir, const char *name)
+{
+    char *from = cubby__path_join(s->path, CUBBY__FILE_INDEX), *in = cubby__path_join(s->path, dir), *to = in ? cubby__path_join(in, name) : NULL;
+    int rc = from && to ? 0 : -ENOMEM;
+    if (rc == 0) {
+        s->vfs->mkdir(s->vfs->ctx, in); /* it may well be there */
+        rc = s->vfs->rename(s->vfs->ctx, from, to);
+    }
+    cubby__free(from);
+    cubby__free(in);
+    cubby__free(to);
+    return rc;
+}
+
+static int stat_in(struct cubby__store *s, const char *name, cubby_vfs_stat *st)
+{
+    char *path = cubby__path_join(s->path, name);
+    int rc = path ? s->vfs->stat(s->vfs->ctx, path, st) : -ENOMEM;
+    cubby__free(path);
+    return rc;
+}
+
+/* X6. What has the name of the index makes way for a new one. What is no file is nobody's evidence, and not ours to throw away. */
+static void retire_index(struct cubby__store *s)
+{
+    cubby_vfs_stat st, old;
+    char name[32];
+    uint32_t random = 0;
+    if (s->read_only || stat_in(s, CUBBY__FILE_INDEX, &st) != 0)
+        return;
+    if (st.is_dir == 0) {
+        if (stat_in(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &old) == -ENOENT)
+            move_index(s, CUBBY__DIR_TMP, CUBBY__FILE_OLD_INDEX);
+        return;
+    }
+    s->vfs->random(s->vfs->ctx, &random, sizeof random);
+    snprintf(name, sizeof name, "%s-%08x", CUBBY__FILE_INDEX, random);
+    if (move_index(s, CUBBY__DIR_QUARANTINE, name) == 0)
+        cubby__notice(s, "the index was not a regular file; it is now %s/%s", CUBBY__DIR_QUARANTINE, name);
+}
+
+static void drop_old_index(struct cubby__store *s)
+{
+    char *path = cubby__path_join(s->path, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX);
+    if (path)
+        s->vfs->unlink(s->vfs->ctx, path);
+    cubby__free(path);
+}
+
 static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
 {
     struct cubby__pager *p;
+    retire_index(s);
     int rc = open_new_pager(s, &p, err);
     if (rc != 0)
         return rc;
@@ -242,6 +311,8 @@ static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubb
         rc = cubby__index_checkpoint(s, &s->pending, 1, err); /* first: who follows the nonce looks for it in a slot */
     if (rc == 0)
         cubby__publish(s, &s->pending);
+    if (rc == 0 && !s->read_only && s->pending.checkpoint_commit == s->pending.commit)
+        drop_old_index(s);
     return rc;
 }
 
@@ -279,7 +350,7 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
 {
     int rc = open_pager(s, 0, 0, &s->pager, err);
     if (rc != 0)
-        return rc == CUBBY_ENOENT ? CUBBY_DONE : rc;
+        return rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT ? CUBBY_DONE : rc;
     rc = cubby__meta_read(s->pager, meta, err);
     if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION || rc == CUBBY_DONE) {
         cubby__notice(s, "the index cannot be used (%s); it is built anew from the segments", rc == CUBBY_DONE ? "it holds no checkpoint" : err->message);
@@ -310,26 +381,43 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
 }
 
 /* An index that is thrown away unread still proves what was synced (recover.c, R2). */
-static void last_words(struct cubby__store *s, struct cubby__meta *meta)
+static void last_words(struct cubby__store *s, const char *name, struct cubby__meta *meta)
 {
+    struct cubby__pager_config c = {.vfs = s->vfs, .salt = s->ident.salt};
     struct cubby__pager *p;
+    struct cubby__meta m = {0};
     cubby_error unused;
-    if (open_pager(s, 0, 0, &p, &unused) != 0)
-        return;
-    cubby__meta_read(p, meta, &unused);
-    cubby__pager_close(&p);
+    char *path = cubby__path_join(s->path, name);
+    memcpy(c.uuid, s->ident.uuid, 16);
+    c.path = path;
+    if (path && cubby__pager_open(&c, &p, &unused) == 0) {
+        if (cubby__meta_read(p, &m, &unused) == 0) {
+            cubby__raise(&meta->commit, m.commit);
+            cubby__raise(&meta->seq, m.seq);
+        }
+        cubby__pager_close(&p);
+    }
+    cubby__free(path);
 }
 
 int cubby__index_open(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__meta meta = {0};
+    struct cubby__published p;
     int rc = CUBBY_DONE;
+    cubby__read_published(s, &p); /* of those who are attached, if we are not the first */
     if (s->o.flags & CUBBY_REBUILD)
-        last_words(s, &meta);
+        last_words(s, CUBBY__FILE_INDEX, &meta);
     else
         rc = use_index(s, &meta, err);
     if (rc != CUBBY_DONE)
         return rc;
+    last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &meta);
+    cubby__raise(&meta.commit, p.durable);
+    rc = rebuild(s, meta.commit, meta.seq + 1, err);
+    if (rc != CUBBY_ENOSPC || s->read_only)
+        return rc;
+    drop_old_index(s); /* no room for both: what it proves is known here, if not to the next */
     return rebuild(s, meta.commit, meta.seq + 1, err);
 }
 

@@ -69,6 +69,9 @@ struct cubby__txn {
     uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
 };
 
+/* What a slot says that protects everything (+ 1, like all): it is not revoked. */
+enum { CUBBY__SLOT_ALL = 1 };
+
 /* A changed row counts like so many bytes when a checkpoint is due: one short FLAGS record may change thousands. */
 enum { CUBBY__ROW_COST = 64 };
 
@@ -81,7 +84,9 @@ struct cubby__store {
     int read_only;
     int no_space; /* ... because there was none to recover */
     uint64_t token; /* names this handle in the shared page */
+    uint64_t generation; /* of the process that opened it (os/fork.h) */
     cubby_file *id_file;
+    cubby_file *dir_lock; /* flock of the directory, shared by all that are attached: so nobody makes another cubby.id */
     uint8_t *shared;   /* the mapped page, or memory of our own */
     int shared_mapped;
     int slot;          /* our reader slot, -1: none */
@@ -124,8 +129,12 @@ void cubby__detach(struct cubby__store *s);
 /* A handle that never writes joins those that are attached, so that what it reads is not overwritten. CUBBY_DONE: there are none. */
 int cubby__attach_beside(struct cubby__store *s, cubby_error *err);
 void cubby__leave_beside(struct cubby__store *s);
+/* In a forked child this handle may only be closed: its locks and words are the parent's. EINVAL there. */
+int cubby__refuse_child(const struct cubby__store *s, cubby_error *err);
 /* ESTALE if cubby.id has lost its name: whoever attaches now is not with us. Looked at by every begin. */
 int cubby__still_there(struct cubby__store *s, cubby_error *err);
+/* ... or if it is somewhere else: a store that was moved may have left its place to another, and new files go by their path. By whoever writes. */
+int cubby__still_here(struct cubby__store *s, cubby_error *err);
 void cubby__publish(struct cubby__store *s, const struct cubby__published *p);
 void cubby__read_published(const struct cubby__store *s, struct cubby__published *out);
 uint64_t cubby__current(const struct cubby__store *s); /* changes with every publish */
@@ -133,10 +142,13 @@ int cubby__writer_lock(struct cubby__store *s, cubby_error *err);
 void cubby__writer_unlock(struct cubby__store *s);
 uint64_t cubby__shared_get(const struct cubby__store *s, size_t off);
 void cubby__shared_set(struct cubby__store *s, size_t off, uint64_t v);
-/* The oldest commit that any reader of any process may look at; `newest` if there is none. */
-uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest);
+/* The oldest commit that any reader of any process may look at; `newest` if there is none. Slots that hold a commit below `ripe` are revoked (S4). */
+uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest, uint64_t ripe);
+/* Snapshots of commits below this one may be revoked now; 0: none. newest: what is published. By a writer. */
+uint64_t cubby__ripe(struct cubby__store *s, uint64_t newest);
 void cubby__slot_set(struct cubby__store *s, uint64_t value);
 uint64_t cubby__slot_get(const struct cubby__store *s);
+int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to); /* 0: a writer has revoked it meanwhile */
 
 /* open.c */
 int cubby__store_open_bare(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
@@ -155,6 +167,8 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
 int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
 void cubby__old_pagers_close(struct cubby__store *s);
+/* Of a handle that reads alone: is there another checkpoint than the one that it was opened with? */
+int cubby__index_changed(struct cubby__store *s);
 int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);

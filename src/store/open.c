@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "log/segname.h"
+#include "os/fork.h"
 #include "os/fs.h"
 #include "store/internal.h"
 
@@ -22,10 +23,12 @@ static void free_store(struct cubby__store *s)
     cubby__log_free(&s->log);
     cubby__node_free(s->spare_node);
     cubby__buf_release(&s->scratch);
-    pthread_mutex_destroy(&s->w);
-    pthread_mutex_destroy(&s->g);
-    pthread_mutex_destroy(&s->v);
-    pthread_cond_destroy(&s->done);
+    if (!cubby__is_child(s)) { /* there another thread may have held them */
+        pthread_mutex_destroy(&s->w);
+        pthread_mutex_destroy(&s->g);
+        pthread_mutex_destroy(&s->v);
+        pthread_cond_destroy(&s->done);
+    }
     cubby__free(s->path);
     cubby__free(s);
 }
@@ -40,6 +43,7 @@ static int new_store(const char *path, const cubby_options *o, const struct cubb
     s->vfs = s->o.vfs ? s->o.vfs : cubby_vfs_posix();
     s->handlers = h;
     s->slot = -1;
+    s->generation = cubby__fork_generation();
     s->queue_tail = &s->queue;
     pthread_mutex_init(&s->w, NULL);
     pthread_mutex_init(&s->g, NULL);
@@ -102,7 +106,8 @@ static int unlink_one(void *arg, const char *name)
 {
     struct cleanup *c = arg;
     char *dir = cubby__path_join(c->s->path, c->dir), *path = dir ? cubby__path_join(dir, name) : NULL;
-    if (path && strcmp(name, c->keep) != 0)
+    int old_index = strcmp(c->keep, CUBBY__FILE_RESERVE) == 0 && strcmp(name, CUBBY__FILE_OLD_INDEX) == 0; /* still wanted by a rebuild */
+    if (path && strcmp(name, c->keep) != 0 && !old_index)
         c->s->vfs->unlink(c->s->vfs->ctx, path);
     cubby__free(dir);
     cubby__free(path);
@@ -420,7 +425,9 @@ static int open_id(struct cubby__store *s, cubby_error *err)
         s->read_only = 1;
         rc = s->vfs->open(s->vfs->ctx, path, CUBBY_OPEN_READ, &s->id_file);
     }
-    if (rc == -ENOENT && s->vfs->stat(s->vfs->ctx, s->path, &st) == 0)
+    if (rc == -EINVAL)
+        rc = cubby__fail(err, CUBBY_ENOTSTORE, path, CUBBY__NO_OFFSET, "not a cubby store: %s is not a regular file", CUBBY__FILE_ID);
+    else if (rc == -ENOENT && s->vfs->stat(s->vfs->ctx, s->path, &st) == 0)
         rc = cubby__fail(err, CUBBY_ENOTSTORE, s->path, CUBBY__NO_OFFSET, "not a cubby store: it has no file %s", CUBBY__FILE_ID);
     else if (rc != 0)
         rc = cubby__fail_io(err, rc, rc == -ENOENT || rc == -ENOTDIR ? s->path : path, CUBBY__NO_OFFSET, "opening the store");
@@ -582,6 +589,9 @@ int cubby__store_sync(struct cubby__store *s, cubby_error *err)
     if (s->read_only)
         return 0;
     struct cubby__published p;
+    int child = cubby__refuse_child(s, err);
+    if (child != 0)
+        return child;
     cubby__read_published(s, &p);
     if (p.durable >= p.commit)
         return 0;
@@ -624,7 +634,7 @@ int cubby__store_close(struct cubby__store **sp, cubby_error *err)
     struct cubby__store *s = *sp;
     if (!s)
         return 0;
-    int rc = s->read_only ? 0 : stop_cleanly(s, err);
+    int rc = s->read_only || cubby__is_child(s) ? 0 : stop_cleanly(s, err);
     free_store(s);
     *sp = NULL;
     return rc;

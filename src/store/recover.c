@@ -235,14 +235,16 @@ static int bad_page(void *arg, uint64_t page, uint32_t level, const char *proble
     return problem != NULL;
 }
 
-int cubby__index_is_whole(struct cubby__store *s, cubby_error *err)
+int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error *err)
 {
     uint8_t value[CUBBY__TREE_VALUE_MAX];
     struct cubby__view view;
     size_t len;
+    *commit = 0;
     int rc = cubby__view_begin(s, &view, err);
     if (rc != 0)
         return rc;
+    *commit = view.commit;
     rc = cubby__view_get(&view, damage_key, sizeof damage_key, value, &len);
     int whole = rc == CUBBY_DONE;
     if (whole) {
@@ -255,6 +257,8 @@ int cubby__index_is_whole(struct cubby__store *s, cubby_error *err)
 
 int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err)
 {
+    cubby_error local;
+    err = err ? err : &local; /* whose path says what is broken: a record or the index */
     struct cubby__replay r = {.s = s, .err = err, .rebuild = !from, .evidence = evidence};
     struct cubby__root base = {0}, root;
     if (from) {
@@ -285,6 +289,8 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     if (r.txn.rows && version > r.commit) /* what was applied again has another place now */
         cubby__raise(&r.txn.floors.commit, version);
     int changed = rc == 0 && memcmp(&before, &r.txn.floors, sizeof before) != 0; /* there is no record that raises none */
+    if (changed && version > r.commit) /* by a header alone, too: the next transaction is a later version */
+        cubby__raise(&r.txn.floors.commit, version);
     if (changed)
         rc = cubby__floors_store(s, &r.txn.floors, err);
     if (!changed || rc != 0) {

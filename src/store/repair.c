@@ -1,18 +1,13 @@
 /* repair.c - the segments that a check complains of, put right one by one. P1 to P5 stand in repair.h. */
 #include "store/repair.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "base/bytes.h"
 #include "base/error.h"
-#include "log/segname.h"
 #include "store/commit.h"
-#include "store/recover.h"
 #include "store/repair_file.h"
 #include "store/segcheck.h"
 
@@ -252,98 +247,6 @@ int cubby__plan_has(const struct cubby__plan *p, uint32_t seg)
 
 /* ---- headers ---- */
 
-/* The first frame of a file without header: its offset and commit. DONE: none. */
-static int first_frame(struct cubby__newseg *n, uint64_t *off, uint64_t *commit, cubby_error *err)
-{
-    enum { WINDOW = 64 << 10 };
-    const cubby_vfs *vfs = n->s->vfs;
-    char name[512];
-    uint8_t *buf = cubby__malloc(WINDOW + CUBBY__PIECE_FRAME_SIZE);
-    int rc = buf ? CUBBY_DONE : cubby__fail_mem(err);
-    for (uint64_t at = 2 * CUBBY__SEG_HEADER_ALIGN; at < n->old_size && rc == CUBBY_DONE; at += WINDOW) {
-        int64_t got = vfs->pread(vfs->ctx, n->old, buf, WINDOW + CUBBY__PIECE_FRAME_SIZE, at);
-        if (got < 0)
-            rc = cubby__fail_io(err, (int)got, cubby__log_name(n->s->log, n->seg, name), at, "reading the segment");
-        for (size_t i = 0; rc == CUBBY_DONE && i < WINDOW && (int64_t)i < got; i += CUBBY__FRAME_ALIGN) {
-            struct cubby__frame f;
-            if (cubby__frame_decode(buf + i, (size_t)got - i, &n->seed, at + i, &f) != 0)
-                continue;
-            *off = at + i;
-            *commit = f.commit;
-            rc = 0;
-        }
-    }
-    cubby__free(buf);
-    return rc;
-}
-
-/* The predecessor, and where it ends: behind the last commit that comes before this one. Without one that can be read: none. */
-static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, cubby_error *err)
-{
-    struct cubby__seg_header before;
-    struct cubby__segscan scan;
-    if (h->number == 1 || cubby__log_header(s->log, h->number - 1, &before, NULL) != 0)
-        return 0;
-    h->pred = h->number - 1;
-    h->pred_nonce = before.nonce;
-    h->pred_end = before.frames;
-    int rc = cubby__segscan_open(&scan, s->log, h->pred, before.nonce, s->ident.salt, before.frames, UINT64_MAX, before.last_commit, before.last_chain, err);
-    scan.adopt = cubby__seg_header_adopts(&before);
-    while (rc == 0) {
-        rc = cubby__segscan_next(&scan);
-        if (rc == 0 && scan.last_commit <= h->last_commit)
-            h->pred_end = scan.pos;
-        else if (rc == 0)
-            break;
-        else if (rc == CUBBY_ECORRUPT)
-            rc = cubby__segscan_resync(&scan);
-    }
-    if (scan.proof_end > h->pred_end && scan.proof_commit <= h->last_commit)
-        h->pred_end = scan.proof_end;
-    cubby__segscan_close(&scan);
-    cubby__seg_header_release(&before);
-    return rc < 0 ? rc : 0;
-}
-
-/* A header for a file whose own are gone, when its nonce is known: then its frames verify. */
-static int mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, const struct cubby__floors *floors, uint64_t proven, struct cubby__repairs *t,
-                       cubby_error *err)
-{
-    struct cubby__newseg n;
-    struct cubby__buf head = CUBBY__BUF_INIT;
-    struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = seg, .nonce = nonce, .floors = *floors, .proven_commit = proven,
-                                  .created_ns = s->vfs->now_ns(s->vfs->ctx)};
-    uint64_t off = 0, commit = 0;
-    char name[512];
-    int rc = cubby__newseg_begin(&n, s, seg, err);
-    if (rc != 0)
-        return rc;
-    n.seed.nonce = nonce;
-    rc = first_frame(&n, &off, &commit, err);
-    if (rc == 0) {
-        h.last_commit = commit ? commit - 1 : 0; /* its chain is not known: 0 says so */
-        h.copy_min = (uint32_t)(off / (2 * CUBBY__SEG_HEADER_ALIGN)) * CUBBY__SEG_HEADER_ALIGN;
-        if (off - 2 * (uint64_t)h.copy_min < CUBBY__FRAME_SIZE && off != 2 * (uint64_t)h.copy_min && h.copy_min > CUBBY__SEG_HEADER_ALIGN)
-            h.copy_min -= CUBBY__SEG_HEADER_ALIGN; /* what is left before the first frame must hold a DAMAGE */
-        h.proven = 2 * (uint64_t)h.copy_min;
-        rc = find_pred(s, &h, err);
-    }
-    if (rc == 0 && cubby__seg_header_encode(&h, &head) != 0)
-        rc = cubby__fail_mem(err);
-    if (rc == 0)
-        rc = cubby__newseg_copy(&n, h.frames, n.old_size, err);
-    if (rc == 0)
-        rc = cubby__newseg_write(&n, head.data, head.len, 0, err);
-    cubby__buf_release(&head);
-    if (rc != 0) {
-        cubby__newseg_abort(&n);
-        return rc;
-    }
-    rc = cubby__newseg_end(&n, err);
-    return rc ? rc : cubby__repair_tell(t, err, "HEADER_MADE", cubby__log_name(s->log, seg, name), 0,
-                                        "its header was made again; the file as it was is in %s", CUBBY__DIR_QUARANTINE);
-}
-
 int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err)
 {
     uint64_t before = t->count;
@@ -356,7 +259,7 @@ int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p
     for (size_t i = 0; i < p->count && rc == 0; i++) {
         uint64_t nonce = p->segs[i].what == CUBBY__SEG_HEADER ? known_nonce(s, p->segs[i].seg) : 0;
         if (nonce)
-            rc = mend_header(s, p->segs[i].seg, nonce, &s->floors, 0, t, err);
+            rc = cubby__mend_header(s, p->segs[i].seg, nonce, &s->floors, 0, t, err);
         if (rc == CUBBY_DONE) /* no frame of it is left: a stand-in will do */
             rc = 0;
     }
@@ -366,33 +269,14 @@ int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p
 
 /* ---- stand-ins, copies ---- */
 
-/* An empty segment in the place of one that is gone, so that nobody waits for it any more. */
-static int stand_in(struct cubby__store *s, uint32_t seg, uint8_t kind, const struct cubby__floors *floors, cubby_error *err)
+/* 1: its header can be read now: somebody put it back, or another repair has made it again, since the plan was made. */
+static int is_back(struct cubby__store *s, uint32_t seg, cubby_error *err)
 {
-    struct cubby__newseg n;
-    struct cubby__buf head = CUBBY__BUF_INIT;
-    struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = seg, .created_ns = s->vfs->now_ns(s->vfs->ctx)};
-    if (floors)
-        h.floors = *floors;
-    int rc = s->vfs->random(s->vfs->ctx, &h.nonce, sizeof h.nonce);
-    if (rc != 0)
-        return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes");
-    rc = cubby__newseg_begin(&n, s, seg, err);
-    if (rc != 0)
-        return rc;
-    n.seed.nonce = h.nonce;
-    h.proven = cubby__seg_header_size(0) + CUBBY__FRAME_SIZE + CUBBY__FRAME_ALIGN;
-    if (cubby__seg_header_encode(&h, &head) != 0)
-        rc = cubby__fail_mem(err);
+    struct cubby__seg_header h;
+    int rc = cubby__log_header(s->log, seg, &h, err);
     if (rc == 0)
-        rc = cubby__newseg_write(&n, head.data, head.len, 0, err);
-    if (rc == 0)
-        rc = cubby__newseg_cover(&n, &(struct cubby__hole){h.frames, h.proven, 0, kind}, err);
-    cubby__buf_release(&head);
-    if (rc == 0)
-        return cubby__newseg_end(&n, err);
-    cubby__newseg_abort(&n);
-    return rc;
+        cubby__seg_header_release(&h);
+    return rc == 0 ? 1 : rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT ? 0 : rc;
 }
 
 static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
@@ -403,7 +287,11 @@ static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cu
         return cubby__repair_tell(t, err, "NOT_DONE", CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
                                   "segments %u to %u are too many to be stood in for", sp->first, sp->seg);
     for (uint32_t seg = sp->first; seg <= sp->seg && rc == 0; seg++) {
-        rc = stand_in(s, seg, CUBBY__DAMAGE_SEGMENT, NULL, err);
+        if ((rc = is_back(s, seg, err)) != 0) {
+            rc = rc < 0 ? rc : 0;
+            continue;
+        }
+        rc = cubby__stand_in(s, seg, CUBBY__DAMAGE_SEGMENT, NULL, err);
         if (rc == 0)
             rc = cubby__repair_tell(t, err, "STAND_IN", cubby__log_name(s->log, seg, name), CUBBY__NO_OFFSET, "an empty segment stands for the one %s",
                                     sp->what == CUBBY__SEG_MISSING ? "that is gone" : "in quarantine, which nothing can be read of");
@@ -478,109 +366,5 @@ int cubby__plan_apply(struct cubby__store *s, const struct cubby__plan *p, struc
         rc = sp->what == CUBBY__SEG_MISSING || sp->what == CUBBY__SEG_HEADER ? stand_ins(s, sp, t, err) : replace(s, sp, t, err);
     }
     cubby__resume(s);
-    return rc;
-}
-
-/* ---- before the store can be opened ---- */
-
-struct last_words {
-    struct cubby__meta meta; /* commit 0: the index says nothing */
-    struct cubby__floors floors;
-};
-
-static void read_index(struct cubby__store *s, struct last_words *w)
-{
-    struct cubby__pager_config config = {.vfs = s->vfs, .salt = s->ident.salt, .cache_bytes = 1 << 20};
-    cubby_error unused;
-    memset(w, 0, sizeof *w);
-    memcpy(config.uuid, s->ident.uuid, 16);
-    char *path = cubby__path_join(s->path, CUBBY__FILE_INDEX);
-    config.path = path;
-    if (path && cubby__pager_open(&config, &s->pager, &unused) == 0) {
-        if (cubby__meta_read(s->pager, &w->meta, &unused) == 0)
-            cubby__floors_load(s, &w->meta.root, &w->floors, &unused);
-        else
-            memset(&w->meta, 0, sizeof w->meta);
-        cubby__pager_close(&s->pager);
-    }
-    cubby__free(path);
-}
-
-/* The last segment's header can be made again only now, while there is an index that knows its nonce. */
-static int mend_last(struct cubby__store *s, uint32_t last, struct cubby__repairs *t, cubby_error *err)
-{
-    struct cubby__seg_header h;
-    struct last_words w;
-    int rc = cubby__log_header(s->log, last, &h, err);
-    if (rc == 0)
-        cubby__seg_header_release(&h);
-    if (rc != CUBBY_ECORRUPT)
-        return rc;
-    read_index(s, &w);
-    if (w.meta.commit && w.meta.seg == last)
-        rc = mend_header(s, last, w.meta.seg_nonce, &w.floors, w.meta.commit, t, err);
-    return rc == CUBBY_ECORRUPT || rc == CUBBY_DONE ? 0 : rc;
-}
-
-/* 0: the header of some segment can be read. CUBBY_DONE: all are damaged, or there are none. What cannot be looked at is neither. */
-static int any_header(struct cubby__store *s, const uint32_t *numbers, size_t count, cubby_error *err)
-{
-    struct cubby__seg_header h;
-    for (size_t i = count; i-- > 0;) {
-        int rc = cubby__log_header(s->log, numbers[i], &h, err);
-        if (rc == 0)
-            cubby__seg_header_release(&h);
-        if (rc != CUBBY_ECORRUPT)
-            return rc;
-    }
-    return CUBBY_DONE;
-}
-
-static int make_segments_dir(struct cubby__store *s, cubby_error *err)
-{
-    char *dir = cubby__path_join(s->path, CUBBY__DIR_SEGMENTS);
-    int rc = dir ? s->vfs->mkdir(s->vfs->ctx, dir) : -ENOMEM;
-    if (rc == 0)
-        rc = s->vfs->dirsync(s->vfs->ctx, s->path);
-    cubby__free(dir);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "making the directory");
-}
-
-static int make_openable(struct cubby__store *s, struct cubby__repairs *t, cubby_error *err)
-{
-    uint32_t *numbers;
-    size_t count;
-    char name[512];
-    struct last_words w;
-    int rc = cubby__log_list(s->log, &numbers, &count, err);
-    if (rc == CUBBY_ENOENT)
-        rc = make_segments_dir(s, err);
-    if (rc == 0 && count)
-        rc = mend_last(s, numbers[count - 1], t, err);
-    if (rc == 0 && (rc = any_header(s, numbers, count, err)) == CUBBY_DONE) {
-        read_index(s, &w);
-        uint32_t next = count ? numbers[count - 1] + 1 : 1;
-        if (w.meta.commit && w.meta.seg >= next)
-            next = w.meta.seg + 1;
-        cubby__raise(&w.floors.commit, w.meta.commit);
-        rc = stand_in(s, next, CUBBY__DAMAGE_CUT, &w.floors, err);
-        if (rc == 0)
-            rc = cubby__repair_tell(t, err, "STAND_IN", cubby__log_name(s->log, next, name), CUBBY__NO_OFFSET,
-                                    "no segment can be read: an empty one begins the log anew");
-    }
-    cubby__free(numbers);
-    return rc;
-}
-
-int cubby__repair_openable(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err)
-{
-    struct cubby__store *s;
-    int rc = cubby__store_open_bare(path, o, h, &s, err);
-    if (rc != 0)
-        return rc;
-    rc = s->o.flags & CUBBY_READ_ONLY ? cubby__fail(err, CUBBY_EACCES, path, CUBBY__NO_OFFSET, "the store may not be written to") : cubby__writer_lock(s, err);
-    if (rc == 0 && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 0) /* else it is open already */
-        rc = make_openable(s, t, err);
-    cubby__store_close(&s, NULL);
     return rc;
 }

@@ -27,7 +27,7 @@ enum cubby__ident_state { CUBBY__IDENT_SOUND, CUBBY__IDENT_COPY, CUBBY__IDENT_LO
 int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *out, cubby_error *err);
 int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *was, cubby_error *err);
 
-/* ---- segments: repair.c ---- */
+/* ---- segments: repair_open.c, repair.c ---- */
 
 /* A store none of whose segments has a readable header gets an empty one behind them, so that it can be opened. */
 int cubby__repair_openable(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err);

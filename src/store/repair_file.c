@@ -192,6 +192,8 @@ static int quarantine(struct cubby__newseg *n)
             vfs->close(vfs->ctx, f);
         if (rc == 0)
             rc = vfs->rename(vfs->ctx, tmp, name);
+        if (rc != 0)
+            vfs->unlink(vfs->ctx, tmp);
     }
     if (rc == 0) /* also what an interrupted repair left */
         rc = sync_dir(s, CUBBY__DIR_QUARANTINE);
@@ -213,6 +215,8 @@ int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err)
         rc = vfs->rename(vfs->ctx, n->tmp, n->path);
     if (rc == 0)
         rc = sync_dir(s, CUBBY__DIR_SEGMENTS);
+    else
+        vfs->unlink(vfs->ctx, n->tmp); /* it takes room, on a disk that may be full */
     rc = fail(n, rc, "replacing a segment", err);
     release(n);
     return rc;

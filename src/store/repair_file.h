@@ -3,6 +3,7 @@
 #define CUBBY_STORE_REPAIR_FILE_H
 
 #include "store/internal.h"
+#include "store/repair.h"
 
 /* Bytes that a DAMAGE is to cover. */
 struct cubby__hole {
@@ -27,5 +28,11 @@ int cubby__newseg_cover(struct cubby__newseg *n, const struct cubby__hole *hole,
 /* Quarantines the old one (P1) and gives the new one its name (P3). Ends it in any case. */
 int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err);
 void cubby__newseg_abort(struct cubby__newseg *n);
+
+/* repair_header.c: a header for a file whose own are gone, when its nonce is known: then its frames verify. DONE: it has none. */
+int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, const struct cubby__floors *floors, uint64_t proven, struct cubby__repairs *t,
+                       cubby_error *err);
+/* An empty segment in the place of one that is gone, so that nobody waits for it any more. kind: of the DAMAGE in it; floors: NULL: none. */
+int cubby__stand_in(struct cubby__store *s, uint32_t seg, uint8_t kind, const struct cubby__floors *floors, cubby_error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "store/recover.h"
 
 enum { SPILL_PAGES = 1024 };
+#define UIDVALIDITY_LAST (UINT32_MAX - (1u << 24)) /* damage raises none above it: folders to come need some, too */
 
 /* What a DAMAGE says that may have been lost here: the same as was raised when the damage was met, so that a rebuild comes to the same numbers. */
 static int apply_damage(struct cubby__replay *r, const uint8_t *p, size_t n)
@@ -93,6 +94,8 @@ int cubby__lost_records(struct cubby__replay *r, uint64_t records)
     f->piece += records;
     f->folder += records;
     f->thread += records;
+    uint64_t room = f->uidvalidity < UIDVALIDITY_LAST ? UIDVALIDITY_LAST - f->uidvalidity : 0;
+    f->uidvalidity += records < room ? records : room;
     return r->s->handlers->damage(&r->txn, records);
 }
 

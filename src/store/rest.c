@@ -5,6 +5,9 @@
 
 int cubby__quiesce(struct cubby__store *s, cubby_error *err)
 {
+    int child = cubby__refuse_child(s, err);
+    if (child != 0)
+        return child;
     cubby__lead_in_turn(s);
     pthread_mutex_lock(&s->w);
     int rc = cubby__enter(s, err);
@@ -13,7 +16,9 @@ int cubby__quiesce(struct cubby__store *s, cubby_error *err)
         cubby__lead_done(s);
         return rc;
     }
-    rc = cubby__current_state(s, err);
+    rc = cubby__still_here(s, err); /* others may have the log now */
+    if (rc == 0)
+        rc = cubby__current_state(s, err);
     if (rc == 0)
         rc = cubby__replace_damaged(s, err);
     if (rc == 0)

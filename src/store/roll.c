@@ -49,7 +49,10 @@ int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_er
     struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = (uint32_t)p->seg + 1, .pred = (uint32_t)p->seg,
                                   .pred_nonce = p->seg_nonce, .pred_end = p->seg_off, .last_commit = p->commit, .last_chain = p->chain,
                                   .floors = s->floors, .created_ns = s->vfs->now_ns(s->vfs->ctx)};
-    int rc = cubby__log_sync(s->log, (uint32_t)p->seg, err); /* C6: nothing is unproven, but the last thing may be a PROOF, never synced */
+    int rc = cubby__still_here(s, err);
+    if (rc != 0)
+        return rc;
+    rc = cubby__log_sync(s->log, (uint32_t)p->seg, err); /* C6: nothing is unproven, but the last thing may be a PROOF, never synced */
     if (rc != 0) {
         cubby__latch(s);
         return rc;

@@ -4,15 +4,28 @@
  * S2  A published state is written to the slot that is not current, then made current by one store: a reader never sees half of one, and a
  *     writer that dies in between leaves the old one standing.
  * S3  A reader writes its commit to its slot, then reads `current` again, and repeats if it moved: so a writer that looks at the slots
- *     after publishing either sees the slot or is seen. */
+ *     after publishing either sees the slot or is seen.
+ * S4  A slot protects every commit from its own on, and nothing older. A writer revokes old snapshots by raising the slot, in one exchange, before it uses
+ *     their pages again; the owner changes its slot only by exchange with what it has last seen there, and never lowers it below that. So a snapshot is
+ *     good as long as its slot is not empty and not above it, whoever has written it.
+ * S5  A reader looks at its slot after each page that it fetched, and before it uses it. A page that was used again does not verify against its
+ *     parent, so it never passes for the old one: the slot only tells whether that is damage (ECORRUPT) or age (ESTALE).
+ * S6  All that are attached are so through one directory, whose lock they share: cubby.id is made anew only by whoever holds that lock alone.
+ * S7  A forked child has no part in all this: it writes no word of the page, and takes and gives no lock. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "log/segname.h"
+#include "os/fork.h"
 #include "store/internal.h"
 
 _Static_assert(sizeof(struct cubby__published) == CUBBY__STATE_SIZE, "a published state fills its slot");
+
+enum { SNAPSHOT_MAX_MS = 60000 };
 
 typedef _Atomic uint64_t shared_word;
 
@@ -64,12 +77,42 @@ void cubby__read_published(const struct cubby__store *s, struct cubby__published
     }
 }
 
+int cubby__is_child(const struct cubby__store *s)
+{
+    return s->generation != cubby__fork_generation();
+}
+
+int cubby__refuse_child(const struct cubby__store *s, cubby_error *err)
+{
+    if (!cubby__is_child(s))
+        return 0;
+    return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "this handle was opened before a fork: a child may only exec or call cubby_atfork_child");
+}
+
 int cubby__still_there(struct cubby__store *s, cubby_error *err)
 {
     cubby_vfs_stat st;
     if (!s->id_file || s->vfs->fstat(s->vfs->ctx, s->id_file, &st) != 0 || st.links)
         return 0;
     return cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the store was removed or replaced while it was open; open it anew");
+}
+
+int cubby__still_here(struct cubby__store *s, cubby_error *err)
+{
+    cubby_vfs_stat here, ours;
+    int rc = cubby__still_there(s, err);
+    if (rc != 0 || !s->id_file)
+        return rc;
+    char *path = cubby__path_join(s->path, CUBBY__FILE_ID);
+    if (!path)
+        return cubby__fail_mem(err);
+    rc = s->vfs->stat(s->vfs->ctx, path, &here);
+    cubby__free(path);
+    if (rc != -ENOENT && rc != -ENOTDIR && (rc != 0 || s->vfs->fstat(s->vfs->ctx, s->id_file, &ours) != 0))
+        return 0;
+    if (rc == 0 && here.inode == ours.inode && here.device == ours.device)
+        return 0;
+    return cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the store was moved or replaced while it was open; open it anew");
 }
 
 /* ---- reader slots ---- */
@@ -81,7 +124,7 @@ static size_t slot_off(int slot)
 
 void cubby__slot_set(struct cubby__store *s, uint64_t value)
 {
-    if (s->slot >= 0)
+    if (s->slot >= 0 && !cubby__is_child(s))
         cubby__shared_set(s, slot_off(s->slot), value);
 }
 
@@ -90,22 +133,46 @@ uint64_t cubby__slot_get(const struct cubby__store *s)
     return s->slot >= 0 ? cubby__shared_get(s, slot_off(s->slot)) : 0;
 }
 
-uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest)
+int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to)
+{
+    return s->slot < 0 || cubby__is_child(s) || atomic_compare_exchange_strong(word(s, slot_off(s->slot)), &from, to);
+}
+
+/* Does the owner of a slot still live? The lock byte knows; our own we hold ourselves. */
+static int is_dead(struct cubby__store *s, int slot)
+{
+    return slot != s->slot && s->shared_mapped && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)slot, 1) == 0;
+}
+
+uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest, uint64_t ripe)
 {
     uint64_t oldest = newest;
     for (int i = 0; i < CUBBY__SHARED_SLOTS; i++) {
         uint64_t v = cubby__shared_get(s, slot_off(i));
-        if (!v || v - 1 >= oldest)
-            continue;
-        /* Does its owner still live? The lock byte knows; our own we hold ourselves. */
-        if (i != s->slot && s->shared_mapped && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)i, 1) == 0) {
-            shared_word *w = word(s, slot_off(i));
-            atomic_compare_exchange_strong(w, &v, 0);
-            continue;
+        while (v && v - 1 < oldest) {
+            uint64_t to = is_dead(s, i) ? 0 : v > CUBBY__SLOT_ALL && v - 1 < ripe ? ripe + 1 : v;
+            if (to == v)
+                oldest = v - 1;
+            else if (atomic_compare_exchange_strong(word(s, slot_off(i)), &v, to)) /* else v is what its owner has written now */
+                v = to;
         }
-        oldest = v - 1;
     }
     return oldest;
+}
+
+/* How long a snapshot may take is measured by two marks in the page, so that writers that live only for a moment see it, too: when a mark is old enough
+ * what was published then is ripe, and a new mark is set. */
+uint64_t cubby__ripe(struct cubby__store *s, uint64_t newest)
+{
+    uint64_t max = s->o.snapshot_max_ms ? s->o.snapshot_max_ms : SNAPSHOT_MAX_MS, now = (uint64_t)s->vfs->ticks_ms(s->vfs->ctx) + 1;
+    uint64_t then = cubby__shared_get(s, CUBBY__SHARED_MARK_TIME_OFF);
+    if (!then || now < then || now - then >= max) {
+        if (then && now >= then)
+            cubby__shared_set(s, CUBBY__SHARED_RIPE_OFF, cubby__shared_get(s, CUBBY__SHARED_MARK_OFF));
+        cubby__shared_set(s, CUBBY__SHARED_MARK_OFF, newest);
+        cubby__shared_set(s, CUBBY__SHARED_MARK_TIME_OFF, now);
+    }
+    return max == UINT32_MAX ? 0 : cubby__shared_get(s, CUBBY__SHARED_RIPE_OFF);
 }
 
 static int claim_slot(struct cubby__store *s, cubby_error *err)
@@ -151,14 +218,64 @@ int cubby__writer_lock(struct cubby__store *s, cubby_error *err)
 
 void cubby__writer_unlock(struct cubby__store *s)
 {
-    s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_WRITER, 1, CUBBY_UNLOCK);
+    if (!cubby__is_child(s))
+        s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_WRITER, 1, CUBBY_UNLOCK);
+}
+
+/* ---- the directory ---- */
+
+/* Shared by all that are attached; whoever makes another cubby.id holds it alone (S6). File systems that know no such lock do without. */
+static int lock_dir(struct cubby__store *s, cubby_error *err)
+{
+    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
+    int rc = -EAGAIN;
+    while (s->vfs->lock_dir && (rc = s->vfs->lock_dir(s->vfs->ctx, s->path, CUBBY_LOCK_SHARED, &s->dir_lock)) == -EAGAIN) {
+        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
+            return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been making a new %s for 10 s", CUBBY__FILE_ID);
+        s->vfs->sleep_ms(s->vfs->ctx, 1);
+    }
+    if (rc != 0)
+        s->dir_lock = NULL;
+    return cubby__still_there(s, err); /* the file that is open may be the one before */
+}
+
+static void unlock_dir(struct cubby__store *s)
+{
+    if (s->dir_lock)
+        s->vfs->close(s->vfs->ctx, s->dir_lock);
+    s->dir_lock = NULL;
+}
+
+/* 0: nobody knows. */
+static uint64_t dir_hash(struct cubby__store *s)
+{
+    cubby_vfs_stat st;
+    uint8_t b[16];
+    if (!s->dir_lock || s->vfs->fstat(s->vfs->ctx, s->dir_lock, &st) != 0)
+        return 0;
+    cubby__put64(b, st.device);
+    cubby__put64(b + 8, st.inode);
+    return cubby__hash64(b, sizeof b, 0) | 1;
+}
+
+/* A store copied with hard links shares this file with its copy, but not its directory: whoever came first has it (S6). */
+static int same_dir(struct cubby__store *s, cubby_error *err)
+{
+    uint64_t theirs = cubby__shared_get(s, CUBBY__SHARED_DIR_OFF), ours = dir_hash(s);
+    if (!theirs || !ours || theirs == ours)
+        return 0;
+    return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET,
+                       "%s is also linked into another directory, as whose store it is open; copy the store instead of linking its files", CUBBY__FILE_ID);
 }
 
 int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
 {
     void *map;
     int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
-    int rc = s->vfs->map(s->vfs->ctx, s->id_file, CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE, &map);
+    int rc = lock_dir(s, err);
+    if (rc != 0)
+        return rc;
+    rc = s->vfs->map(s->vfs->ctx, s->id_file, CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE, &map);
     if (rc != 0)
         return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "mapping the shared page");
     s->shared = map;
@@ -167,6 +284,7 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
         rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
         if (rc == 0) { /* S1 */
             memset(s->shared, 0, CUBBY__PAGE_SIZE);
+            cubby__shared_set(s, CUBBY__SHARED_DIR_OFF, dir_hash(s));
             *first = 1;
             break;
         }
@@ -184,7 +302,8 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
             return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been opening the store for 10 s");
         s->vfs->sleep_ms(s->vfs->ctx, 1);
     }
-    return claim_slot(s, err);
+    rc = *first ? 0 : same_dir(s, err);
+    return rc == 0 ? claim_slot(s, err) : rc;
 }
 
 /* Back to a handle that is attached to nothing. */
@@ -197,6 +316,7 @@ static void give_up(struct cubby__store *s)
     s->shared = NULL;
     s->shared_mapped = 0;
     s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
+    unlock_dir(s);
 }
 
 /* With the shared lock: those who were attached a moment ago have left the page as it must be, or it is not ready. */
@@ -210,10 +330,14 @@ static int join_page(struct cubby__store *s, cubby_error *err)
     }
     s->shared = map;
     s->shared_mapped = 1;
-    rc = cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY ? claim_slot(s, err) : CUBBY_DONE;
+    rc = cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY ? lock_dir(s, err) : CUBBY_DONE;
+    if (rc == 0)
+        rc = same_dir(s, err);
+    if (rc == 0)
+        rc = claim_slot(s, err);
     if (rc != 0)
         give_up(s);
-    return rc == CUBBY_EBUSY ? CUBBY_DONE : rc;
+    return rc == CUBBY_EBUSY ? CUBBY_DONE : rc; /* it reads as if it were alone */
 }
 
 static int knows_no_locks(int rc)
@@ -263,4 +387,5 @@ void cubby__detach(struct cubby__store *s)
     if (s->id_file)
         s->vfs->close(s->vfs->ctx, s->id_file); /* and with it every lock */
     s->id_file = NULL;
+    unlock_dir(s);
 }

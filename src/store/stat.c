@@ -52,6 +52,9 @@ int cubby__store_get_stat(struct cubby__store *s, cubby_stat *out, cubby_error *
     struct cubby__published p;
     struct cubby__pager_stat ps;
     memset(out, 0, sizeof *out);
+    int child = cubby__refuse_child(s, err);
+    if (child != 0)
+        return child;
     cubby__read_published(s, &p);
     memcpy(out->uuid, s->ident.uuid, sizeof out->uuid);
     pthread_mutex_lock(&s->v);

@@ -58,6 +58,7 @@ struct cubby__view {
     struct cubby__root root;  /* in a transaction: as it was at begin; cubby__view_root gives the present one */
     struct cubby__txn *txn;   /* NULL: a snapshot */
     uint64_t commit;          /* last commit in it */
+    struct cubby__lease lease; /* of a snapshot: whether its slot still says so */
     cubby_error *err;         /* where calls put the detail; owner: whoever made the view */
     struct cubby__view *next; /* list of the store's snapshots */
     struct cubby__view **link;
@@ -124,7 +125,9 @@ void cubby__spool_unref(struct cubby__spool **sp);
 
 int cubby__store_create(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_error *err);
 int cubby__store_open(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
+/* In a forked child: lets go of everything without touching what the parent uses. */
 int cubby__store_close(struct cubby__store **s, cubby_error *err);
+int cubby__is_child(const struct cubby__store *s); /* of the process that opened it */
 int cubby__store_read_only(const struct cubby__store *s);
 int cubby__store_sync(struct cubby__store *s, cubby_error *err);
 int cubby__store_checkpoint(struct cubby__store *s, cubby_error *err);
@@ -146,8 +149,8 @@ struct cubby__check_hooks {
 int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *hooks, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                        cubby_error *err);
 
-/* 1: every page of the index verifies, and it was not built over damage: so it knows what damaged segments do not say any more. */
-int cubby__index_is_whole(struct cubby__store *s, cubby_error *err);
+/* 1: every page of the index verifies, and it was not built over damage: so it knows what damaged segments do not say any more, up to *commit. */
+int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error *err);
 
 /* Of a store that cannot be opened: its segments alone. */
 int cubby__store_check_closed(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,

@@ -142,7 +142,7 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
         t->commit = ends.at[i].commit;
         t->chain = ends.at[i].chain;
     }
-    if (scan.proof_end > t->accepted && (scan.proof_commit == t->commit || t->damaged)) {
+    if (scan.proof_end > t->accepted && (scan.proof_commit == t->commit || (t->damaged && scan.proof_chain))) { /* not the mark of a roll */
         t->accepted = scan.proof_end;
         t->commit = scan.proof_commit;
         t->chain = scan.proof_chain;

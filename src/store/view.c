@@ -1,16 +1,23 @@
 /* view.c - snapshots, and reading through them and through transactions. */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/internal.h"
 
-/* Our slot says the oldest commit that any snapshot of this handle reads (+ 1). Under v. */
-static uint64_t oldest_view(const struct cubby__store *s)
+/* S4 */
+static int is_good(const struct cubby__view *v, uint64_t slot)
+{
+    return slot && slot - 1 <= v->commit;
+}
+
+/* The oldest commit that a snapshot of this handle reads, of those that `slot` leaves good. Under v. */
+static uint64_t oldest_view(const struct cubby__store *s, uint64_t slot)
 {
     uint64_t oldest = UINT64_MAX;
     for (const struct cubby__view *v = s->views; v; v = v->next)
-        if (v->commit < oldest)
+        if (is_good(v, slot) && v->commit < oldest)
             oldest = v->commit;
     return oldest;
 }
@@ -18,8 +25,20 @@ static uint64_t oldest_view(const struct cubby__store *s)
 /* Our slot says no more than what the snapshots need. Under v. */
 static void claim_views(struct cubby__store *s)
 {
-    uint64_t oldest = oldest_view(s);
-    cubby__slot_set(s, oldest == UINT64_MAX ? 0 : oldest + 1);
+    uint64_t slot, oldest;
+    do {
+        slot = cubby__slot_get(s);
+        oldest = oldest_view(s, slot);
+    } while (!cubby__slot_swap(s, slot, oldest == UINT64_MAX ? 0 : oldest + 1));
+}
+
+/* Nobody protects a handle that reads alone; but what a writer that came later has changed is behind another checkpoint than the one it began with. */
+static int is_lost(const struct cubby__lease *lease, int failed)
+{
+    const struct cubby__view *v = (const struct cubby__view *)(const void *)((const char *)(const void *)lease - offsetof(struct cubby__view, lease));
+    if (v->store->slot >= 0)
+        return !is_good(v, cubby__slot_get(v->store));
+    return failed && cubby__index_changed(v->store);
 }
 
 static void link_view(struct cubby__store *s, struct cubby__view *view)
@@ -34,14 +53,11 @@ static void link_view(struct cubby__store *s, struct cubby__view *view)
 /* The published state, claimed in the slot so that no page of it is used again (shared.c, S3). Under v. */
 static void claim(struct cubby__store *s, struct cubby__published *p)
 {
-    uint64_t oldest = oldest_view(s);
     for (;;) {
-        uint64_t before = cubby__current(s);
+        uint64_t before = cubby__current(s), slot = cubby__slot_get(s), oldest = oldest_view(s, slot);
         cubby__read_published(s, p);
         uint64_t want = (p->commit < oldest ? p->commit : oldest) + 1;
-        if (cubby__slot_get(s) != want)
-            cubby__slot_set(s, want);
-        if (cubby__current(s) == before)
+        if ((want == slot || cubby__slot_swap(s, slot, want)) && cubby__current(s) == before)
             return;
     }
 }
@@ -50,7 +66,9 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
 {
     struct cubby__published p;
     memset(view, 0, sizeof *view);
-    int rc = cubby__still_there(s, err);
+    int rc = cubby__refuse_child(s, err);
+    if (rc == 0)
+        rc = cubby__still_there(s, err);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);
@@ -60,6 +78,8 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     view->store = s;
     view->pager = s->pager;
     view->root = cubby__published_root(&p);
+    view->lease.lost = is_lost;
+    view->root.lease = &view->lease;
     view->commit = p.commit;
     view->err = err;
     if (rc == 0)
@@ -96,7 +116,7 @@ int cubby__view_begin_all(struct cubby__store *s, struct cubby__view *view, cubb
         return rc;
     pthread_mutex_lock(&s->v);
     view->commit = 0;
-    cubby__slot_set(s, 1);
+    cubby__slot_set(s, CUBBY__SLOT_ALL);
     pthread_mutex_unlock(&s->v);
     return 0;
 }
@@ -179,6 +199,8 @@ int cubby__view_read(const struct cubby__view *view, const struct cubby__place *
                      struct cubby__piece *piece)
 {
     const struct cubby__framer *f = unwritten(view, place);
+    if (view->lease.lost && view->lease.lost(&view->lease, 0))
+        return cubby__fail(view->err, CUBBY_ESTALE, view->store->path, CUBBY__NO_OFFSET, "the snapshot is too old");
     if (!f)
         return cubby__log_read(view->store->log, place, type, buf, payload, piece, view->err);
     size_t head = cubby__frame_header_size(type);

@@ -219,7 +219,7 @@ static int lower_root(struct cubby__pager *p, cubby_error *err)
                 root->page = cubby__branch_page(page->data, 0);
                 root->level--;
             } else {
-                *root = (struct cubby__root){0, 0, p->txn.commit, 0};
+                *root = (struct cubby__root){.commit = p->txn.commit};
             }
             cubby__txn_give_up(p, page);
         }

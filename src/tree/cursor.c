@@ -23,7 +23,7 @@ static int hold(struct cubby__cursor *c, int l, struct cubby__link link)
     struct cubby__page *page;
     if (l < c->depth && c->level[l].page->number == link.page && c->level[l].page->sum == link.sum)
         return 0;
-    int rc = cubby__pager_get(c->pager, link, &page, c->err);
+    int rc = cubby__pager_get_leased(c->pager, link, c->root.lease, &page, c->err);
     if (rc != 0)
         return rc;
     if (l < c->depth)

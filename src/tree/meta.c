@@ -106,7 +106,7 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
     int seen[SLOT_GOOD + 1] = {0};
     for (unsigned slot = 0; p->file && slot < CUBBY__META_SLOTS; slot++) {
         uint8_t s[CUBBY__META_SIZE];
-        struct cubby__meta m;
+        struct cubby__meta m = {0};
         int rc = read_slot(p, slot, s, err);
         if (rc != 0)
             return rc;

@@ -108,7 +108,7 @@ static int put_first(struct cubby__pager *p, struct cubby__slice key, struct cub
         return rc;
     struct cubby__page *page = cubby__txn_new(p, 0);
     cubby__leaf_encode(cubby__node_make(page->data, 0, cubby__leaf_encoded_len(key.n, value.n)), key, value);
-    p->txn.root = (struct cubby__root){page->number, 0, p->txn.commit, 0};
+    p->txn.root = (struct cubby__root){.page = page->number, .commit = p->txn.commit};
     return 0;
 }
 

@@ -25,6 +25,8 @@ static int make_file(struct cubby__pager *p, cubby_error *err)
 static int open_file(struct cubby__pager *p, cubby_error *err)
 {
     int rc = p->vfs->open(p->vfs->ctx, p->path, p->writable ? CUBBY_OPEN_WRITE : CUBBY_OPEN_READ, &p->file);
+    if (rc == -EINVAL)
+        return cubby__fail(err, CUBBY_ECORRUPT, p->path, CUBBY__NO_OFFSET, "the index is not a regular file");
     return rc == 0 ? 0 : cubby__fail_io(err, rc, p->path, CUBBY__NO_OFFSET, "open");
 }
 
@@ -200,15 +202,37 @@ static int find_page(struct cubby__pager *p, struct cubby__link link, int perman
 
 int cubby__pager_get(struct cubby__pager *p, struct cubby__link link, struct cubby__page **out, cubby_error *err)
 {
+    return cubby__pager_get_leased(p, link, NULL, out, err);
+}
+
+int cubby__pager_get_leased(struct cubby__pager *p, struct cubby__link link, const struct cubby__lease *lease, struct cubby__page **out, cubby_error *err)
+{
     struct cubby__page *page;
     int rc = find_page(p, link, 0, &page, err);
     if (rc == 0 && !page && (rc = read_page(p, link, &page, err)) == 0)
         page = cubby__cache_share(&p->cache, page);
+    if (lease && lease->lost(lease, rc != 0)) {
+        if (rc == 0)
+            cubby__page_unref(page);
+        return cubby__fail(err, CUBBY_ESTALE, p->path, CUBBY__NO_OFFSET, "the snapshot is too old: its pages have been used again");
+    }
     if (rc == CUBBY_ECORRUPT)
         atomic_store_explicit(&p->damaged, 1, memory_order_relaxed);
     if (rc == 0)
         *out = page;
     return rc;
+}
+
+size_t cubby__pager_held_by_readers(const struct cubby__pager *p)
+{
+    return p->alloc.read.len;
+}
+
+void cubby__pager_look(struct cubby__pager *p)
+{
+    cubby_vfs_stat st;
+    if (p->file && p->writable && p->vfs->fstat(p->vfs->ctx, p->file, &st) == 0 && st.links == 0)
+        atomic_store_explicit(&p->damaged, 1, memory_order_relaxed);
 }
 
 int cubby__pager_damaged(const struct cubby__pager *p)

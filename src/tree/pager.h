@@ -81,6 +81,8 @@ struct cubby__pager {
 
 /* The page of a link, verified, with a reference. */
 int cubby__pager_get(struct cubby__pager *p, struct cubby__link link, struct cubby__page **out, cubby_error *err);
+/* The same for a reader of a version that may be taken away; lease may be NULL. */
+int cubby__pager_get_leased(struct cubby__pager *p, struct cubby__link link, const struct cubby__lease *lease, struct cubby__page **out, cubby_error *err);
 /* Past the cache: what the file holds now. No file, or a page that lives in none: like cubby__pager_get. */
 int cubby__pager_get_fresh(struct cubby__pager *p, struct cubby__link link, struct cubby__page **out, cubby_error *err);
 int cubby__pager_corrupt(const struct cubby__pager *p, cubby_error *err, uint64_t page, const char *problem);

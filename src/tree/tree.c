@@ -16,7 +16,7 @@ int cubby__tree_get(struct cubby__pager *p, const struct cubby__root *root, cons
     struct cubby__link link = cubby__link_root(root);
     for (;;) {
         struct cubby__page *page;
-        int rc = cubby__pager_get(p, link, &page, err);
+        int rc = cubby__pager_get_leased(p, link, root->lease, &page, err);
         if (rc != 0)
             return rc;
         if (link.level == 0) {

@@ -16,11 +16,18 @@
 
 struct cubby__pager;
 
+/* What keeps the pages of a version from being used again. Asked after a page was fetched and before it is used (failed: it could not be, or did not
+ * verify). Non-zero: nothing keeps them any more; what was read does not count, and what did not verify is no damage. */
+struct cubby__lease {
+    int (*lost)(const struct cubby__lease *lease, int failed);
+};
+
 struct cubby__root {
     uint64_t page;   /* 0: the empty tree */
     uint64_t sum;    /* of that page; 0 while the page is not flushed */
     uint64_t commit; /* that made this version */
     uint32_t level;  /* of that page */
+    const struct cubby__lease *lease; /* NULL: it cannot be lost */
 };
 
 /* A checkpoint: one meta slot. */
@@ -61,6 +68,12 @@ struct cubby__pager_stat {
 };
 void cubby__pager_get_stat(struct cubby__pager *p, struct cubby__pager_stat *out);
 
+/* Pages that wait for readers alone. Under the writer mutex. */
+size_t cubby__pager_held_by_readers(const struct cubby__pager *p);
+
+/* A file that has lost its name is as good as damaged. */
+void cubby__pager_look(struct cubby__pager *p);
+
 /* 1 once a page that anybody asked for did not verify: the index is to be replaced. */
 int cubby__pager_damaged(const struct cubby__pager *p);
 
@@ -83,7 +96,7 @@ struct cubby__slice {
 };
 
 /* The value of a key: copied to buf (CUBBY__TREE_VALUE_MAX bytes), its length to *len. CUBBY_DONE: no such key. A page that does not verify:
- * ECORRUPT with path and offset. root->sum 0 reads unflushed pages: only under the writer mutex. */
+ * ECORRUPT with path and offset, or ESTALE if the root's lease is lost. root->sum 0 reads unflushed pages: only under the writer mutex. */
 int cubby__tree_get(struct cubby__pager *p, const struct cubby__root *root, const void *key, size_t key_len, uint8_t *buf, size_t *len,
                     cubby_error *err);
 

@@ -131,6 +131,47 @@ static void hurt_at_random(struct bed *b, uint64_t *x)
         bed_flip(b, path, off);
 }
 
+enum { FOLDERS_MAX = 64 };
+
+/* What the folders have given so far. */
+static int folders_of(struct bed *b, cubby_folder at[FOLDERS_MAX])
+{
+    cubby_store *s = bed_open(b);
+    cubby_snapshot *snap;
+    int count = 0;
+    MUST(cubby_snapshot_begin(s, &snap));
+    for (uint64_t id = 1; id < 4 * FOLDERS_MAX && count < FOLDERS_MAX; id++)
+        count += cubby_folder_get(snap, id, &at[count]) == 0;
+    cubby_snapshot_end(&snap);
+    MUST(cubby_close(&s));
+    return count;
+}
+
+/* No number that a client may have seen is given again: under the uidvalidity that it knows uids go on above, and no other folder has it. */
+static void look_at_numbers(struct bed *sound, struct bed *b, char why[200])
+{
+    static cubby_folder before[FOLDERS_MAX], after[FOLDERS_MAX];
+    int n = folders_of(sound, before), m = folders_of(b, after);
+    for (int i = 0; i < n && !*why; i++)
+        for (int k = 0; k < m && !*why; k++) {
+            const cubby_folder *x = &before[i], *y = &after[k];
+            if (x->uidvalidity != y->uidvalidity)
+                continue;
+            if (x->id != y->id)
+                snprintf(why, 200, "folder %llu has the uidvalidity of folder %llu", (unsigned long long)y->id, (unsigned long long)x->id);
+            else if (y->uidnext < x->uidnext)
+                snprintf(why, 200, "folder %llu: uidnext %llu, was %llu", (unsigned long long)x->id, (unsigned long long)y->uidnext,
+                         (unsigned long long)x->uidnext);
+        }
+}
+
+/* Nothing is left that says of the end of the log that it had been synced: then it counts as never acknowledged, and its numbers as never seen. */
+static int note_tail(void *arg, const cubby_finding *f)
+{
+    *(int *)arg |= strncmp(f->code, "TAIL_", 5) == 0;
+    return ignore(NULL, f);
+}
+
 static int random_one(struct bed *sound, uint64_t seed)
 {
     struct bed b;
@@ -138,16 +179,18 @@ static int random_one(struct bed *sound, uint64_t seed)
     cubby_repair_result r;
     char why[200] = "";
     uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
-    int check_rc = 0;
+    int check_rc = 0, unproven = 0;
     bed_copy(sound, &b);
     cubby_options o = bed_options(&b);
     for (uint64_t i = 1 + next_random(&x) % 6; i > 0; i--)
         hurt_at_random(&b, &x);
-    int rc = cubby_repair(STORE, &o, CUBBY_CHECK_FULL, ignore, ignore, NULL, &r, &err);
+    int rc = cubby_repair(STORE, &o, CUBBY_CHECK_FULL, note_tail, note_tail, &unproven, &r, &err);
     struct findings f = bed_check(&b, CUBBY_CHECK_FULL, &check_rc);
     int bad = rc || check_rc || f.count || r.left;
     if (!bad) {
         bed_compare(&b, why);
+        if (!*why && !unproven)
+            look_at_numbers(sound, &b, why);
         bad = *why || !usable(&b);
     }
     if (bad)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "fuzz/fuzz.h"
+#include "mail/annotation.h"
 #include "mail/apply.h"
 #include "mail/mailcheck.h"
 #include "mail/object.h"
@@ -25,6 +26,7 @@ static void decode_again(uint8_t type, const uint8_t *p, size_t n)
     struct cubby__entry_rec entry;
     struct cubby__keyword_rec keyword;
     struct cubby__subscription_rec sub;
+    struct cubby__annotation_rec annotation;
     struct cubby__object object;
     struct cubby__piece_ref ref;
     struct cubby__reader ranges;
@@ -47,6 +49,7 @@ static void decode_again(uint8_t type, const uint8_t *p, size_t n)
     case CUBBY__REC_ENTRY: TWICE(entry, cubby__entry_decode(p, n, &entry, &k), cubby__entry_encode(&entry, &k, out)); break;
     case CUBBY__REC_KEYWORD: TWICE(keyword, cubby__keyword_decode(p, n, &keyword), cubby__keyword_encode(&keyword, out)); break;
     case CUBBY__REC_SUBSCRIPTION: TWICE(sub, cubby__subscription_decode(p, n, &sub), cubby__subscription_encode(&sub, out)); break;
+    case CUBBY__REC_ANNOTATION: TWICE(annotation, cubby__annotation_decode(p, n, &annotation), cubby__annotation_encode(&annotation, out)); break;
     case CUBBY__REC_OBJECT:
         if (cubby__object_decode(p, n, &object) == 0) {
             uint64_t bytes = object.stored_header, count = 0;
@@ -83,6 +86,8 @@ static void decode_rows(const uint8_t *p, size_t n)
 
 /* ---- the handlers ---- */
 
+enum { TAKE_UIDVALIDITY = 200 }; /* not a record: the call */
+
 struct world {
     struct cubby__memfs *fs;
     cubby_options o;
@@ -114,6 +119,19 @@ static void log_one(struct world *w, uint8_t type, struct input payload)
     }
     free(copy);
     must(rc == 0 || rc == CUBBY_ECORRUPT || rc == CUBBY_ELIMIT || rc == CUBBY_EINVAL);
+    if (rc == 0)
+        must(cubby__txn_commit(&txn, NULL) == 0);
+    else
+        cubby__txn_abort(&txn);
+}
+
+/* What a caller may do at any time: some folder takes over a number. */
+static void take_over(struct world *w, uint64_t folder, uint32_t uidvalidity)
+{
+    struct cubby__txn *txn;
+    must(cubby__txn_begin(w->s, 0, &txn, &w->err) == 0);
+    int rc = cubby__folder_take_uidvalidity(txn, folder, uidvalidity);
+    must(rc == 0 || rc == CUBBY_ENOENT || rc == CUBBY_ECONFLICT || rc == CUBBY_EINVAL);
     if (rc == 0)
         must(cubby__txn_commit(&txn, NULL) == 0);
     else
@@ -158,8 +176,10 @@ static void apply_all(struct input in)
     world_open(&w, 0);
     while (in.n) {
         uint8_t type = (uint8_t)take(&in, 1);
-        if (type >= CUBBY__REC_STORE && type <= CUBBY__REC_SUBSCRIPTION)
+        if ((type >= CUBBY__REC_STORE && type <= CUBBY__REC_SUBSCRIPTION) || type == CUBBY__REC_ANNOTATION)
             log_one(&w, type, take_bytes(&in, take(&in, 2) & 0x7fff));
+        else if (type == TAKE_UIDVALIDITY)
+            take_over(&w, take(&in, 1), (uint32_t)take(&in, 4));
     }
     uint64_t live = hash_of_rows(&w);
     must(cubby__mail_check(w.s, 0, counters_are_right, NULL, &result, &w.err) == 0);

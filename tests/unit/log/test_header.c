@@ -305,5 +305,35 @@ START_TEST(definitions_too_long)
 }
 END_TEST
 
+/* The first copy is damaged and the second cannot be read now: that is no damaged header, which others would go on without. */
+START_TEST(unreadable_second_copy)
+{
+    static const int codes[][2] = {{-EIO, CUBBY_EIO}, {-ENOMEM, CUBBY_ENOMEM}};
+    struct bed bed, *b = &bed;
+    struct fault x;
+    cubby_file *f;
+    bed_begin(b);
+    struct cubby__seg_header h = full_header(b, 40), out;
+    put(b, &h);
+    fault_init(&x, b->vfs);
+    MUST(x.vfs.open(x.vfs.ctx, FILE_PATH, CUBBY_OPEN_WRITE, &f));
+    MUST(x.vfs.pwrite(x.vfs.ctx, f, "x", 1, 40));
+    int reads = x.calls[FAULT_PREAD], needed;
+    MUST(cubby__seg_header_read(&x.vfs, f, FILE_PATH, &out, &b->err));
+    cubby__seg_header_release(&out);
+    needed = x.calls[FAULT_PREAD] - reads;
+    ck_assert_int_ge(needed, 4);
+    for (int call = 2; call < needed; call++) /* the first two are of the first copy */
+        for (int i = 0; i < 2; i++) {
+            fault_set(&x, FAULT_PREAD, FILE_PATH, call, codes[i][0], 0);
+            ck_assert_int_eq(cubby__seg_header_read(&x.vfs, f, FILE_PATH, &out, &b->err), codes[i][1]);
+            ck_assert_int_eq(b->err.code, codes[i][1]);
+        }
+    x.vfs.close(x.vfs.ctx, f);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
 UNIT_MAIN("log/header", round_trip, floors, every_flipped_bit, a_damaged_second_copy_is_noticed, truncated, hostile_fields,
-          a_misdirected_copy_is_a_damaged_one, a_copy_that_cannot_be_read, definitions_too_long)
+          a_misdirected_copy_is_a_damaged_one, a_copy_that_cannot_be_read, definitions_too_long, unreadable_second_copy)

@@ -161,4 +161,27 @@ START_TEST(uidvalidity)
 }
 END_TEST
 
-UNIT_MAIN("mail/annotation", set_get_remove, refuses, records, uidvalidity)
+/* INBOX takes over a higher one first: what the store gave between its first number and that one was given all the same. */
+START_TEST(uidvalidity_of_inbox)
+{
+    uint64_t a, b;
+    state_begin(st);
+    uint32_t first = validity(1);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &a));
+    commit(st);
+    uint32_t second = validity(a);
+    ck_assert_uint_gt(second, first);
+    begin(st);
+    MUST(cubby__folder_take_uidvalidity(st->txn, 1, second + 1000));
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "b", 1, &b));
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, b, second), CUBBY_ECONFLICT);
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, b, first), CUBBY_ECONFLICT);
+    MUST(cubby__folder_take_uidvalidity(st->txn, b, first - 1));
+    commit(st);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/annotation", set_get_remove, refuses, records, uidvalidity, uidvalidity_of_inbox)

@@ -294,5 +294,134 @@ START_TEST(live_bytes)
 }
 END_TEST
 
-UNIT_MAIN("store/index", rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
+/* X6: a rebuild that fails leaves what the index proved. */
+START_TEST(an_interrupted_rebuild)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    kv_store_many(b, 0, 20, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    uint64_t end = b->s->pending.seg_off;
+    bed_close(b);
+    bed_truncate(b, seg_path(1), end - 200);
+    for (int i = 0; i < 3; i++) {
+        fault_set(&b->fault, FAULT_PWRITE, "/s/index", i, -EIO, 1);
+        ck_assert_int_eq(bed_try_open(b, i ? 0 : CUBBY_REBUILD), CUBBY_EIO);
+        b->fault.rc = 0;
+    }
+    bed_quiet(b);
+    bed_open(b);
+    ck_assert_ptr_nonnull(strstr(b->notice, "damage"));
+    ck_assert_int_eq(bed_exists(b, "/s/tmp/old-index"), 0);
+    MUST(kv_store(b, "goes", "on"));
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
+/* On a disk that has no room for both. */
+START_TEST(a_rebuild_without_room_for_two)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    kv_store_many(b, 0, 200, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    bed_flip(b, "/s/index", 20, 1);
+    bed_flip(b, "/s/index", 4096 + 20, 1);
+    fault_full(&b->fault, 0);
+    bed_open(b);
+    ck_assert_int_eq(cubby__store_read_only(b->s), 0);
+    ck_assert_str_ne(kv_look(b, "k0199"), "");
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
+static int found_aside(void *arg, const char *name)
+{
+    *(int *)arg += strncmp(name, "index-", 6) == 0;
+    return 0;
+}
+
+START_TEST(an_index_that_is_a_directory)
+{
+    struct bed bed, *b = &bed;
+    int aside = 0;
+    bed_begin(b);
+    kv_store_many(b, 0, 20, 100);
+    bed_close(b);
+    bed_unlink(b, "/s/index");
+    MUST(b->vfs->mkdir(b->vfs->ctx, "/s/index"));
+    bed_write(b, "/s/index/mine", 0, "x", 1);
+    MUST(bed_try_open(b, CUBBY_READ_ONLY));
+    ck_assert_str_ne(kv_look(b, "k0019"), "");
+    bed_close(b);
+    bed_open(b);
+    ck_assert_str_ne(kv_look(b, "k0019"), "");
+    MUST(b->vfs->list(b->vfs->ctx, "/s/quarantine", found_aside, &aside));
+    ck_assert_int_eq(aside, 1);
+    bed_quiet(b);
+    bed_close(b);
+    bed_open(b);
+    ck_assert_str_eq(b->notice, "");
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+/* A writer notices, and the next to come find an index again. */
+START_TEST(an_index_deleted_or_replaced_while_open)
+{
+    for (int how = 0; how < 2; how++) {
+        struct bed bed, old, *b = &bed;
+        bed_begin(b);
+        kv_store_many(b, 0, 20, 100);
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        bed_copy(b, &old);
+        kv_store_many(b, 20, 40, 100);
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        if (how == 0)
+            bed_unlink(b, "/s/index");
+        else
+            bed_copy_file(&old, b, "/s/index"); /* under the same name */
+        ck_assert_str_ne(kv_look(b, "k0039"), "");
+        MUST(kv_store(b, "k0040", "x"));
+        ck_assert_int_eq(bed_exists(b, "/s/index"), 1);
+        struct cubby__store *second;
+        MUST(cubby__store_open("/s", &b->o, &kv_handlers, &second, &b->err));
+        ck_assert_uint_eq(cubby__pager_nonce(second->pager), cubby__pager_nonce(b->s->pager));
+        ck_assert_str_eq(kv_look_in(second, "k0040"), "x");
+        MUST(cubby__store_close(&second, &b->err));
+        bed_rebuild_is_equal(b);
+        bed_clean(b);
+        bed_end(b);
+        b = &old;
+        bed_end(b);
+    }
+}
+END_TEST
+
+/* What those who are attached know to be synced is no tail. */
+START_TEST(a_rebuild_beside_others)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__store *second;
+    cubby_options o;
+    bed_begin(b);
+    kv_store_many(b, 0, 20, 100);
+    o = b->o;
+    o.flags = CUBBY_REBUILD;
+    MUST(cubby__store_open("/s", &o, &kv_handlers, &second, &b->err));
+    ck_assert_uint_eq(bed_last_segment(b), 1);
+    MUST(kv_store(b, "k0020", "x"));
+    ck_assert_str_eq(kv_look_in(second, "k0020"), "x");
+    MUST(cubby__store_close(&second, &b->err));
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/index", an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+          an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)

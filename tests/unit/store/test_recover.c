@@ -633,8 +633,30 @@ START_TEST(progress_of_a_rebuild)
 }
 END_TEST
 
+/* The last segment is gone, and the one before it is damaged, too: what the lost one held is not forgotten over that. */
+START_TEST(damage_before_a_lost_end)
+{
+    struct bed bed, *b = &bed;
+    bed_begin_with(b, 4096, 0);
+    kv_store_many(b, 0, 80, 100);
+    uint32_t last = bed_last_segment(b);
+    ck_assert_uint_gt(last, 3);
+    bed_close(b);
+    bed_unlink(b, "/s/index");
+    bed_unlink(b, seg_path(last));
+    bed_flip(b, seg_path(last - 1), 3000, 1);
+    MUST(bed_try_open(b, 0));
+    ck_assert_msg(b->s->floors.object >= CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE, "only %llu numbers are passed over",
+                  (unsigned long long)b->s->floors.object);
+    bed_close(b);
+    struct findings x = bed_check(b);
+    ck_assert_msg(strstr(x.codes, "LOG_SHORT") != NULL, "%s", x.codes);
+    bed_end(b);
+}
+END_TEST
+
 UNIT_MAIN("store/recover", replay_after_a_clean_stop, unclean_stops, read_only_replays_in_memory, every_length_of_a_torn_commit, garbage_at_the_end,
           a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone,
           a_cut_within_a_proven_commit, a_record_of_zeros_before_the_cut,
           a_segment_is_lost, a_segment_is_lost_behind_the_checkpoint, one_copy_of_each_header, swapped_segments, broken_and_unknown_records,
-          progress_of_a_rebuild)
+          progress_of_a_rebuild, damage_before_a_lost_end)

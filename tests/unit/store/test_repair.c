@@ -123,6 +123,37 @@ START_TEST(headers_and_stand_ins)
 }
 END_TEST
 
+/* A header is gone, and with it what said where the segment before it ends; and the last COMMIT there is damaged. Its records are not behind the end. */
+START_TEST(a_torn_commit_before_a_lost_header)
+{
+    struct bed bed, *b = &bed;
+    static const uint8_t zeros[1024];
+    struct cubby__seg_header h;
+    char codes[500];
+    made(b);
+    MUST(cubby__log_header(b->s->log, 3, &h, &b->err));
+    uint64_t end = h.pred_end;
+    struct cubby__buf before = kv_dump(b);
+    cubby__seg_header_release(&h);
+    bed_close(b);
+    bed_unlink(b, "/s/index");
+    bed_flip(b, seg_path(2), end - CUBBY__COMMIT_LEN - CUBBY__FRAME_SIZE + 9, 1);
+    bed_write(b, seg_path(3), 0, zeros, sizeof zeros);
+    bed_open(b);
+    repair(b, codes);
+    ck_assert_str_eq(codes, "HEADER_MADE SEGMENT_REPLACED ");
+    bed_close(b);
+    MUST(bed_try_open(b, CUBBY_REBUILD));
+    struct cubby__buf after = kv_dump(b);
+    ck_assert_uint_eq(after.len, before.len);
+    cubby__buf_release(&before);
+    cubby__buf_release(&after);
+    bed_close(b);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
 /* The same bytes are quarantined once, others beside them. */
 START_TEST(quarantine_names)
 {
@@ -166,6 +197,53 @@ START_TEST(no_space)
 }
 END_TEST
 
+/* What does not come to an end leaves nothing in tmp/ that would take room. */
+START_TEST(no_space_in_quarantine)
+{
+    struct bed bed, *b = &bed;
+    char codes[500] = "";
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    struct cubby__plan *plan;
+    made(b);
+    bed_flip(b, seg_path(2), 2048, 1);
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    fault_set(&b->fault, FAULT_PWRITE, "tmp/quarantine", 0, -ENOSPC, 1000);
+    REFUSES(cubby__plan_apply(b->s, plan, &t, &b->err), CUBBY_ENOSPC);
+    b->fault.rc = 0;
+    ck_assert(!bed_exists(b, "/s/tmp/00000002.seg") && !bed_exists(b, "/s/tmp/quarantine"));
+    cubby__plan_free(&plan);
+    bed_end(b);
+}
+END_TEST
+
+/* A segment that was missing when the plan was made, and that somebody has put back since, is not replaced by an empty one. */
+START_TEST(put_back_in_time)
+{
+    struct bed bed, *b = &bed;
+    char codes[500] = "";
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    struct cubby__plan *plan;
+    uint64_t n;
+    made(b);
+    bed_close(b);
+    uint8_t *bytes = file(b, seg_path(3), &n);
+    bed_unlink(b, seg_path(3));
+    bed_open(b);
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    ck_assert(cubby__plan_has(plan, 3));
+    cubby_file *f;
+    MUST(b->vfs->open(b->vfs->ctx, seg_path(3), CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
+    MUST(b->vfs->pwrite(b->vfs->ctx, f, bytes, n, 0));
+    b->vfs->close(b->vfs->ctx, f);
+    MUST(cubby__plan_apply(b->s, plan, &t, &b->err));
+    ck_assert_str_eq(codes, "");
+    cubby__plan_free(&plan);
+    clean_when_rebuilt(b);
+    bed_end(b);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(identity)
 {
     struct bed bed, *b = &bed;
@@ -205,4 +283,5 @@ START_TEST(identity)
 }
 END_TEST
 
-UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, headers_and_stand_ins, quarantine_names, no_space, identity)
+UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, headers_and_stand_ins, a_torn_commit_before_a_lost_header, quarantine_names, no_space, no_space_in_quarantine,
+          put_back_in_time, identity)

@@ -62,9 +62,9 @@ START_TEST(snapshots_across_handles)
         kv_store_many(b, 0, 50, (size_t)(61 + i)); /* would reuse the pages that the other one reads */
     struct cubby__buf now = kv_dump_view(&v);
     same_rows(now, want);
-    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1u << 30), v.commit);
+    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1u << 30, 0), v.commit);
     cubby__view_end(&v);
-    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1u << 30), 1u << 30);
+    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1u << 30, 0), 1u << 30);
     MUST(cubby__store_close(&second, &b->err));
     bed_end(b);
 }
@@ -230,9 +230,9 @@ START_TEST(a_dead_readers_slot)
     struct cubby__store *second = another(b, 0), *dead = second;
     MUST(cubby__view_begin(second, &v, &b->err));
     MUST(kv_store(b, "a", "b"));
-    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000), v.commit);
+    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000, 0), v.commit);
     die(b, &second);
-    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000), 1000);
+    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000, 0), 1000);
     ck_assert_uint_eq(cubby__slot_get(dead), 0); /* cleared for good */
     cubby__view_end(&v);
     bury(dead);

@@ -234,5 +234,30 @@ START_TEST(damage_before_the_tail)
 }
 END_TEST
 
-UNIT_MAIN("store/stops", one_of_several_makes_the_store, lazy_commits_without_a_trace, recovered_twice, a_takeover_copies_what_was_lazy,
+/* The last segment is gone as a whole, and no checkpoint knew of it: the mark that its roll has left in the one before tells. */
+START_TEST(a_last_segment_that_vanished)
+{
+    struct bed bed, copy, *b = &bed;
+    bed_begin_with(b, 4096, 1 << 30);
+    kv_store_many(b, 0, 5, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    int n = 5;
+    while (bed_last_segment(b) < 2)
+        kv_store_many(b, n, n + 1, 100), n++;
+    kv_store_many(b, n, n + 3, 100);
+    bed_copy(b, &copy);
+    bed_clean(b);
+    bed_end(b);
+    b = &copy;
+    bed_unlink(b, seg_path(2));
+    bed_quiet(b);
+    bed_open(b);
+    ck_assert_ptr_nonnull(strstr(b->notice, "damage"));
+    MUST(kv_store(b, "goes", "on"));
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/stops", a_last_segment_that_vanished, one_of_several_makes_the_store, lazy_commits_without_a_trace, recovered_twice, a_takeover_copies_what_was_lazy,
           a_segment_whose_name_may_be_lost, damage_before_the_tail)

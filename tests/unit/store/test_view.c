@@ -65,14 +65,14 @@ START_TEST(slots)
         ck_assert_uint_eq(cubby__slot_get(b->s), v[0].commit + 1); /* the oldest */
         ck_assert_uint_eq(v[i].commit, v[0].commit + (uint64_t)i);
     }
-    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000), v[0].commit);
+    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000, 0), v[0].commit);
     cubby__view_end(&v[0]);
     ck_assert_uint_eq(cubby__slot_get(b->s), v[1].commit + 1);
     cubby__view_end(&v[2]);
     ck_assert_uint_eq(cubby__slot_get(b->s), v[1].commit + 1);
     cubby__view_end(&v[1]);
     ck_assert_uint_eq(cubby__slot_get(b->s), 0);
-    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000), 1000);
+    ck_assert_uint_eq(cubby__oldest_reader(b->s, 1000, 0), 1000);
     bed_end(b);
 }
 END_TEST

@@ -1,0 +1,95 @@
+#include "mail/relog.h"
+
+#include "mail/annotation.h"
+#include "store/internal.h"
+#include "unit/mail/state_fixture.h"
+
+static struct state the_state, *const st = &the_state;
+
+static void zero(const char *path, uint64_t off, size_t n)
+{
+    static const uint8_t zeros[1024];
+    const cubby_vfs *vfs = st->o.vfs;
+    cubby_file *f;
+    ck_assert_int_eq(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f), 0);
+    ck_assert_int_eq(vfs->pwrite(vfs->ctx, f, zeros, n, off), 0);
+    vfs->close(vfs->ctx, f);
+}
+
+/* A folder with sixty messages and a uidvalidity taken over, in several segments. The index knows all of it. */
+static uint64_t several_segments(void)
+{
+    uint64_t id;
+    state_begin(st);
+    st->o.segment_bytes = 4096;
+    state_reopen(st, 0);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &id));
+    MUST(cubby__folder_take_uidvalidity(st->txn, id, 77));
+    commit(st);
+    for (int i = 0; i < 60; i++)
+        fill(st, id, 1);
+    ck_assert_uint_gt(st->s->pending.seg, 2);
+    state_reopen(st, 0);
+    return id;
+}
+
+static struct cubby__store *what_segments_say(void)
+{
+    struct cubby__store *fresh;
+    cubby_options o = st->o;
+    o.flags = CUBBY_READ_ONLY | CUBBY_REBUILD;
+    MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &fresh, &st->err));
+    return fresh;
+}
+
+/* Others go on while a repair asks the index: what they have done since the segments were read is not undone. */
+START_TEST(beside_a_writer)
+{
+    struct cubby__message_row row;
+    uint64_t records, id = several_segments();
+    zero("/s/segments/00000002.seg", 2048, 512);
+    uint64_t known = st->s->pending.commit;
+    struct cubby__store *fresh = what_segments_say();
+    cubby_uidset *set = uids("60");
+    fill(st, id, 1);
+    begin(st);
+    MUST(cubby__entry_expunge(st->txn, id, set, 0, NULL));
+    commit(st);
+    cubby_uidset_free(&set);
+    MUST(cubby__relog(st->s, fresh, known, &records, &st->err));
+    MUST(cubby__store_close(&fresh, &st->err));
+    MUST(row_of(st, id, 61, &row));
+    RETURNS(row_of(st, id, 60, &row), CUBBY_DONE);
+    state_reopen(st, CUBBY_REBUILD);
+    MUST(row_of(st, id, 61, &row));
+    RETURNS(row_of(st, id, 60, &row), CUBBY_DONE);
+    state_end(st);
+}
+END_TEST
+
+/* What the store itself remembers is told again like what folders have. */
+START_TEST(annotations_of_the_store)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    const uint8_t *value;
+    size_t len;
+    uint64_t records, known;
+    several_segments();
+    known = st->s->pending.commit;
+    zero("/s/segments/00000001.seg", 1200, 800);
+    struct cubby__store *fresh = what_segments_say();
+    struct cubby__view view;
+    MUST(cubby__view_begin(fresh, &view, &st->err));
+    RETURNS(cubby__annotation_get(&view, CUBBY_ROOT, "/cubby/taken/77", buf, &value, &len), CUBBY_DONE);
+    cubby__view_end(&view);
+    MUST(cubby__relog(st->s, fresh, known, &records, &st->err));
+    MUST(cubby__store_close(&fresh, &st->err));
+    state_reopen(st, CUBBY_REBUILD);
+    MUST(cubby__annotation_get(look(st), CUBBY_ROOT, "/cubby/taken/77", buf, &value, &len));
+    unlook(st);
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store)
