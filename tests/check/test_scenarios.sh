@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 program=${BUILD:-build}/tests/crash/test_scenarios
 
 # They take a store or a transaction, and change nothing.
-readers='cubby_is_read_only cubby_last_error cubby_store_stat cubby_snapshot_begin cubby_txn_snapshot cubby_txn_modseq'
+readers='cubby_is_read_only cubby_atfork_child cubby_last_error cubby_store_stat cubby_snapshot_begin cubby_txn_snapshot cubby_txn_modseq'
 
 declared() { # the functions that take a store, a transaction, or the path of a store
     sed -e 's|/\*.*\*/||' include/cubby.h | tr '\n' ' ' | grep -oE 'CUBBY_EXTERN [a-z0-9_ ]*\*?cubby_[a-z_]+\([^;]*\);' |
