@@ -19,9 +19,9 @@ is "... but named" "$(failed import s Maildir | head -n 1)" "Maildir/cur/2.fifo:
 has "... nor among message files, where directories are folders" "$(total import t tree)" '"expected":5,"imported":3,"skipped":0,"failed":2'
 has "... nor verified" "$(total verify t tree)" '"same":3,"missing":0,"different":0,"expected":5,"failed":2'
 { echo 'From a@b Wed Jan  2 03:04:05 2019'; message five; } >five.mbox; mkfifo named
-cat five.mbox >named &
+timeout 20 sh -c 'cat five.mbox >named' &
 has "a pipe that the user names is read" "$(total import u named)" '"imported":1,"skipped":0,"failed":0'
-cat five.mbox >named &
+timeout 20 sh -c 'cat five.mbox >named' &
 has "... and verified" "$(total verify u named)" '"same":1,"missing":0'
 has "an Outlook file cannot come from a pipe" "$(failed import --format pst u -)" "name a file"
 message five >five.eml
