@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 {
     const char *env = getenv("CUBBY_SEED");
     base_seed = rng = argc > 1 ? strtoull(argv[1], NULL, 0) : env ? strtoull(env, NULL, 0) : 1;
-    double span = argc > 2 ? atof(argv[2]) : 6, now = seconds();
+    double span = argc > 2 ? atof(argv[2]) : 4, now = seconds();
     dir = scratch_dir("kill");
     printf("# seed %" PRIu64 ", %.0f s; again with: test_kill %" PRIu64 " %.0f (the moments differ)\n", base_seed, span, base_seed, span);
     begin_notes(dir);

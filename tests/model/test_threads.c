@@ -370,7 +370,7 @@ int main(int argc, char **argv)
 {
     const char *env = getenv("CUBBY_SEED"), *dir = scratch_dir("threads");
     base_seed = argc > 1 ? strtoull(argv[1], NULL, 0) : env ? strtoull(env, NULL, 0) : 1;
-    double span = argc > 2 ? atof(argv[2]) : 6;
+    double span = argc > 2 ? atof(argv[2]) : 4;
     uint64_t rng = base_seed;
     snprintf(store_dir, sizeof store_dir, "%s/store", dir);
     printf("# seed %" PRIu64 ", %.0f s; again with: test_threads %" PRIu64 " %.0f (the order differs)\n", base_seed, span, base_seed, span);
