@@ -79,8 +79,8 @@ static int settle(struct cubby__orphans *o, struct cubby__orphan *x, struct cubb
         x->dropped = 1;
         return rc == CUBBY_DONE ? CUBBY_OK : rc;
     }
-    struct cubby__object_row object;
-    struct cubby__piece_row piece;
+    struct cubby__object_row object = {0};
+    struct cubby__piece_row piece = {0};
     if (x->type == CUBBY__REC_PIECE ? cubby__piece_row_decode(value, len, &piece) : cubby__object_row_decode(value, len, &object))
         return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a row breaks its format");
     x->dropped = (x->type == CUBBY__REC_PIECE ? piece.refs : object.refs) != 0;

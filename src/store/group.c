@@ -182,7 +182,7 @@ static int sync_log(struct cubby__store *s, const struct cubby__published *targe
 /* Everything queued, by the one thread that has set s->syncing. Returns the failure that hit the group, for whoever wants to know. */
 int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
 {
-    struct cubby__published target;
+    struct cubby__published target = {0};
     int rc = 0, lazy = 0;
     if (!w_held)
         pthread_mutex_lock(&s->w);

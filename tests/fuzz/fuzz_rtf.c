@@ -1,5 +1,5 @@
 /* fuzz_rtf.c - any bytes as compressed RTF and as RTF: both come to an end, in memory that the input bounds, and what comes out of RTF is UTF-8 without
- * control characters. The first byte: bit 0 through the decompression, bits 1 and 2 the kind of RTF. */
+ * NULs. The first byte: bit 0 through the decompression, bits 1 and 2 the kind of RTF. */
 #include "archive/mapi/rtf.h"
 #include "fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fuzzes every target for FUZZ_SECONDS (15), two at a time, from its corpus in tests/fuzz/corpus/NAME on; finds new inputs into $BUILD/found/NAME, which are kept
 # for the next run. tests/fuzz/pack.sh makes the smallest corpus of them that reaches as much. A crash fails the test and leaves its input there as crash-...: make it small (-minimize_crash=1), name it for the bug and put it
-# into the corpus. The last line adds up the runs.
+# into the corpus. FUZZ_SEED: the same walk each time. The last line adds up the runs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export BUILD=${BUILD:-build-fuzz} FUZZ_SECONDS=${FUZZ_SECONDS:-15} only=${ONLY:-}
@@ -14,7 +14,7 @@ one() {
     local corpus=$PWD/tests/fuzz/corpus/$name
     [ -f "$corpus.tar.xz" ] && tar -xJf "$corpus.tar.xz" -C "$dir"
     [ -d "$corpus" ] || corpus=
-    if timeout $((FUZZ_SECONDS + 120)) "$1" -max_total_time="$FUZZ_SECONDS" -timeout=20 -rss_limit_mb=1024 -max_len=24576 \
+    if timeout $((FUZZ_SECONDS + 120)) "$1" -max_total_time="$FUZZ_SECONDS" -timeout=20 $([ -n "${FUZZ_SEED:-}" ] && echo "-seed=$FUZZ_SEED") -rss_limit_mb=1024 -max_len=24576 \
         -artifact_prefix="$dir/" -print_final_stats=1 $([ -f "tests/fuzz/$name.dict" ] && echo "-dict=$PWD/tests/fuzz/$name.dict") "$dir" $corpus >"$dir.log" 2>&1 </dev/null; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$dir.log" | tail -n 1)
         echo "ok fuzz/$name: ${runs:-0} runs in $FUZZ_SECONDS s, $(grep -o 'cov: [0-9]*' "$dir.log" | tail -n 1)"

@@ -102,16 +102,28 @@ static int is_allowed(const char *s, size_t n, uint32_t code)
     return !wrong && code >= 0x20 && code != 0x7f && !(code >= 0x80 && code < 0xa0);
 }
 
+/* The most bytes that a character of n bytes can take in a folder name: some of those that no composed form may hold come apart there. */
+static size_t room_of(uint32_t code, size_t n)
+{
+    static const uint32_t apart[][2] = {{0x340, 0x344}, {0x958, 0x95f}, {0x9dc, 0x9df}, {0xa33, 0xa5e}, {0xb5c, 0xb5d}, {0xf43, 0xfb9},
+                                        {0x2adc, 0x2adc}, {0xfb1d, 0xfb4e}, {0x1d15e, 0x1d164}, {0x1d1bb, 0x1d1c0}};
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        if (code >= apart[i][0] && code <= apart[i][1])
+            return 3 * n;
+    return n;
+}
+
 int names_clean(const char *raw, size_t len, struct text *out)
 {
-    size_t start = out->len;
+    size_t start = out->len, used = 0;
     int changed = 0;
     for (size_t i = 0, n; i < len; i += n) {
         uint32_t code;
         n = text_next(raw + i, len - i, &code);
         int ok = is_allowed(raw + i, n, code);
         changed |= !ok;
-        if (out->len - start + n > FOLDER_NAME_MAX) {
+        used += room_of(code, n);
+        if (used > FOLDER_NAME_MAX) {
             changed = 1;
             break;
         }

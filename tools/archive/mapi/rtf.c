@@ -93,7 +93,7 @@ static void put_byte(struct rtf *r, uint8_t c)
         r->ignore--;
         return;
     }
-    if (!shown(r))
+    if (!shown(r) || !c) /* no text holds a NUL */
         return;
     uint16_t page = now(r)->tag || !now(r)->page ? r->page : now(r)->page;
     if (!r->decoder || page != r->decoder_page || r->high)
