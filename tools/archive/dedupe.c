@@ -259,7 +259,7 @@ static size_t refill(struct refill *r, uint8_t *buf, size_t want)
 static int compare_again(struct comparison *c, const struct job *job)
 {
     struct refill r = {.skip = job->skip};
-    int equal = job->file->format->open_at(job->file->path, job->options, &job->item, &r.from) == 0;
+    int equal = job->file->format->open_at && job->file->format->open_at(job->file->path, job->options, &job->item, &r.from) == 0;
     while (equal && c->offset < job->letter.n) {
         uint64_t left = job->letter.n - c->offset;
         size_t want = left < CHUNK ? (size_t)left : CHUNK;

@@ -377,7 +377,7 @@ static void walk(struct walk *w, const char *dir, const struct place *at)
     if (messages) {
         add(w->tree, dir, own, &reader_eml, 0, size);
         w->messages++;
-    } else if (n == 0 && *own && w->depth > 0 && wanted(w, &reader_eml)) {
+    } else if (n == 0 && own && *own && w->depth > 0 && wanted(w, &reader_eml)) {
         remember_empty(w, dir, own);
     }
 }

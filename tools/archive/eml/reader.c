@@ -55,7 +55,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 static int eml_open(const char *path, const struct reader_options *o, struct reader **out)
 {
     struct eml_reader *r = new_reader(o, out);
-    struct stat st;
+    struct stat st = {0};
     if (strcmp(path, "-") != 0 && stat(path, &st) != 0)
         return reader_fail(*out, "%s", strerror(errno));
     if (strcmp(path, "-") == 0 || !S_ISDIR(st.st_mode)) {
@@ -87,7 +87,7 @@ static int begin_inner(struct eml_reader *r, const char *path, const char *forma
     const struct reader_format *f = reader_format_named(format);
     struct reader_item item = {0};
     int rc = f ? 0 : reader_fail(&r->base, "this version cannot read such files");
-    if (rc == 0 && (rc = f->open(path, r->base.options, &r->inner)) == 0) {
+    if (f && (rc = f->open(path, r->base.options, &r->inner)) == 0) {
         while ((rc = f->next(r->inner, &item)) == 0 && item.kind == READER_FOLDER)
             reader_item_release(&item);
     }
