@@ -161,33 +161,13 @@ static int create(struct cubby__txn *txn)
 
 /* ---- damage ---- */
 
-/* The first folder row behind id. */
-static int next_row(struct cubby__view *view, uint64_t *id, uint8_t *buf, struct cubby__folder_row *row)
-{
-    uint8_t key[CUBBY__TREE_KEY_MAX];
-    struct cubby__cursor c;
-    cubby__view_cursor(view, &c);
-    int rc = cubby__cursor_seek(&c, key, cubby__key_folder(key, *id + 1));
-    if (!rc) {
-        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
-        if (k.p[0] != CUBBY__KS_FOLDER)
-            rc = CUBBY_DONE;
-        else if (!cubby__keynum_get(k.p + 1, k.n - 1, id) || v.n > CUBBY__TREE_VALUE_MAX)
-            rc = CUBBY_ECORRUPT;
-        else
-            rc = cubby__folder_row_decode(memcpy(buf, v.p, v.n), v.n, row);
-    }
-    cubby__cursor_release(&c);
-    return rc;
-}
-
 static int damage(struct cubby__txn *txn, uint64_t records)
 {
     uint8_t buf[CUBBY__TREE_VALUE_MAX];
     struct cubby__folder_row row;
     uint64_t id = 0;
     int rc;
-    while (!(rc = next_row(cubby__txn_view(txn), &id, buf, &row))) {
+    while (!(rc = cubby__folder_row_next(cubby__txn_view(txn), &id, buf, &row))) {
         const uint64_t room = CUBBY__UID_MAX + 1ull - row.uidnext;
         if (row.dead)
             continue;

@@ -62,6 +62,25 @@ int cubby__folder_row_get(struct cubby__view *view, uint64_t id, uint8_t *buf, s
     return rc;
 }
 
+int cubby__folder_row_next(struct cubby__view *view, uint64_t *id, uint8_t *buf, struct cubby__folder_row *row)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    struct cubby__cursor c;
+    cubby__view_cursor(view, &c);
+    int rc = cubby__cursor_seek(&c, key, cubby__key_folder(key, *id + 1));
+    if (!rc) {
+        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
+        if (k.p[0] != CUBBY__KS_FOLDER)
+            rc = CUBBY_DONE;
+        else if (!cubby__keynum_get(k.p + 1, k.n - 1, id) || v.n > CUBBY__TREE_VALUE_MAX)
+            rc = cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of a folder breaks its format");
+        else
+            rc = cubby__folder_row_decode(memcpy(buf, v.p, v.n), v.n, row);
+    }
+    cubby__cursor_release(&c);
+    return rc;
+}
+
 int cubby__folder_row_put(struct cubby__txn *txn, uint64_t id, const struct cubby__folder_row *row)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];

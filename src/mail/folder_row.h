@@ -23,6 +23,8 @@ size_t cubby__folder_row_encode(const struct cubby__folder_row *row, uint8_t *bu
 int cubby__folder_row_decode(const uint8_t *p, size_t n, struct cubby__folder_row *row);
 /* buf (CUBBY__TREE_VALUE_MAX bytes) is what the row borrows from. DONE: never heard of; a dead one is found, with `dead`. */
 int cubby__folder_row_get(struct cubby__view *view, uint64_t id, uint8_t *buf, struct cubby__folder_row *row);
+/* The first one behind *id, dead or not; *id becomes its own. DONE: there is none. */
+int cubby__folder_row_next(struct cubby__view *view, uint64_t *id, uint8_t *buf, struct cubby__folder_row *row);
 int cubby__folder_row_put(struct cubby__txn *txn, uint64_t id, const struct cubby__folder_row *row);
 /* The row of a live folder, or ENOENT with the detail: for operations. */
 int cubby__folder_row_need(struct cubby__view *view, uint64_t id, uint8_t *buf, struct cubby__folder_row *row);

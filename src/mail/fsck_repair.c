@@ -58,25 +58,6 @@ static int log_folder(struct cubby__txn *txn, struct cubby__folder_row *row, int
     return rc;
 }
 
-static int next_folder(struct cubby__view *view, uint64_t *id, uint8_t *buf, struct cubby__folder_row *row)
-{
-    uint8_t key[CUBBY__TREE_KEY_MAX];
-    struct cubby__cursor c;
-    cubby__view_cursor(view, &c);
-    int rc = cubby__cursor_seek(&c, key, cubby__key_folder(key, *id + 1));
-    if (!rc) {
-        struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
-        if (k.p[0] != CUBBY__KS_FOLDER)
-            rc = CUBBY_DONE;
-        else if (!cubby__keynum_get(k.p + 1, k.n - 1, id) || v.n > CUBBY__TREE_VALUE_MAX)
-            rc = cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of a folder breaks its format");
-        else
-            rc = cubby__folder_row_decode(memcpy(buf, v.p, v.n), v.n, row);
-    }
-    cubby__cursor_release(&c);
-    return rc;
-}
-
 /* All folders in one transaction: those that were there when something may have been lost that their clients have heard of get a new uidvalidity, and those
  * that stand on made-up ground get a record. */
 static int repair_folders(struct repair *r)
@@ -90,7 +71,7 @@ static int repair_folders(struct repair *r)
     if (rc)
         return rc;
     uint64_t number = cubby__txn_number(txn);
-    while (!rc && !(rc = next_folder(cubby__txn_view(txn), &id, buf, &row))) {
+    while (!rc && !(rc = cubby__folder_row_next(cubby__txn_view(txn), &id, buf, &row))) {
         int raise = lost && cubby__folder_created(&row) <= through && cubby__folder_created(&row) != number;
         int settle = !row.commit || row.displaced || row.parent != row.rec.parent;
         if (row.dead || !(raise || settle))
@@ -205,7 +186,7 @@ static int repair_messages(struct repair *r, struct cubby__lostfound *lf)
         struct cubby__view view;
         if ((rc = cubby__view_begin(r->s, &view, r->err)) != 0)
             break;
-        rc = next_folder(&view, &id, buf, &row);
+        rc = cubby__folder_row_next(&view, &id, buf, &row);
         int dead = !rc && row.dead;
         cubby__view_end(&view);
         if (!rc && !dead)
