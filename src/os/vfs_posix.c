@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -229,23 +230,25 @@ static int posix_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
     return rc < 0 && (errno == ENOSYS || errno == EINVAL) ? -EOPNOTSUPP : fail(rc);
 }
 
-static void fill_stat(const struct stat *st, cubby_vfs_stat *out)
+/* Times are not asked for: a file system that keeps fine-grained ones must change the inode at the first write after each question for them, and a
+ * commit that looked at a file first took 40 % longer on ext4. dir is a descriptor, path is below it, or "" for the descriptor itself. */
+static int ask(int dir, const char *path, cubby_vfs_stat *out)
 {
-    out->size = (uint64_t)st->st_size;
-    out->inode = st->st_ino;
-    out->device = st->st_dev;
-    out->links = (uint32_t)st->st_nlink;
-    out->is_dir = S_ISDIR(st->st_mode) ? 1 : S_ISREG(st->st_mode) ? 0 : -1;
+    struct statx st;
+    if (statx(dir, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE, &st) < 0)
+        return -errno;
+    out->size = st.stx_size;
+    out->inode = st.stx_ino;
+    out->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+    out->links = st.stx_nlink;
+    out->is_dir = S_ISDIR(st.stx_mode) ? 1 : S_ISREG(st.stx_mode) ? 0 : -1;
+    return 0;
 }
 
 static int posix_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 {
     (void)ctx;
-    struct stat st;
-    if (fstat(f->fd, &st) < 0)
-        return -errno;
-    fill_stat(&st, out);
-    return 0;
+    return ask(f->fd, "", out);
 }
 
 /* ---- names ---- */
@@ -253,11 +256,7 @@ static int posix_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 static int posix_stat(void *ctx, const char *path, cubby_vfs_stat *out)
 {
     (void)ctx;
-    struct stat st;
-    if (lstat(path, &st) < 0)
-        return -errno;
-    fill_stat(&st, out);
-    return 0;
+    return *path ? ask(AT_FDCWD, path, out) : -ENOENT;
 }
 
 static int open_dir(const char *path, int oflags)
