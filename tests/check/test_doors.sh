@@ -32,7 +32,7 @@ only "names only through the table" 'os/vfs_posix\.o' \
 only "locks and maps only through the table" 'os/vfs_posix\.o' '(fcntl|flock|lockf|mmap|munmap|msync|mremap|shm_open)(64)?'
 only "time, sleep and chance only through the table" 'os/vfs_posix\.o' 'time|gettimeofday|clock_gettime|nanosleep|clock_nanosleep|usleep|sleep|getrandom|getentropy|random|rand|arc4random'
 only "what a file system is, only in fs.c" 'os/fs\.o' 'f?statfs(64)?|f?statvfs(64)?'
-only "memory only through the hooks" 'base/alloc\.o' 'malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf|aligned_alloc|posix_memalign|getline|open_memstream'
+only "memory only through the hooks" 'base/alloc\.o' 'malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf|aligned_alloc|posix_memalign|getline|open_memstream|XXH[0-9]*_createState|LZ4F?_create[A-Za-z]*'
 only "nothing prints, ends the program, or starts another" '-' \
     'printf|puts|putchar|fputs|fputc|fprintf|vprintf|vfprintf|perror|syslog|exit|_exit|abort|assert_fail|signal|sigaction|raise|kill|fork|exec[lv]p?e?|system|popen|pthread_create|getenv|setenv|setlocale'
 exit $failed
