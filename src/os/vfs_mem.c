@@ -6,43 +6,24 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "os/memfile.h"
+#include "os/memtree.h"
 
-#define NAME_LEN_MAX 255
-#define MAP_ALIGN    4096u
-
-struct node;
-
-struct entry {
-    char *name;
-    struct node *node;
-};
-
-struct node {
-    uint64_t inode;
-    int is_dir, linked;
-    size_t uses; /* opens and maps */
-    struct cubby__memfile file;
-    /* a directory: */
-    struct node *parent;
-    struct entry *entries;
-    size_t count, entry_cap;
-};
+#define MAP_ALIGN 4096u
 
 struct mapping {
     void *addr;
-    struct node *node;
+    struct cubby__memnode *node;
 };
 
 struct cubby_file {
-    struct node *node;
+    struct cubby__memnode *node;
     int writable;
 };
 
 struct cubby__memfs {
     cubby_vfs vfs;
     pthread_mutex_t mutex; /* guards all of the tree */
-    struct node *root;
+    struct cubby__memnode *root;
     uint64_t last_inode;
     struct mapping *mapped; /* one a map() */
     size_t mapped_count, mapped_cap;
@@ -64,143 +45,12 @@ static int leave(struct cubby__memfs *fs, int rc)
     return rc;
 }
 
-/* Room for one more element of size `size`; 0 or -ENOMEM. */
-static int grow_array(void **array, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return 0;
-    size_t want = *cap ? *cap * 2 : 8;
-    void *p = cubby__realloc(*array, want * size);
-    if (!p)
-        return -ENOMEM;
-    *array = p;
-    *cap = want;
-    return 0;
-}
-
-/* ---- nodes and names ---- */
-
-static struct node *node_new(struct cubby__memfs *fs, int is_dir)
-{
-    struct node *n = cubby__calloc(1, sizeof *n);
-    if (!n)
-        return NULL;
-    n->inode = ++fs->last_inode;
-    n->is_dir = is_dir;
-    n->linked = 1;
-    return n;
-}
-
-/* Frees a node that no name, open or map leads to. */
-static void node_drop(struct node *n)
-{
-    if (n->linked || n->uses)
-        return;
-    cubby__memfile_release(&n->file);
-    cubby__free(n->entries);
-    cubby__free(n);
-}
-
-static void tree_free(struct node *n)
-{
-    for (size_t i = 0; i < n->count; i++) {
-        cubby__free(n->entries[i].name);
-        tree_free(n->entries[i].node);
-    }
-    n->linked = 0;
-    node_drop(n);
-}
-
-static struct entry *entry_find(const struct node *dir, const char *name, size_t len)
-{
-    for (size_t i = 0; i < dir->count; i++)
-        if (!strncmp(dir->entries[i].name, name, len) && !dir->entries[i].name[len])
-            return &dir->entries[i];
-    return NULL;
-}
-
-static int entry_add(struct node *dir, const char *name, size_t len, struct node *node)
-{
-    void *array = dir->entries;
-    int rc = grow_array(&array, dir->count, &dir->entry_cap, sizeof *dir->entries);
-    dir->entries = array;
-    char *copy = rc ? NULL : cubby__malloc(len + 1);
-    if (!copy)
-        return -ENOMEM;
-    memcpy(copy, name, len);
-    copy[len] = 0;
-    dir->entries[dir->count++] = (struct entry){copy, node};
-    node->parent = dir;
-    return 0;
-}
-
-/* Takes the name away; the node stays. */
-static void entry_remove(struct node *dir, struct entry *e)
-{
-    cubby__free(e->name);
-    size_t i = (size_t)(e - dir->entries);
-    memmove(e, e + 1, (dir->count - i - 1) * sizeof *e);
-    dir->count--;
-}
-
-/* Where a path leads: the directory of its last component, that name, and what it names now. */
-struct place {
-    struct node *dir;
-    const char *name;
-    size_t len;
-    struct node *node; /* NULL: nothing yet. dir and name are not set if the path ends in the root, "." or ".." */
-};
-
-static int step(struct place *at, const char *name, size_t len)
-{
-    struct node *dir = at->node;
-    if (!dir)
-        return -ENOENT;
-    if (!dir->is_dir)
-        return -ENOTDIR;
-    if (len > NAME_LEN_MAX)
-        return -ENAMETOOLONG;
-    *at = (struct place){NULL, NULL, 0, dir};
-    if (len == 2 && !memcmp(name, "..", 2))
-        at->node = dir->parent;
-    else if (len != 1 || *name != '.') {
-        struct entry *e = entry_find(dir, name, len);
-        *at = (struct place){dir, name, len, e ? e->node : NULL};
-    }
-    return 0;
-}
-
-static int find_place(struct cubby__memfs *fs, const char *path, struct place *at)
-{
-    *at = (struct place){NULL, NULL, 0, fs->root};
-    if (!*path)
-        return -ENOENT;
-    while (*path) {
-        size_t len = strcspn(path, "/");
-        int rc = len ? step(at, path, len) : 0;
-        if (rc)
-            return rc;
-        path += len + (path[len] == '/');
-    }
-    return 0;
-}
-
-static int find_node(struct cubby__memfs *fs, const char *path, struct node **out)
-{
-    struct place at;
-    int rc = find_place(fs, path, &at);
-    if (!rc && !at.node)
-        rc = -ENOENT;
-    *out = at.node;
-    return rc;
-}
-
 /* ---- open files ---- */
 
-static int open_node(struct cubby__memfs *fs, const char *path, unsigned flags, struct node **out)
+static int open_node(struct cubby__memfs *fs, const char *path, unsigned flags, struct cubby__memnode **out)
 {
-    struct place at;
-    int rc = find_place(fs, path, &at);
+    struct cubby__memplace at;
+    int rc = cubby__memtree_place(fs->root, path, &at);
     if (rc)
         return rc;
     if (at.node && flags & CUBBY_OPEN_EXCL)
@@ -210,10 +60,10 @@ static int open_node(struct cubby__memfs *fs, const char *path, unsigned flags, 
     if (at.node && at.node->is_dir)
         return -EINVAL;
     if (!at.node) {
-        at.node = node_new(fs, 0);
+        at.node = cubby__memnode_new(++fs->last_inode, 0);
         if (!at.node)
             return -ENOMEM;
-        rc = entry_add(at.dir, at.name, at.len, at.node);
+        rc = cubby__memnode_add(at.dir, at.name, at.len, at.node);
         if (rc)
             cubby__free(at.node);
     }
@@ -245,7 +95,7 @@ static void mem_close(void *ctx, cubby_file *f)
     struct cubby__memfs *fs = enter(ctx);
     cubby__memfile_unlock_all(&f->node->file, f);
     f->node->uses--;
-    node_drop(f->node);
+    cubby__memnode_drop(f->node);
     leave(fs, 0);
     cubby__free(f);
 }
@@ -297,7 +147,7 @@ static int mem_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
     return leave(fs, 0);
 }
 
-static void fill_stat(const struct node *n, cubby_vfs_stat *out)
+static void fill_stat(const struct cubby__memnode *n, cubby_vfs_stat *out)
 {
     *out = (cubby_vfs_stat){.size = n->file.size, .inode = n->inode, .device = 1, .is_dir = n->is_dir};
     out->links = n->linked ? 1 + (uint32_t)n->is_dir : 0;
@@ -315,8 +165,8 @@ static int mem_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 static int mem_stat(void *ctx, const char *path, cubby_vfs_stat *out)
 {
     struct cubby__memfs *fs = enter(ctx);
-    struct node *n;
-    int rc = find_node(fs, path, &n);
+    struct cubby__memnode *n;
+    int rc = cubby__memtree_find(fs->root, path, &n);
     if (!rc)
         fill_stat(n, out);
     return leave(fs, rc);
@@ -325,27 +175,27 @@ static int mem_stat(void *ctx, const char *path, cubby_vfs_stat *out)
 static int mem_mkdir(void *ctx, const char *path)
 {
     struct cubby__memfs *fs = enter(ctx);
-    struct place at;
-    int rc = find_place(fs, path, &at);
+    struct cubby__memplace at;
+    int rc = cubby__memtree_place(fs->root, path, &at);
     if (!rc && at.node)
         rc = -EEXIST;
     if (rc)
         return leave(fs, rc);
-    struct node *n = node_new(fs, 1);
-    rc = n ? entry_add(at.dir, at.name, at.len, n) : -ENOMEM;
+    struct cubby__memnode *n = cubby__memnode_new(++fs->last_inode, 1);
+    rc = n ? cubby__memnode_add(at.dir, at.name, at.len, n) : -ENOMEM;
     if (rc)
         cubby__free(n);
     return leave(fs, rc);
 }
 
-static int is_below(const struct node *n, const struct node *top, const struct node *root)
+static int is_below(const struct cubby__memnode *n, const struct cubby__memnode *top, const struct cubby__memnode *root)
 {
     while (n != top && n != root)
         n = n->parent;
     return n == top;
 }
 
-static int rename_refused(const struct cubby__memfs *fs, const struct place *from, const struct place *to)
+static int rename_refused(const struct cubby__memfs *fs, const struct cubby__memplace *from, const struct cubby__memplace *to)
 {
     if (!from->node)
         return -ENOENT;
@@ -365,52 +215,52 @@ static int rename_refused(const struct cubby__memfs *fs, const struct place *fro
 static int mem_rename(void *ctx, const char *from_path, const char *to_path)
 {
     struct cubby__memfs *fs = enter(ctx);
-    struct place from, to;
-    int rc = find_place(fs, from_path, &from);
+    struct cubby__memplace from, to;
+    int rc = cubby__memtree_place(fs->root, from_path, &from);
     if (!rc)
-        rc = find_place(fs, to_path, &to);
+        rc = cubby__memtree_place(fs->root, to_path, &to);
     if (!rc)
         rc = rename_refused(fs, &from, &to);
     if (rc || from.node == to.node)
         return leave(fs, rc);
     if (to.node) {
-        entry_find(to.dir, to.name, to.len)->node = from.node;
+        cubby__memnode_find(to.dir, to.name, to.len)->node = from.node;
         from.node->parent = to.dir;
         to.node->linked = 0;
-        node_drop(to.node);
+        cubby__memnode_drop(to.node);
     } else {
-        rc = entry_add(to.dir, to.name, to.len, from.node);
+        rc = cubby__memnode_add(to.dir, to.name, to.len, from.node);
     }
     if (!rc)
-        entry_remove(from.dir, entry_find(from.dir, from.name, from.len));
+        cubby__memnode_remove(from.dir, cubby__memnode_find(from.dir, from.name, from.len));
     return leave(fs, rc);
 }
 
 static int mem_unlink(void *ctx, const char *path)
 {
     struct cubby__memfs *fs = enter(ctx);
-    struct place at;
-    int rc = find_place(fs, path, &at);
+    struct cubby__memplace at;
+    int rc = cubby__memtree_place(fs->root, path, &at);
     if (!rc)
         rc = !at.node ? -ENOENT : at.node->is_dir ? -EISDIR : 0;
     if (rc)
         return leave(fs, rc);
-    entry_remove(at.dir, entry_find(at.dir, at.name, at.len));
+    cubby__memnode_remove(at.dir, cubby__memnode_find(at.dir, at.name, at.len));
     at.node->linked = 0;
-    node_drop(at.node);
+    cubby__memnode_drop(at.node);
     return leave(fs, 0);
 }
 
 static int mem_dirsync(void *ctx, const char *path)
 {
     struct cubby__memfs *fs = enter(ctx);
-    struct node *n;
-    int rc = find_node(fs, path, &n);
+    struct cubby__memnode *n;
+    int rc = cubby__memtree_find(fs->root, path, &n);
     return leave(fs, rc ? rc : n->is_dir ? 0 : -ENOTDIR);
 }
 
 /* All names of a directory, one NUL after each; *out NULL if there is none. */
-static int copy_names(const struct node *dir, char **out, size_t *len)
+static int copy_names(const struct cubby__memnode *dir, char **out, size_t *len)
 {
     *out = NULL;
     *len = 0;
@@ -432,10 +282,10 @@ static int copy_names(const struct node *dir, char **out, size_t *len)
 static int mem_list(void *ctx, const char *path, cubby_list_fn fn, void *arg)
 {
     struct cubby__memfs *fs = enter(ctx);
-    struct node *n;
+    struct cubby__memnode *n;
     char *names = NULL;
     size_t len = 0;
-    int rc = find_node(fs, path, &n);
+    int rc = cubby__memtree_find(fs->root, path, &n);
     if (!rc)
         rc = n->is_dir ? copy_names(n, &names, &len) : -ENOTDIR;
     leave(fs, rc);
@@ -472,7 +322,7 @@ static int mem_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)
     if (!f)
         return -ENOMEM;
     struct cubby__memfs *fs = enter(ctx);
-    int rc = find_node(fs, path, &f->node);
+    int rc = cubby__memtree_find(fs->root, path, &f->node);
     if (!rc)
         rc = f->node->is_dir ? cubby__memfile_lock(&f->node->file, f, 0, 0, kind) : -ENOTDIR;
     if (rc) {
@@ -490,7 +340,7 @@ static int mem_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **ou
         return -EINVAL;
     struct cubby__memfs *fs = enter(ctx);
     void *array = fs->mapped, *addr;
-    int rc = grow_array(&array, fs->mapped_count, &fs->mapped_cap, sizeof *fs->mapped);
+    int rc = cubby__memtree_grow(&array, fs->mapped_count, &fs->mapped_cap, sizeof *fs->mapped);
     fs->mapped = array;
     if (!rc)
         rc = off + len > f->node->file.size ? -EINVAL : cubby__memfile_map(&f->node->file, off, len, &addr);
@@ -509,10 +359,10 @@ static void mem_unmap(void *ctx, void *addr, size_t len)
     for (size_t i = 0; i < fs->mapped_count; i++) {
         if (fs->mapped[i].addr != addr)
             continue;
-        struct node *n = fs->mapped[i].node;
+        struct cubby__memnode *n = fs->mapped[i].node;
         fs->mapped[i] = fs->mapped[--fs->mapped_count];
         n->uses--;
-        node_drop(n);
+        cubby__memnode_drop(n);
         break;
     }
     leave(fs, 0);
@@ -597,7 +447,7 @@ struct cubby__memfs *cubby__memfs_new(void)
     struct cubby__memfs *fs = cubby__calloc(1, sizeof *fs);
     if (!fs)
         return NULL;
-    fs->root = node_new(fs, 1);
+    fs->root = cubby__memnode_new(++fs->last_inode, 1);
     if (!fs->root) {
         cubby__free(fs);
         return NULL;
@@ -613,7 +463,7 @@ void cubby__memfs_free(struct cubby__memfs **fs)
 {
     if (!*fs)
         return;
-    tree_free((*fs)->root);
+    cubby__memnode_free_all((*fs)->root);
     pthread_mutex_destroy(&(*fs)->mutex);
     cubby__free((*fs)->mapped);
     cubby__free(*fs);
