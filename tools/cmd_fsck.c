@@ -19,6 +19,7 @@ struct check {
     cubby_snapshot *snap;
     int names_tried;
     struct cli_bar bar;
+    uint64_t done, total; /* as told last */
 };
 
 /* ---- findings --------------------------------------------------------------------------------------------------------------------- */
@@ -128,11 +129,25 @@ static int done(void *arg, const cubby_finding *f)
 
 /* ---- the run ------------------------------------------------------------------------------------------------------------------------ */
 
+/* Segments are read, then the state is built anew from them, then messages are read: each time it begins anew. */
+static int progress(void *arg, uint64_t done, uint64_t total)
+{
+    struct check *c = arg;
+    if (total && (done < c->done || total != c->total))
+        c->bar.start_ms = cli_now_ms();
+    if (total) {
+        c->done = done;
+        c->total = total;
+    }
+    return cli_bar_update(&c->bar, done, total);
+}
+
 static void begin(struct check *c, cubby_options *options, unsigned flags)
 {
     cli_store_options(options, flags);
     cli_bar_begin(&c->bar, "checking", CLI_ITEMS);
-    options->progress_arg = &c->bar;
+    options->progress = progress;
+    options->progress_arg = c;
     options->notice = NULL; /* the check reports it as a finding */
 }
 
@@ -168,7 +183,8 @@ static int run_repair(struct check *c, cubby_check_result *result, uint64_t *fix
     begin(c, &options, 0);
     int rc = end(c, cubby_repair(c->path, &options, c->flags, found, done, c, &r, &err), &err);
     result->messages = r.messages;
-    c->findings = r.findings;
+    if (rc == CLI_OK) /* else as many as were told */
+        c->findings = r.findings;
     *fixed = r.fixed;
     *left = r.left;
     return rc;
@@ -195,7 +211,8 @@ static int rebuild(const struct check *before, uint64_t *fixed, uint64_t *left)
     return rc;
 }
 
-static void print_total(const struct check *c, const cubby_check_result *result, uint64_t fixed, uint64_t left, double seconds)
+/* Also of a run that failed: then the counts are of what it had come to. */
+static void print_total(const struct check *c, const cubby_check_result *result, uint64_t fixed, uint64_t left, double seconds, int complete)
 {
     if (cli.json) {
         json_begin("total");
@@ -205,8 +222,9 @@ static void print_total(const struct check *c, const cubby_check_result *result,
         json_uint("messages", result->messages);
         json_double("seconds", seconds);
         json_uint("notes", c->notes);
+        json_bool("complete", complete);
         json_end();
-    } else if (!cli.quiet) {
+    } else if (!cli.quiet && complete) {
         printf("%" PRIu64 " messages, %" PRIu64 " findings, %" PRIu64 " fixed, %" PRIu64 " left, %" PRIu64 " notes, %.2f s\n", result->messages,
                c->findings, fixed, left, c->notes, seconds);
     }
@@ -234,7 +252,9 @@ int cmd_fsck(int argc, char **argv)
     if (rc == CLI_OK && wish_rebuild && !(wish_repair && c.findings))
         rc = rebuild(&c, &fixed, &left);
     if (rc != CLI_OK)
+        left = c.findings > fixed ? c.findings - fixed : 0;
+    print_total(&c, &result, fixed, left, (double)(cli_now_ms() - start) / 1000, rc == CLI_OK);
+    if (rc != CLI_OK)
         return rc;
-    print_total(&c, &result, fixed, left, (double)(cli_now_ms() - start) / 1000);
     return left ? CLI_LEFT : fixed ? CLI_NEGATIVE : CLI_OK;
 }

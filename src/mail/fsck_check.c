@@ -59,7 +59,7 @@ static int tell_held(struct run *r)
 static int hold(struct run *r, const cubby_finding *f)
 {
     struct held *h = &r->held[r->held_count];
-    *h = (struct held){cubby__strdup(f->code), cubby__strdup(f->file ? f->file : ""), cubby__strdup(f->detail ? f->detail : ""), *f};
+    *h = (struct held){cubby__strdup(f->code), cubby__strdup(f->file), cubby__strdup(f->detail), *f};
     h->f.code = h->code;
     h->f.file = h->file;
     h->f.detail = h->detail;
@@ -109,22 +109,24 @@ static int check_broken(struct run *r)
     return rc;
 }
 
-static int check_entries(struct run *r, struct cubby__view *view)
+static int report_entry(struct run *r, const struct cubby__lost_entry *e)
 {
     char file[64], detail[96];
+    segment_name(e->place.seg, file);
+    snprintf(detail, sizeof detail, "the message of this uid (object %llu) is lost", (unsigned long long)e->object);
+    return report(r, "ENTRY_ORPHAN", file, e->place.off, e->folder, e->uid, detail);
+}
+
+static int check_entries(struct run *r, struct cubby__view *view)
+{
+    struct cubby__tombs tombs = {0};
     int rc = 0;
-    for (size_t i = 0; i < r->spy.entry_count && !rc; i++) {
-        const struct cubby__lost_entry *e = &r->spy.entries[i];
-        rc = cubby__spy_still_lost(view, e);
-        if (rc) {
-            rc = rc == CUBBY_DONE ? 0 : rc;
-            continue;
-        }
-        segment_name(e->place.seg, file);
-        snprintf(detail, sizeof detail, "the message of this uid (object %llu) is lost", (unsigned long long)e->object);
-        rc = report(r, "ENTRY_ORPHAN", file, e->place.off, e->folder, e->uid, detail);
-    }
-    return rc;
+    cubby__spy_sort(&r->spy);
+    for (size_t i = 0; i < r->spy.entry_count && rc >= 0; i++)
+        if ((rc = cubby__spy_still_lost(view, &tombs, &r->spy.entries[i])) == CUBBY_OK)
+            rc = report_entry(r, &r->spy.entries[i]);
+    cubby__tombs_release(&tombs);
+    return rc < 0 ? rc : 0;
 }
 
 static int check_orphans(struct run *r, struct cubby__view *view)
@@ -205,11 +207,11 @@ static int fragment(void *arg, const struct cubby__record *rec)
 
 /* ---- the run ---- */
 
-static int check_store(struct run *r, struct cubby__store *s, unsigned flags)
+static int check_store(struct run *r, struct cubby__store *s, const cubby_options *o, unsigned flags)
 {
     const struct cubby__check_hooks hooks = {&r->spy.h, rebuild_begins, fragment, rebuilt, r};
     int rc = cubby__store_check(s, &hooks, found, r, r->result, r->err);
-    return rc ? rc : cubby__mail_check(s, flags, found, r, r->result, r->err);
+    return rc ? rc : cubby__mail_check_told(s, flags, found, r, o->progress, o->progress_arg, r->result, r->err);
 }
 
 /* One look. *again: others wrote meanwhile, and nothing was protected from them. */
@@ -223,7 +225,7 @@ static int look(struct run *r, const char *path, const cubby_options *o, unsigne
         return rc == CUBBY_ECORRUPT ? cubby__store_check_closed(path, o, &cubby__mail_handlers, found, r, r->result, r->err) : rc;
     rc = cubby__witness(s, &before, r->err);
     if (!rc)
-        rc = check_store(r, s, flags);
+        rc = check_store(r, s, o, flags);
     if (rc != CUBBY_ECANCEL && rc != CUBBY_ENOMEM && !cubby__witness(s, &after, rc ? NULL : r->err))
         *again = !cubby__witness_same(&before, &after);
     cubby__store_close(&s, NULL);
@@ -244,7 +246,7 @@ static int check_until_quiet(struct run *r, const char *path, const cubby_option
         int again;
         memset(r->result, 0, sizeof *r->result);
         r->holding = 1;
-        r->orphans.count = 0;
+        cubby__orphans_forget(&r->orphans);
         int rc = look(r, path, o, flags, &again);
         if (!again || !r->holding)
             return rc ? rc : tell_held(r) ? cubby__fail(r->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled") : 0;
@@ -272,7 +274,10 @@ int cubby__fsck_check(const char *path, const cubby_options *o, unsigned flags, 
     if (!rc && ident == CUBBY__IDENT_LOST)
         rc = report(r, "ID_LOST", CUBBY__FILE_ID, CUBBY__NO_OFFSET, 0, 0,
                     "missing or destroyed: the store cannot be opened; a repair makes it again from the segments");
-    else
+    else if (!rc && ident == CUBBY__IDENT_FOREIGN)
+        rc = report(r, "ID_FOREIGN", CUBBY__FILE_ID, CUBBY__NO_OFFSET, 0, 0,
+                    "another store's: all segments that can be read name another one; a repair makes it again from them");
+    else if (!rc || rc == CUBBY_ENOTSTORE) /* to open it says more: there is no such directory, perhaps */
         rc = check_until_quiet(r, path, &options, flags);
     drop_held(r);
     cubby__spy_release(&r->spy);

@@ -1,4 +1,4 @@
-/* fsck_repair.c - the repair of what a check finds (store/repair.h, P1 to P5).
+/* fsck_repair.c - the repair of what a check finds (store/repair.h, P1 to P5; P6 is in FORMAT.md 9.1 and resync.h).
  *
  * Order: 1 cubby.id; 2 segments enough to open the store; 3 headers of segments; 4 what a sound index knows is logged again, then it is built anew; 5 what
  * can be saved goes to lost+found, and what clients must hear of is logged, in ordinary transactions; 6 the damaged segments are replaced; 7 the index is built
@@ -14,6 +14,7 @@
 #include "mail/lostfound.h"
 #include "mail/reader.h"
 #include "mail/relog.h"
+#include "mail/resync.h"
 #include "mail/walk.h"
 
 struct repair {
@@ -26,8 +27,22 @@ struct repair {
     struct cubby__orphans orphans;
     struct cubby__store *s;
     struct cubby__plan *plan;
-    int nothing_unknown; /* the index knew all that was lost */
+    int nothing_unknown; /* the index knew all that was lost, but for what stood behind the end of the log */
 };
+
+static int knew_all(const struct repair *r)
+{
+    uint64_t through;
+    return r->nothing_unknown && !(cubby__plan_losses(r->plan, &through) & CUBBY__LOST_END);
+}
+
+/* A long step asks, between its transactions, whether it may go on. */
+static int may_go_on(struct repair *r, uint64_t done, uint64_t total)
+{
+    if (!r->o.progress || r->o.progress(r->o.progress_arg, done, total) == 0)
+        return CUBBY_OK;
+    return cubby__fail(r->err, CUBBY_ECANCEL, r->path, CUBBY__NO_OFFSET, "the repair was stopped");
+}
 
 /* ---- folders ---- */
 
@@ -66,7 +81,7 @@ static int repair_folders(struct repair *r)
     struct cubby__folder_row row;
     struct cubby__txn *txn;
     uint64_t through, id = 0, raised = 0, settled = 0;
-    int lost = cubby__plan_unknown_loss(r->plan, &through) && !r->nothing_unknown;
+    int lost = cubby__plan_losses(r->plan, &through) & CUBBY__LOST_ANY && !knew_all(r);
     int rc = cubby__txn_begin(r->s, 0, &txn, r->err);
     if (rc)
         return rc;
@@ -167,13 +182,25 @@ static int repair_folder(struct repair *r, struct cubby__lostfound *lf, uint64_t
 {
     struct cubby__batch b = {.next = 0};
     int rc;
-    while (!(rc = find_unreadable(r, folder, &b, room)))
+    while (!(rc = find_unreadable(r, folder, &b, room))) {
         for (size_t i = 0; i < b.count && !rc; i++)
-            if ((rc = cubby__lost_message(lf, folder, b.uid[i])) != 0)
-                goto out;
-out:
+            rc = cubby__lost_message(lf, folder, b.uid[i]);
+        if (rc || (rc = may_go_on(r, 0, 0)) != 0)
+            break;
+    }
     cubby__batch_release(&b);
     return rc == CUBBY_DONE ? CUBBY_OK : rc;
+}
+
+static int next_folder(struct repair *r, uint64_t *id, struct cubby__folder_row *row, uint8_t *buf)
+{
+    struct cubby__view view;
+    int rc = cubby__view_begin(r->s, &view, r->err);
+    if (rc)
+        return rc;
+    rc = cubby__folder_row_next(&view, id, buf, row);
+    cubby__view_end(&view);
+    return rc;
 }
 
 static int repair_messages(struct repair *r, struct cubby__lostfound *lf)
@@ -182,16 +209,9 @@ static int repair_messages(struct repair *r, struct cubby__lostfound *lf)
     struct cubby__folder_row row;
     uint64_t id = 0;
     int rc = room ? 0 : cubby__fail_mem(r->err);
-    while (!rc) {
-        struct cubby__view view;
-        if ((rc = cubby__view_begin(r->s, &view, r->err)) != 0)
-            break;
-        rc = cubby__folder_row_next(&view, &id, buf, &row);
-        int dead = !rc && row.dead;
-        cubby__view_end(&view);
-        if (!rc && !dead)
+    while (!rc && !(rc = next_folder(r, &id, &row, buf)))
+        if (!row.dead)
             rc = repair_folder(r, lf, id, room);
-    }
     cubby__free(room);
     return rc == CUBBY_DONE ? CUBBY_OK : rc;
 }
@@ -207,25 +227,111 @@ static int settle_orphans(struct repair *r)
     return rc;
 }
 
+/* ---- clients ---- */
+
+/* What has happened to folders that keep their uidvalidity. */
+struct informed {
+    uint64_t uids, flags;
+};
+
+/* What the index knew has been logged again, but for messages that had come and gone: of these it knew the tombstones, and the segments do not any more. */
+static int inform_folder(struct repair *r, uint64_t id, int was_there, const struct cubby__unnamed *unnamed, struct informed *sum)
+{
+    uint64_t through, ranges, count, flags_through = 0;
+    unsigned lost = cubby__plan_losses(r->plan, &through);
+    int rc = CUBBY_OK;
+    if (was_there && lost & (CUBBY__LOST_ENTRY | CUBBY__LOST_ANY) && !(rc = cubby__resync_uids(r->s, id, &ranges, r->err)))
+        sum->uids += ranges;
+    if (was_there && lost & CUBBY__LOST_FLAGS && !knew_all(r))
+        flags_through = through;
+    if (!rc && !(rc = cubby__resync_flags(r->s, id, flags_through, unnamed, &count, r->err)))
+        sum->flags += count;
+    return rc;
+}
+
+static int tell_informed(struct repair *r, const struct informed *sum)
+{
+    int rc = CUBBY_OK;
+    if (sum->uids)
+        rc = cubby__repair_tell(&r->told, r->err, "UIDS_EXPUNGED", "", CUBBY__NO_OFFSET,
+                                "%llu stretches of uids that lost records may have given are expunged, for clients may hold them",
+                                (unsigned long long)sum->uids);
+    if (!rc && sum->flags)
+        rc = cubby__repair_tell(&r->told, r->err, "FLAGS_REPEATED", "", CUBBY__NO_OFFSET,
+                                "the flags of %llu messages have a new modseq, for clients may hold others", (unsigned long long)sum->flags);
+    return rc;
+}
+
+static int inform_clients(struct repair *r)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__unnamed unnamed;
+    struct cubby__folder_row row;
+    struct informed sum = {0};
+    uint64_t through, id = 0;
+    unsigned lost = cubby__plan_losses(r->plan, &through);
+    int raised = lost & CUBBY__LOST_ANY && !knew_all(r);
+    int rc = lost ? cubby__unnamed_keywords(r->s, &unnamed, r->err) : CUBBY_DONE;
+    while (!rc && !(rc = next_folder(r, &id, &row, buf))) {
+        int was_there = !row.dead && cubby__folder_created(&row) <= through;
+        if (!row.dead && !(raised && was_there))
+            rc = inform_folder(r, id, was_there, &unnamed, &sum);
+        rc = rc ? rc : may_go_on(r, 0, 0);
+    }
+    return rc == CUBBY_DONE ? tell_informed(r, &sum) : rc;
+}
+
+/* ---- all that can be saved ---- */
+
+static int save_orphans(struct repair *r, struct cubby__lostfound *lf)
+{
+    const struct cubby__orphans *all = &r->orphans;
+    size_t pos = 0, first;
+    int rc = CUBBY_OK;
+    while (!rc && cubby__orphans_next(all, &pos, &first)) {
+        if (all->at[first].type == CUBBY__REC_PIECE) {
+            rc = cubby__lost_pieces(lf, all, first, &pos);
+            rc = rc ? rc : may_go_on(r, pos, all->count);
+            continue;
+        }
+        while (pos < all->count && all->at[pos].type == CUBBY__REC_OBJECT && pos - first < CUBBY__LOST_BATCH)
+            pos++;
+        rc = cubby__lost_objects(lf, &all->at[first], pos - first);
+        rc = rc ? rc : may_go_on(r, pos, all->count);
+    }
+    return rc;
+}
+
+static int expunge_lost(struct repair *r, struct cubby__lostfound *lf)
+{
+    struct cubby__lost_entry some[CUBBY__LOST_BATCH];
+    size_t count = r->spy.entry_count; /* the list may grow while records are logged */
+    int rc = CUBBY_OK;
+    cubby__spy_sort(&r->spy);
+    for (size_t i = 0, n; i < count && !rc; i += n) {
+        n = count - i < CUBBY__LOST_BATCH ? count - i : CUBBY__LOST_BATCH;
+        memcpy(some, r->spy.entries + i, n * sizeof *some);
+        rc = cubby__lost_uids(lf, some, n);
+        rc = rc ? rc : may_go_on(r, i + n, count);
+    }
+    return rc;
+}
+
 /* P4 */
 static int salvage(struct repair *r)
 {
-    struct cubby__lostfound lf = {r->s, &r->told, r->err};
-    size_t pos = 0, first;
+    struct cubby__lostfound lf = {.store = r->s, .told = &r->told, .err = r->err};
     int rc = repair_folders(r);
     if (!rc)
         rc = settle_orphans(r);
-    while (!rc && cubby__orphans_next(&r->orphans, &pos, &first)) {
-        const struct cubby__orphan *o = &r->orphans.at[first];
-        rc = o->type == CUBBY__REC_OBJECT ? cubby__lost_object(&lf, o) : cubby__lost_pieces(&lf, o, pos - first);
-    }
-    for (size_t i = 0; i < r->spy.entry_count && !rc; i++) {
-        const struct cubby__lost_entry e = r->spy.entries[i]; /* the list grows while records are logged */
-        rc = cubby__lost_uid(&lf, &e);
-    }
+    if (!rc)
+        rc = save_orphans(r, &lf);
+    if (!rc)
+        rc = expunge_lost(r, &lf);
     if (!rc && (r->flags & CUBBY_CHECK_FULL || !cubby__plan_empty(r->plan)))
         rc = repair_messages(r, &lf);
-    return rc;
+    cubby__lostfound_release(&lf);
+    return rc ? rc : inform_clients(r);
 }
 
 /* ---- the store ---- */
@@ -269,7 +375,7 @@ static int close_it(struct repair *r, int rc)
 static int plan(struct repair *r)
 {
     cubby__plan_free(&r->plan);
-    r->orphans.count = 0;
+    cubby__orphans_forget(&r->orphans);
     return cubby__plan_make(r->s, r->spy.broken, r->spy.broken_count, fragment, r, &r->plan, r->err);
 }
 
@@ -344,7 +450,9 @@ static int repair_ident(struct repair *r, enum cubby__ident_state *was)
     int rc = cubby__ident_repair(r->o.vfs ? r->o.vfs : cubby_vfs_posix(), r->path, was, r->err);
     if (!rc && *was != CUBBY__IDENT_SOUND)
         rc = cubby__repair_tell(&r->told, r->err, "ID_MADE", CUBBY__FILE_ID, CUBBY__NO_OFFSET,
-                                *was == CUBBY__IDENT_COPY ? "the damaged copy was written from the other" : "made again from a segment");
+                                *was == CUBBY__IDENT_COPY   ? "the damaged copy was written from the other"
+                                : *was == CUBBY__IDENT_LOST ? "made again from a segment"
+                                                            : "made again from a segment; that of the other store is in " CUBBY__DIR_QUARANTINE);
     return rc;
 }
 
@@ -384,9 +492,10 @@ static int repair_all(struct repair *r, cubby_finding_fn fn, void *arg, cubby_ch
     enum cubby__ident_state was;
     cubby_check_result rest = {.findings = 1};
     int rc = repair_ident(r, &was);
+    int unseen = was == CUBBY__IDENT_LOST || was == CUBBY__IDENT_FOREIGN;
     if (!rc && was != CUBBY__IDENT_SOUND)
-        rc = cubby__fsck_check(r->path, &r->o, r->flags, was == CUBBY__IDENT_LOST ? fn : silent, arg, &rest, r->err);
-    if (!rc && was == CUBBY__IDENT_LOST)
+        rc = cubby__fsck_check(r->path, &r->o, r->flags, unseen ? fn : silent, arg, &rest, r->err);
+    if (!rc && unseen)
         found->findings += rest.findings;
     return rc || !rest.findings ? rc : repair_rest(r);
 }

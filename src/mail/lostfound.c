@@ -1,6 +1,7 @@
 #include "mail/lostfound.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -13,7 +14,11 @@
 #include "mail/records.h"
 #include "mail/scan.h"
 
-enum { TOKEN = 1 }; /* the token of the one transaction that each incoming message is logged in */
+enum {
+    TOKEN = 1, /* of the transaction that an incoming message is logged in */
+    HASH_LEN = 16,
+    SHORT = 64 << 10 /* bytes of a message that shares a transaction with others */
+};
 
 int cubby__lost_for_good(const struct cubby__view *view, int rc)
 {
@@ -110,21 +115,62 @@ static int write_message(struct making *m, struct cubby__lostfound *lf, const st
 
 /* ---- into the folder ---- */
 
-/* It is there from an earlier run, which was interrupted before the damage was covered. */
-static int is_there(struct cubby__view *view, uint64_t folder, const uint8_t hash[16], int *found)
+static int compare_hashes(const void *a, const void *b)
+{
+    return memcmp(a, b, HASH_LEN);
+}
+
+static int add_hash(struct cubby__buf *b, const cubby_row *row)
+{
+    if (!row->damage)
+        cubby__buf_add(b, row->hash, HASH_LEN);
+    return b->failed ? CUBBY_ENOMEM : CUBBY_OK;
+}
+
+/* What earlier runs have put there: read once, for what this one adds is not looked for. */
+static int read_seen(struct cubby__lostfound *lf, struct cubby__view *view, uint64_t folder)
 {
     cubby_scan_options o = CUBBY_SCAN_INIT;
+    struct cubby__buf b = CUBBY__BUF_INIT;
     struct cubby__scan *scan;
     const cubby_row *row;
-    *found = 0;
     o.want = CUBBY_WANT_OBJECT;
     int rc = cubby__scan_open(view, folder, &o, &scan);
     if (rc)
         return rc;
-    while (!*found && !(rc = cubby__scan_next(scan, &row)))
-        *found = !row->damage && memcmp(row->hash, hash, 16) == 0;
+    while (!(rc = cubby__scan_next(scan, &row)))
+        if (add_hash(&b, row)) {
+            rc = cubby__fail_mem(lf->err);
+            break;
+        }
     cubby__scan_close(&scan);
-    return rc == CUBBY_DONE ? CUBBY_OK : rc;
+    if (rc != CUBBY_DONE) {
+        cubby__buf_release(&b);
+        return rc;
+    }
+    lf->seen = b.data;
+    lf->seen_count = b.len / HASH_LEN;
+    lf->seen_read = 1;
+    if (lf->seen_count)
+        qsort(lf->seen, lf->seen_count, HASH_LEN, compare_hashes);
+    return CUBBY_OK;
+}
+
+/* It is there from an earlier run, which was interrupted before the damage was covered. */
+static int is_there(struct cubby__lostfound *lf, struct cubby__view *view, uint64_t folder, const uint8_t hash[HASH_LEN], int *found)
+{
+    int rc = lf->seen_read ? CUBBY_OK : read_seen(lf, view, folder);
+    *found = !rc && lf->seen_count && bsearch(hash, lf->seen, lf->seen_count, HASH_LEN, compare_hashes);
+    return rc;
+}
+
+void cubby__lostfound_release(struct cubby__lostfound *lf)
+{
+    cubby__free(lf->seen);
+    lf->seen = NULL;
+    lf->seen_count = 0;
+    lf->seen_read = 0;
+    cubby__tombs_release(&lf->tombs);
 }
 
 static int need_folder(struct cubby__txn *txn, uint64_t *id)
@@ -145,33 +191,38 @@ static int expunge(struct cubby__txn *txn, uint64_t folder, uint32_t uid)
     return rc;
 }
 
-/* One transaction: the new message is there and the old one is not, or neither has happened. folder 0: there is no old one. */
+/* The message that was made, unless it is there. *now: its uid, or 0. */
+static int put(struct making *m, struct cubby__lostfound *lf, struct cubby__txn *txn, uint64_t token, const cubby_add_options *o, uint32_t *now)
+{
+    uint64_t id, object;
+    int known = 0;
+    *now = 0;
+    int rc = need_folder(txn, &id);
+    if (!rc)
+        rc = is_there(lf, cubby__txn_view(txn), id, cubby__incoming_object(m->in)->hash, &known);
+    if (!rc && !known)
+        rc = cubby__incoming_log(m->in, txn, token, &object);
+    if (!rc && !known)
+        rc = cubby__entry_add(txn, id, object, o, now);
+    return rc;
+}
+
+/* One transaction: the new message is there and the old one is not, or neither has happened. */
 static int commit(struct making *m, struct cubby__lostfound *lf, const struct cubby__message_row *row, uint64_t folder, uint32_t uid, uint32_t *now)
 {
     cubby_add_options o = CUBBY_ADD_INIT;
     struct cubby__txn *txn;
-    uint64_t id, object;
-    int known = 0;
     int rc = cubby__incoming_finish(m->in, lf->err);
     if (!rc)
         rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
     if (rc)
         return rc;
-    if (row) {
-        o.flags = row->flags & CUBBY_FLAGS_ALL;
-        o.has_date = 1;
-        o.internaldate = row->internaldate;
-        o.internaldate_zone = row->zone;
-    }
-    rc = need_folder(txn, &id);
+    o.flags = row->flags & CUBBY_FLAGS_ALL;
+    o.has_date = 1;
+    o.internaldate = row->internaldate;
+    o.internaldate_zone = row->zone;
+    rc = put(m, lf, txn, TOKEN, &o, now);
     if (!rc)
-        rc = is_there(cubby__txn_view(txn), id, cubby__incoming_object(m->in)->hash, &known);
-    *now = 0;
-    if (!rc && !known)
-        rc = cubby__incoming_log(m->in, txn, TOKEN, &object);
-    if (!rc && !known)
-        rc = cubby__entry_add(txn, id, object, &o, now);
-    if (!rc && folder)
         rc = expunge(txn, folder, uid);
     if (!rc)
         return cubby__txn_commit(&txn, NULL);
@@ -181,43 +232,92 @@ static int commit(struct making *m, struct cubby__lostfound *lf, const struct cu
 
 /* ---- the four kinds ---- */
 
-int cubby__lost_object(struct cubby__lostfound *lf, const struct cubby__orphan *o)
+int cubby__lost_objects(struct cubby__lostfound *lf, const struct cubby__orphan *o, size_t count)
 {
     struct cubby__txn *txn;
     uint64_t id;
-    uint32_t uid = 0;
+    uint32_t uid[CUBBY__LOST_BATCH] = {0};
+    if (count > CUBBY__LOST_BATCH)
+        count = CUBBY__LOST_BATCH;
     int rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
     if (rc)
         return rc;
     rc = need_folder(txn, &id);
-    if (!rc)
-        rc = cubby__entry_add(txn, id, o->id, NULL, &uid);
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = cubby__entry_add(txn, id, o[i].id, NULL, &uid[i]);
     if (rc) {
         cubby__txn_abort(&txn);
         return rc;
     }
     rc = cubby__txn_commit(&txn, NULL);
-    return rc ? rc : cubby__repair_tell(lf->told, lf->err, "MESSAGE_SAVED", "", CUBBY__NO_OFFSET, "message %llu, whose entry was lost, is uid %u of %s",
-                                        (unsigned long long)o->id, uid, CUBBY__LOST_FOUND);
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = cubby__repair_tell(lf->told, lf->err, "MESSAGE_SAVED", "", CUBBY__NO_OFFSET, "message %llu, whose entry was lost, is uid %u of %s",
+                                (unsigned long long)o[i].id, uid[i], CUBBY__LOST_FOUND);
+    return rc;
 }
 
-int cubby__lost_pieces(struct cubby__lostfound *lf, const struct cubby__orphan *pieces, size_t count)
+static int write_pieces(struct making *m, struct cubby__lostfound *lf, const struct cubby__orphan *pieces, size_t count)
 {
-    struct making m;
     char line[256];
-    uint32_t uid = 0;
-    int rc = begin(&m, lf);
+    cubby__incoming_reset(m->in);
     snprintf(line, sizeof line, "Subject: [what was left of a message]\nX-Cubby-Salvage: the record that named its parts was lost (commit %llu)\n%s",
              (unsigned long long)pieces->commit, pieces->kind == CUBBY__PIECE_REST ? "" : "\n");
-    if (!rc)
-        rc = write_text(&m, lf, line);
+    int rc = write_text(m, lf, line);
     for (size_t i = 0; i < count && !rc; i++)
-        rc = write_piece(&m, lf, &(struct cubby__piece_ref){pieces[i].id, pieces[i].orig_len, 0}, pieces[i].kind);
+        rc = write_piece(m, lf, &(struct cubby__piece_ref){pieces[i].id, pieces[i].orig_len, 0}, pieces[i].kind);
+    return rc ? rc : cubby__incoming_finish(m->in, lf->err);
+}
+
+/* To the pieces behind *pos, if they make a message that is short enough to be written while the writer lock is held. */
+static int next_short(const struct cubby__orphans *all, size_t *first, size_t *pos)
+{
+    uint64_t bytes = 0;
+    size_t end = *pos;
+    if (!cubby__orphans_next(all, &end, first) || all->at[*first].type != CUBBY__REC_PIECE)
+        return 0;
+    for (size_t i = *first; i < end; i++)
+        bytes += all->at[i].orig_len;
+    if (bytes > SHORT)
+        return 0;
+    *pos = end;
+    return 1;
+}
+
+static int put_pieces(struct making *m, struct cubby__lostfound *lf, const struct cubby__orphans *all, size_t *pos, uint64_t saved[], size_t *count)
+{
+    struct cubby__txn *txn;
+    size_t first;
+    uint32_t uid;
+    *count = 0;
+    int rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
+    if (rc)
+        return rc;
+    for (;;) {
+        rc = put(m, lf, txn, TOKEN + *count, NULL, &uid);
+        saved[(*count)++] = m->saved;
+        m->saved = 0;
+        if (rc || *count == CUBBY__LOST_BATCH || !next_short(all, &first, pos))
+            break;
+        rc = write_pieces(m, lf, &all->at[first], *pos - first);
+    }
+    if (rc)
+        cubby__txn_abort(&txn);
+    return rc ? rc : cubby__txn_commit(&txn, NULL);
+}
+
+int cubby__lost_pieces(struct cubby__lostfound *lf, const struct cubby__orphans *all, size_t first, size_t *pos)
+{
+    struct making m;
+    uint64_t saved[CUBBY__LOST_BATCH];
+    size_t count = 0;
+    int rc = begin(&m, lf);
     if (!rc)
-        rc = commit(&m, lf, NULL, 0, 0, &uid);
+        rc = write_pieces(&m, lf, &all->at[first], *pos - first);
     if (!rc)
+        rc = put_pieces(&m, lf, all, pos, saved, &count);
+    for (size_t i = 0; i < count && !rc; i++)
         rc = cubby__repair_tell(lf->told, lf->err, "MESSAGE_SAVED", "", CUBBY__NO_OFFSET, "%llu bytes of a message without record are in %s",
-                                (unsigned long long)m.saved, CUBBY__LOST_FOUND);
+                                (unsigned long long)saved[i], CUBBY__LOST_FOUND);
     end(&m);
     return rc;
 }
@@ -256,20 +356,31 @@ int cubby__lost_message(struct cubby__lostfound *lf, uint64_t folder, uint32_t u
     return rc == CUBBY_DONE ? CUBBY_OK : rc; /* expunged meanwhile */
 }
 
-int cubby__lost_uid(struct cubby__lostfound *lf, const struct cubby__lost_entry *e)
+int cubby__lost_uids(struct cubby__lostfound *lf, const struct cubby__lost_entry *e, size_t count)
 {
     struct cubby__txn *txn;
+    uint8_t gone[CUBBY__LOST_BATCH] = {0};
+    size_t expunged = 0;
+    if (count > CUBBY__LOST_BATCH)
+        count = CUBBY__LOST_BATCH;
     int rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
     if (rc)
         return rc;
-    rc = cubby__spy_still_lost(cubby__txn_view(txn), e);
-    if (!rc)
-        rc = expunge(txn, e->folder, e->uid);
-    if (rc) {
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        rc = cubby__spy_still_lost(cubby__txn_view(txn), &lf->tombs, &e[i]);
+        gone[i] = rc == CUBBY_OK;
+        expunged += gone[i];
+        if (gone[i])
+            rc = expunge(txn, e[i].folder, e[i].uid);
+    }
+    if (rc < 0 || !expunged) {
         cubby__txn_abort(&txn);
-        return rc == CUBBY_DONE ? CUBBY_OK : rc;
+        return rc < 0 ? rc : CUBBY_OK;
     }
     rc = cubby__txn_commit(&txn, NULL);
-    return rc ? rc : cubby__repair_tell(lf->told, lf->err, "MESSAGE_GONE", "", CUBBY__NO_OFFSET, "uid %u of folder %llu is expunged: its message was lost",
-                                        e->uid, (unsigned long long)e->folder);
+    for (size_t i = 0; i < count && !rc; i++)
+        if (gone[i])
+            rc = cubby__repair_tell(lf->told, lf->err, "MESSAGE_GONE", "", CUBBY__NO_OFFSET, "uid %u of folder %llu is expunged: its message was lost",
+                                    e[i].uid, (unsigned long long)e[i].folder);
+    return rc;
 }

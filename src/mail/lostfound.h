@@ -9,22 +9,29 @@
 
 #define CUBBY__LOST_FOUND "lost+found"
 
+enum { CUBBY__LOST_BATCH = 256 }; /* orphans, or uids, that one transaction sees to */
+
 struct cubby__lostfound {
     struct cubby__store *store;
     struct cubby__repairs *told;
     cubby_error *err;
+    uint8_t *seen; /* hashes of the messages that were in lost+found, sorted, 16 bytes each: of earlier runs, which were interrupted */
+    size_t seen_count;
+    int seen_read;
+    struct cubby__tombs tombs; /* of the folder whose lost uids were expunged last, before that */
 };
+void cubby__lostfound_release(struct cubby__lostfound *lf);
 
 /* rc says that something of the segments cannot be read, and not only that a page of the index does not verify: that costs a new index, no message. */
 int cubby__lost_for_good(const struct cubby__view *view, int rc);
 
-/* An object that no entry names gets one. */
-int cubby__lost_object(struct cubby__lostfound *lf, const struct cubby__orphan *o);
-/* Pieces that no object names become a message. */
-int cubby__lost_pieces(struct cubby__lostfound *lf, const struct cubby__orphan *pieces, size_t count);
+/* Objects that no entry names get one: up to LOST_BATCH. */
+int cubby__lost_objects(struct cubby__lostfound *lf, const struct cubby__orphan *o, size_t count);
+/* Pieces that no object names, [first, *pos), become a message. Short ones behind them, too, in the same transaction: *pos is behind the last. */
+int cubby__lost_pieces(struct cubby__lostfound *lf, const struct cubby__orphans *all, size_t first, size_t *pos);
 /* What can be read of a message becomes a new one; the old one is expunged. */
 int cubby__lost_message(struct cubby__lostfound *lf, uint64_t folder, uint32_t uid);
-/* An entry whose object is gone is expunged. */
-int cubby__lost_uid(struct cubby__lostfound *lf, const struct cubby__lost_entry *e);
+/* Entries whose objects are gone are expunged: up to LOST_BATCH. */
+int cubby__lost_uids(struct cubby__lostfound *lf, const struct cubby__lost_entry *e, size_t count);
 
 #endif

@@ -20,12 +20,22 @@ struct check {
     void *arg;
     cubby_check_result *result;
     cubby_error *err;
+    cubby_progress_fn progress;
+    void *progress_arg;
+    uint64_t read, first; /* messages read; how many there were in the result before */
+    int lost;             /* why no more folders could be found, or 0; told at the end */
+    cubby_error lost_err;
 };
+
+static int cancelled(struct check *c)
+{
+    return cubby__fail(c->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled");
+}
 
 static int report(struct check *c, const cubby_finding *f)
 {
     c->result->findings++;
-    return c->fn(c->arg, f) ? cubby__fail(c->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled") : 0;
+    return c->fn(c->arg, f) ? cancelled(c) : 0;
 }
 
 /* Damage is a finding, and the check goes on; anything else that fails ends it. */
@@ -153,6 +163,8 @@ static int check_some(struct check *c, uint64_t folder, uint64_t *next)
         *next = row->uid + 1ull;
         rc = check_message(c, &view, folder, row->uid, &size);
         bytes += size;
+        if (!rc && c->progress && c->progress(c->progress_arg, ++c->read, c->result->messages - c->first))
+            rc = cancelled(c);
     }
     cubby__scan_close(&scan);
     cubby__view_end(&view);
@@ -194,6 +206,16 @@ static int next_folder(struct cubby__view *view, uint64_t *id)
     return rc;
 }
 
+/* What next_folder gave; where the index is damaged nothing behind can be found: DONE, and why is told at the end. */
+static int find_no_more(struct check *c, int rc)
+{
+    if (rc != CUBBY_ECORRUPT && rc != CUBBY_EIO)
+        return rc;
+    c->lost = rc;
+    c->lost_err = *c->err;
+    return CUBBY_DONE;
+}
+
 /* The counters of the next folder behind *id. */
 static int check_folder(struct check *c, uint64_t *id)
 {
@@ -202,21 +224,51 @@ static int check_folder(struct check *c, uint64_t *id)
     if (rc)
         return rc;
     rc = next_folder(&view, id);
-    if (rc < 0) /* and nothing behind it can be found */
-        rc = (rc = report_damage(c, rc, "FOLDER_UNREADABLE", 0, 0)) ? rc : CUBBY_DONE;
-    else if (!rc)
+    rc = find_no_more(c, rc);
+    if (!rc)
         rc = report_damage(c, check_counters(c, &view, *id), "FOLDER_UNREADABLE", *id, 0);
     cubby__view_end(&view);
     return rc;
 }
 
-int cubby__mail_check(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err)
+static int check_all_messages(struct check *c)
 {
-    struct check c = {s, flags, fn, arg, result, err};
+    struct cubby__view view;
+    uint64_t id = 0;
+    for (;;) {
+        int rc = cubby__view_begin(c->store, &view, c->err);
+        if (rc)
+            return rc;
+        rc = next_folder(&view, &id);
+        cubby__view_end(&view);
+        if (!rc)
+            rc = check_messages(c, id);
+        else
+            rc = find_no_more(c, rc);
+        if (rc)
+            return rc;
+    }
+}
+
+int cubby__mail_check_told(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_progress_fn progress, void *progress_arg,
+                           cubby_check_result *result, cubby_error *err)
+{
+    struct check c = {.store = s, .flags = flags, .fn = fn, .arg = arg, .result = result, .err = err, .progress = progress, .progress_arg = progress_arg,
+                      .first = result->messages};
     uint64_t id = 0;
     int rc;
     while (!(rc = check_folder(&c, &id)))
-        if (flags & CUBBY_CHECK_FULL && (rc = check_messages(&c, id)))
-            break;
+        ;
+    if (rc == CUBBY_DONE && flags & CUBBY_CHECK_FULL)
+        rc = check_all_messages(&c);
+    if (rc == CUBBY_DONE && c.lost) {
+        *err = c.lost_err;
+        rc = report_damage(&c, c.lost, "FOLDER_UNREADABLE", 0, 0);
+    }
     return rc == CUBBY_DONE ? 0 : rc;
+}
+
+int cubby__mail_check(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err)
+{
+    return cubby__mail_check_told(s, flags, fn, arg, NULL, NULL, result, err);
 }

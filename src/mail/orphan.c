@@ -1,5 +1,6 @@
 #include "mail/orphan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,25 +9,34 @@
 #include "mail/records.h"
 #include "mail/row.h"
 
-static int push(struct cubby__orphans *o, const struct cubby__orphan *item)
+static int add(void *array, size_t *count, size_t *cap, size_t size, const void *item)
 {
-    if (o->count == o->cap) {
-        size_t cap = o->cap ? o->cap * 2 : 16;
-        struct cubby__orphan *at = cubby__realloc(o->at, cap * sizeof *at);
-        if (!at)
+    void **p = array;
+    if (*count == *cap) {
+        size_t more = *cap ? *cap * 2 : 16;
+        void *grown = cubby__realloc(*p, more * size);
+        if (!grown)
             return CUBBY_ENOMEM;
-        o->at = at;
-        o->cap = cap;
+        *p = grown;
+        *cap = more;
     }
-    o->at[o->count++] = *item;
+    memcpy((char *)*p + (*count)++ * size, item, size);
     return CUBBY_OK;
+}
+
+static int add_entry(struct cubby__orphans *o, const struct cubby__record *rec)
+{
+    struct cubby__keywords keywords;
+    struct cubby__entry_rec entry;
+    if (cubby__entry_decode(rec->payload, rec->len, &entry, &keywords))
+        return CUBBY_OK;
+    const struct cubby__torn_entry e = {rec->commit, entry.object};
+    return add(&o->entries, &o->entry_count, &o->entry_cap, sizeof e, &e);
 }
 
 int cubby__orphans_add(struct cubby__orphans *o, const struct cubby__record *rec)
 {
     struct cubby__orphan x = {.type = rec->type, .commit = rec->commit, .place = rec->place};
-    struct cubby__keywords keywords;
-    struct cubby__entry_rec entry;
     struct cubby__object object;
     switch (rec->type) {
     case CUBBY__REC_PIECE:
@@ -40,36 +50,45 @@ int cubby__orphans_add(struct cubby__orphans *o, const struct cubby__record *rec
         x.id = object.id;
         break;
     case CUBBY__REC_ENTRY:
-        if (cubby__entry_decode(rec->payload, rec->len, &entry, &keywords))
-            return CUBBY_OK;
-        x.id = entry.object;
-        break;
+        return add_entry(o, rec);
     default:
         return CUBBY_OK;
     }
-    return push(o, &x);
+    return add(&o->at, &o->count, &o->cap, sizeof x, &x);
+}
+
+void cubby__orphans_forget(struct cubby__orphans *o)
+{
+    o->count = o->entry_count = 0;
 }
 
 void cubby__orphans_release(struct cubby__orphans *o)
 {
     cubby__free(o->at);
+    cubby__free(o->entries);
     memset(o, 0, sizeof *o);
+}
+
+static int by_commit_and_object(const void *a, const void *b)
+{
+    const struct cubby__torn_entry *x = a, *y = b;
+    if (x->commit != y->commit)
+        return x->commit < y->commit ? -1 : 1;
+    return (x->object > y->object) - (x->object < y->object);
 }
 
 /* The object has an ENTRY of its own commit: whatever became of that, it was there. */
 static int has_entry(const struct cubby__orphans *o, const struct cubby__orphan *object)
 {
-    for (size_t i = (size_t)(object - o->at) + 1; i < o->count && o->at[i].commit == object->commit; i++)
-        if (o->at[i].type == CUBBY__REC_ENTRY && o->at[i].id == object->id)
-            return 1;
-    return 0;
+    const struct cubby__torn_entry key = {object->commit, object->id};
+    return o->entry_count && bsearch(&key, o->entries, o->entry_count, sizeof key, by_commit_and_object);
 }
 
-static int settle(struct cubby__orphans *o, struct cubby__orphan *x, struct cubby__view *view)
+static int settle(const struct cubby__orphans *o, struct cubby__orphan *x, struct cubby__view *view)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     size_t len;
-    if (x->type == CUBBY__REC_ENTRY || (x->type == CUBBY__REC_OBJECT && has_entry(o, x))) {
+    if (x->type == CUBBY__REC_OBJECT && has_entry(o, x)) {
         x->dropped = 1;
         return CUBBY_OK;
     }
@@ -90,7 +109,9 @@ static int settle(struct cubby__orphans *o, struct cubby__orphan *x, struct cubb
 int cubby__orphans_settle(struct cubby__orphans *o, struct cubby__view *view)
 {
     int rc = CUBBY_OK;
-    for (size_t i = o->count; i-- > 0 && !rc;) /* from the end, for an OBJECT looks at what comes behind it */
+    if (o->entry_count)
+        qsort(o->entries, o->entry_count, sizeof *o->entries, by_commit_and_object);
+    for (size_t i = 0; i < o->count && !rc; i++)
         rc = settle(o, &o->at[i], view);
     size_t kept = 0;
     for (size_t i = 0; i < o->count && !rc; i++)

@@ -248,7 +248,8 @@ static int relog_batch(struct relog *r, uint64_t folder, const struct cubby__bat
             rc = row.created <= r->known ? log_entry(r, folder, b->uid[i], &row) : CUBBY_OK;
         else if (!rc && d > 0)
             rc = log_expunge(r, folder, w.uid);
-        else if (!rc && !(rc = cubby__walk_row(&r->theirs, w.value, folder, w.uid, &other)) && !same_flags(&row, &other))
+        else if (!rc && !(rc = cubby__walk_row(&r->theirs, w.value, folder, w.uid, &other)) &&
+                 (!same_flags(&row, &other) || (row.modseq > other.modseq && row.modseq <= r->known)))
             rc = log_flags(r, folder, w.uid, &row);
         i += d <= 0;
         if (d >= 0 && !rc && (more = cubby__walk_next(&w)) < 0)

@@ -1,5 +1,6 @@
 #include "mail/spy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -70,7 +71,23 @@ void cubby__spy_release(struct cubby__spy *spy)
     cubby__spy_init(spy);
 }
 
-int cubby__spy_still_lost(struct cubby__view *view, const struct cubby__lost_entry *e)
+static int by_folder_and_uid(const void *a, const void *b)
+{
+    const struct cubby__lost_entry *x = a, *y = b;
+    if (x->folder != y->folder)
+        return x->folder < y->folder ? -1 : 1;
+    if (x->uid != y->uid)
+        return x->uid < y->uid ? -1 : 1;
+    return (x->commit > y->commit) - (x->commit < y->commit);
+}
+
+void cubby__spy_sort(struct cubby__spy *spy)
+{
+    if (spy->entry_count)
+        qsort(spy->entries, spy->entry_count, sizeof *spy->entries, by_folder_and_uid);
+}
+
+int cubby__spy_still_lost(struct cubby__view *view, struct cubby__tombs *tombs, const struct cubby__lost_entry *e)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     struct cubby__folder_row row;
@@ -81,6 +98,6 @@ int cubby__spy_still_lost(struct cubby__view *view, const struct cubby__lost_ent
     rc = cubby__view_get(view, key, cubby__key_message(key, e->folder, e->uid), value, &len);
     if (rc != CUBBY_DONE)
         return rc < 0 ? rc : CUBBY_DONE;
-    rc = cubby__entry_tombstone(view, e->folder, e->uid, e->commit);
-    return rc == CUBBY_DONE ? CUBBY_OK : rc < 0 ? rc : CUBBY_DONE;
+    rc = cubby__tombs_of(tombs, view, e->folder);
+    return rc ? rc : cubby__tombs_have(tombs, e->uid) ? CUBBY_DONE : CUBBY_OK;
 }

@@ -2,10 +2,11 @@
 #ifndef CUBBY_MAIL_SPY_H
 #define CUBBY_MAIL_SPY_H
 
+#include "mail/tomb.h"
 #include "store/repair.h"
 #include "store/store.h"
 
-/* An ENTRY whose object was not there. */
+/* An ENTRY whose object was not there: 48 bytes, and it takes that in the log, too. So the lists are never longer than such records of the log. */
 struct cubby__lost_entry {
     uint64_t folder, object, commit;
     uint32_t uid;
@@ -24,7 +25,9 @@ void cubby__spy_init(struct cubby__spy *spy);
 void cubby__spy_forget(struct cubby__spy *spy);
 void cubby__spy_release(struct cubby__spy *spy);
 
-/* Is this one still lost at the end: its folder is there, its uid is not, and no EXPUNGE has it? OK: yes. DONE: no. */
-int cubby__spy_still_lost(struct cubby__view *view, const struct cubby__lost_entry *e);
+/* Puts the entries in the order of folders and uids, so that they can be asked about one by one. */
+void cubby__spy_sort(struct cubby__spy *spy);
+/* Is this one still lost at the end: its folder is there, its uid is not, and no EXPUNGE has it? OK: yes. DONE: no. tombs: the same for all. */
+int cubby__spy_still_lost(struct cubby__view *view, struct cubby__tombs *tombs, const struct cubby__lost_entry *e);
 
 #endif

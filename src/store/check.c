@@ -20,7 +20,6 @@ struct check {
     cubby_error *err;
     uint64_t evidence; /* the index says that the log was synced up to this commit */
     uint64_t differing; /* the rows that were not the same in the last comparison */
-    int stopped;
 };
 
 static int __attribute__((format(printf, 6, 7))) tell(struct check *c, const char *code, int severity, const char *file, uint64_t off, const char *fmt, ...)
@@ -32,11 +31,7 @@ static int __attribute__((format(printf, 6, 7))) tell(struct check *c, const cha
     va_end(ap);
     cubby_finding f = {.code = code, .severity = severity, .file = file, .offset = off, .detail = detail};
     c->result->findings += severity != CUBBY_NOTE;
-    if (c->fn && c->fn(c->arg, &f) != 0) {
-        c->stopped = 1;
-        return cubby__fail(c->err, CUBBY_ECANCEL, file, off, "the check was stopped");
-    }
-    return 0;
+    return c->fn && c->fn(c->arg, &f) != 0 ? cubby__fail(c->err, CUBBY_ECANCEL, file, off, "the check was stopped") : 0;
 }
 
 /* ---- cubby.id ---- */
@@ -136,11 +131,6 @@ static int check_index_file(struct check *c, int *usable)
             rc = tell(c, "INDEX_META_SLOT", CUBBY_NOTE, CUBBY__FILE_INDEX, 0, "one of the two checkpoints does not verify: the other one is used");
         if (rc == 0)
             rc = cubby__tree_check(p, &meta.root, page_problem, c, c->err);
-        *usable = c->result->findings == before;
-        if (rc == CUBBY_ECORRUPT && *usable)
-            rc = tell(c, "INDEX_PAGE", CUBBY_ERROR, CUBBY__FILE_INDEX, c->err->offset, "%s", c->err->message);
-        if (rc > 0)
-            rc = c->stopped ? CUBBY_ECANCEL : 0;
         *usable = c->result->findings == before;
     }
     cubby__pager_close(&p);

@@ -38,7 +38,7 @@ struct segplan {
 struct cubby__plan {
     struct segplan *segs; /* ascending */
     size_t count, cap;
-    int unknown_loss;
+    unsigned losses; /* CUBBY__LOST_... */
     uint64_t through;
 };
 
@@ -81,12 +81,30 @@ static int add_hole(struct segplan *sp, const struct cubby__segproblem *p)
     return 0;
 }
 
-/* May this have been a record that a client must hear of, and no later one repeats? */
-static int may_mislead(const struct cubby__segproblem *p)
+/* CUBBY__LOST_... */
+static unsigned losses(const struct cubby__segproblem *p)
 {
-    if (p->kind == CUBBY__SEG_HOLE)
-        return !p->type || p->type == CUBBY__REC_FOLDER || p->type == CUBBY__REC_EXPUNGE || p->type == CUBBY__REC_DAMAGE;
-    return p->kind == CUBBY__SEG_MISSING || p->kind == CUBBY__SEG_HEADER || p->kind == CUBBY__SEG_CUT;
+    if (p->kind == CUBBY__SEG_CUT)
+        return CUBBY__LOST_ANY | CUBBY__LOST_END;
+    if (p->kind == CUBBY__SEG_MISSING || p->kind == CUBBY__SEG_HEADER)
+        return CUBBY__LOST_ANY;
+    if (p->kind != CUBBY__SEG_HOLE)
+        return 0;
+    switch (p->type) {
+    case 0:
+    case CUBBY__REC_FOLDER:
+    case CUBBY__REC_EXPUNGE:
+    case CUBBY__REC_DAMAGE:
+        return CUBBY__LOST_ANY;
+    case CUBBY__REC_ENTRY:
+        return CUBBY__LOST_ENTRY;
+    case CUBBY__REC_FLAGS:
+        return CUBBY__LOST_FLAGS;
+    case CUBBY__REC_KEYWORD:
+        return CUBBY__LOST_KEYWORD;
+    default: /* OBJECT and PIECE cost their message, whose uid is expunged; the rest has no modseq */
+        return 0;
+    }
 }
 
 struct planning {
@@ -96,6 +114,7 @@ struct planning {
     void *arg;
     cubby_error *err;
     int problems;
+    size_t here; /* the segment of the misfit before */
 };
 
 static int take(void *arg, const struct cubby__segproblem *p)
@@ -110,7 +129,7 @@ static int take(void *arg, const struct cubby__segproblem *p)
     int rc = sp ? 0 : CUBBY_ENOMEM;
     if (rc == 0 && (p->kind == CUBBY__SEG_HOLE || p->kind == CUBBY__SEG_CUT))
         rc = add_hole(sp, p);
-    x->plan->unknown_loss |= may_mislead(p);
+    x->plan->losses |= losses(p);
     return rc == 0 ? 0 : cubby__fail_mem(x->err);
 }
 
@@ -141,40 +160,43 @@ static int leave_damaged_end(struct cubby__store *s, const struct cubby__misfit 
 }
 
 /* The nonce that a segment without header must have had. 0: nobody knows. */
-static uint64_t known_nonce(struct cubby__store *s, uint32_t seg)
+static int known_nonce(struct cubby__store *s, uint32_t seg, uint64_t *nonce, cubby_error *err)
 {
     struct cubby__seg_header next;
-    uint64_t nonce = 0;
-    if (cubby__log_header(s->log, seg + 1, &next, NULL) != 0)
-        return 0;
+    *nonce = 0;
+    int rc = cubby__log_header(s->log, seg + 1, &next, err);
+    if (rc != 0)
+        return rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT ? 0 : rc;
     if (next.pred == seg)
-        nonce = next.pred_nonce;
+        *nonce = next.pred_nonce;
     cubby__seg_header_release(&next);
-    return nonce;
+    return 0;
 }
 
-/* Between what the walk found, in the order of offsets. */
+static int includes(const struct segplan *sp, uint32_t seg)
+{
+    return sp->first <= seg && seg <= sp->seg;
+}
+
+/* Behind what the walk found. */
 static int add_misfit(struct planning *x, const struct cubby__misfit *m)
 {
     struct cubby__plan *plan = x->plan;
     struct cubby__segproblem p = {.kind = CUBBY__SEG_HOLE, .first = m->place.seg, .seg = m->place.seg, .from = m->place.off, .end = UINT64_MAX,
                                   .type = m->type, .commit = m->commit};
     p.to = p.from + cubby__frame_size(m->type, m->place.len);
-    struct segplan *sp = NULL;
-    for (size_t i = 0; i < plan->count && !sp; i++)
-        sp = plan->segs[i].first <= p.seg && p.seg <= plan->segs[i].seg ? &plan->segs[i] : NULL;
-    if (!sp && !(sp = plan_for(plan, &p)))
+    size_t i = x->here < plan->count && includes(&plan->segs[x->here], p.seg) ? x->here : 0; /* they come in the order of the log */
+    while (i < plan->count && !includes(&plan->segs[i], p.seg))
+        i++;
+    struct segplan *sp = i < plan->count ? &plan->segs[i] : plan_for(plan, &p);
+    if (!sp)
         return cubby__fail_mem(x->err);
+    x->here = i;
     if (sp->what == CUBBY__SEG_MISSING || sp->what == CUBBY__SEG_HEADER)
         return 0;
     if (add_hole(sp, &p) != 0)
         return cubby__fail_mem(x->err);
-    for (size_t i = sp->count - 1; i > 0 && sp->holes[i - 1].from > sp->holes[i].from; i--) {
-        struct cubby__hole later = sp->holes[i - 1];
-        sp->holes[i - 1] = sp->holes[i];
-        sp->holes[i] = later;
-    }
-    plan->unknown_loss |= may_mislead(&p);
+    plan->losses |= losses(&p);
     return 0;
 }
 
@@ -182,6 +204,21 @@ static int by_number(const void *a, const void *b)
 {
     const struct segplan *x = a, *y = b;
     return (x->seg > y->seg) - (x->seg < y->seg);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct cubby__hole *x = a, *y = b;
+    return (x->from > y->from) - (x->from < y->from);
+}
+
+static void sort_plan(struct cubby__plan *plan)
+{
+    if (plan->count > 1)
+        qsort(plan->segs, plan->count, sizeof *plan->segs, by_number);
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->segs[i].count > 1)
+            qsort(plan->segs[i].holes, plan->segs[i].count, sizeof *plan->segs[i].holes, by_offset);
 }
 
 int cubby__plan_make(struct cubby__store *s, const struct cubby__misfit *misfits, size_t misfit_count,
@@ -202,8 +239,7 @@ int cubby__plan_make(struct cubby__store *s, const struct cubby__misfit *misfits
         cubby__plan_free(&plan);
         return rc;
     }
-    if (plan->count > 1)
-        qsort(plan->segs, plan->count, sizeof *plan->segs, by_number);
+    sort_plan(plan);
     plan->through = c.torn_until;
     *out = plan;
     return 0;
@@ -226,10 +262,10 @@ int cubby__plan_empty(const struct cubby__plan *p)
     return p->count == 0;
 }
 
-int cubby__plan_unknown_loss(const struct cubby__plan *p, uint64_t *through)
+unsigned cubby__plan_losses(const struct cubby__plan *p, uint64_t *through)
 {
     *through = p->through;
-    return p->unknown_loss;
+    return p->losses;
 }
 
 int cubby__plan_has(const struct cubby__plan *p, uint32_t seg)
@@ -257,8 +293,10 @@ int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < p->count && rc == 0; i++) {
-        uint64_t nonce = p->segs[i].what == CUBBY__SEG_HEADER ? known_nonce(s, p->segs[i].seg) : 0;
-        if (nonce)
+        uint64_t nonce = 0;
+        if (p->segs[i].what == CUBBY__SEG_HEADER)
+            rc = known_nonce(s, p->segs[i].seg, &nonce, err);
+        if (rc == 0 && nonce)
             rc = cubby__mend_header(s, p->segs[i].seg, nonce, &s->floors, 0, t, err);
         if (rc == CUBBY_DONE) /* no frame of it is left: a stand-in will do */
             rc = 0;

@@ -22,8 +22,9 @@ int cubby__repair_tell(struct cubby__repairs *t, cubby_error *err, const char *c
 
 /* ---- cubby.id: repair_id.c ---- */
 
-enum cubby__ident_state { CUBBY__IDENT_SOUND, CUBBY__IDENT_COPY, CUBBY__IDENT_LOST };
-/* LOST: cubby.id is missing or says nothing, and segments say what it was. */
+enum cubby__ident_state { CUBBY__IDENT_SOUND, CUBBY__IDENT_COPY, CUBBY__IDENT_LOST, CUBBY__IDENT_FOREIGN };
+/* LOST: cubby.id is missing or says nothing, and segments say what it was. FOREIGN: it is sound, and all segments that can be read, most of them, agree on
+ * another store. What a repair replaces goes to quarantine. */
 int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *out, cubby_error *err);
 int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *was, cubby_error *err);
 
@@ -48,8 +49,15 @@ int cubby__plan_make(struct cubby__store *s, const struct cubby__misfit *misfits
 void cubby__plan_free(struct cubby__plan **p);
 int cubby__plan_empty(const struct cubby__plan *p);
 int cubby__plan_has(const struct cubby__plan *p, uint32_t seg); /* that segment is damaged or gone */
-/* Any record may have been lost, of a commit up to *through. */
-int cubby__plan_unknown_loss(const struct cubby__plan *p, uint64_t *through);
+/* What may have been lost that clients have heard of and no later record repeats, of commits up to *through. */
+enum {
+    CUBBY__LOST_ANY = 1,   /* a FOLDER or EXPUNGE: nobody knows what */
+    CUBBY__LOST_ENTRY = 2,
+    CUBBY__LOST_FLAGS = 4,
+    CUBBY__LOST_KEYWORD = 8,
+    CUBBY__LOST_END = 16   /* the end of the log: no index knows what stood behind the commit that it ends with */
+};
+unsigned cubby__plan_losses(const struct cubby__plan *p, uint64_t *through);
 
 /* Makes headers again where that is possible, and so more readable: DONE: there were none; OK: the plan must be made anew. */
 int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);

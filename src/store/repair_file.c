@@ -55,6 +55,7 @@ int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_
     int rc = n->tmp && n->path ? make_dir(s, CUBBY__DIR_TMP) : -ENOMEM;
     if (rc == 0)
         rc = vfs->open(vfs->ctx, n->path, CUBBY_OPEN_READ, &n->old);
+    int stranger = rc == -EINVAL;
     if (rc == 0)
         rc = vfs->fstat(vfs->ctx, n->old, &st);
     else if (rc == -ENOENT)
@@ -65,7 +66,8 @@ int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_
         rc = vfs->open(vfs->ctx, n->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &n->file);
     }
     if (rc != 0) {
-        rc = fail(n, rc, "making a segment", err);
+        rc = stranger ? cubby__fail(err, CUBBY_ECORRUPT, n->path, CUBBY__NO_OFFSET, "this is not a regular file; move it away, and repair the store again")
+                      : fail(n, rc, "making a segment", err);
         release(n);
     }
     return rc;
@@ -111,8 +113,6 @@ int cubby__newseg_cover(struct cubby__newseg *n, const struct cubby__hole *hole,
     for (uint64_t at = hole->from; at < hole->to && rc == 0; records = 0) {
         uint64_t left = hole->to - at, off;
         uint64_t size = left <= CUBBY__DAMAGE_LEN_MAX + LEAST ? left : CUBBY__DAMAGE_LEN_MAX;
-        if (size < CUBBY__FRAME_SIZE)
-            size = LEAST;
         cubby__damage_encode(hole->kind, records, payload, (size_t)(size - CUBBY__FRAME_SIZE));
         cubby__framer_init(&f, &n->seed, at, hole->commit);
         if (cubby__framer_add(&f, CUBBY__REC_DAMAGE, 0, payload, (uint32_t)(size - CUBBY__FRAME_SIZE), NULL, &off) != 0)

@@ -5,7 +5,7 @@
 #include "store/internal.h"
 #include "store/repair.h"
 
-/* Bytes that a DAMAGE is to cover. */
+/* Bytes that a DAMAGE is to cover: at least a frame header. */
 struct cubby__hole {
     uint64_t from, to;
     uint64_t commit; /* last one before */

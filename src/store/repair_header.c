@@ -51,12 +51,13 @@ static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, cubby_
 {
     struct cubby__seg_header before;
     struct cubby__segscan scan;
-    if (h->number == 1 || cubby__log_header(s->log, h->number - 1, &before, NULL) != 0)
-        return 0;
+    int rc = h->number == 1 ? CUBBY_ENOENT : cubby__log_header(s->log, h->number - 1, &before, err);
+    if (rc != 0)
+        return rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT ? 0 : rc;
     h->pred = h->number - 1;
     h->pred_nonce = before.nonce;
     h->pred_end = before.frames;
-    int rc = cubby__segscan_open(&scan, s->log, h->pred, before.nonce, s->ident.salt, before.frames, UINT64_MAX, before.last_commit, before.last_chain, err);
+    rc = cubby__segscan_open(&scan, s->log, h->pred, before.nonce, s->ident.salt, before.frames, UINT64_MAX, before.last_commit, before.last_chain, err);
     scan.adopt = cubby__seg_header_adopts(&before);
     for (uint64_t end = before.frames; rc == 0 && scan.last_commit <= h->last_commit;) {
         h->pred_end = end;

@@ -1,5 +1,6 @@
 /* repair_id.c - cubby.id: every segment header repeats the identity, so that it can be made again from any one of them. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,6 +13,7 @@
 struct id_file {
     struct cubby__ident ident; /* of the first good copy */
     int good[CUBBY__ID_COPIES], any_good, is_short;
+    int foreign; /* another store's: then ident is what the segments say */
 };
 
 static int read_copies(const cubby_vfs *vfs, cubby_file *f, struct id_file *out, cubby_error *err)
@@ -49,6 +51,9 @@ struct search {
     const char *dir;
     struct cubby__ident ident; /* the one that leads, */
     uint64_t lead;             /* by so many segments */
+    const uint8_t *uuid;       /* of cubby.id; NULL: that says nothing */
+    uint64_t votes, unreadable;
+    int own, mixed;            /* a segment has that uuid; they do not agree */
     int rc;
     cubby_error *err;
 };
@@ -56,6 +61,9 @@ struct search {
 /* A vote: a segment that strayed in from another store must not decide. */
 static void vote(struct search *x, const struct cubby__ident *id)
 {
+    x->votes++;
+    x->own |= x->uuid && memcmp(id->uuid, x->uuid, sizeof id->uuid) == 0;
+    x->mixed |= x->lead && memcmp(id->uuid, x->ident.uuid, sizeof id->uuid) != 0;
     if (x->lead && memcmp(id->uuid, x->ident.uuid, sizeof id->uuid) != 0) {
         x->lead--;
         return;
@@ -70,37 +78,67 @@ static int look_at(void *arg, const char *name)
     struct cubby__seg_header h;
     cubby_file *f;
     uint32_t number = cubby__segname_parse(name);
-    char *path = number ? cubby__path_segment(x->dir, number) : NULL;
-    if (!path)
+    if (!number)
         return 0;
-    if (x->vfs->open(x->vfs->ctx, path, CUBBY_OPEN_READ, &f) == 0) {
-        int rc = cubby__seg_header_read(x->vfs, f, path, &h, x->err);
+    char *path = cubby__path_segment(x->dir, number);
+    int rc = path ? x->vfs->open(x->vfs->ctx, path, CUBBY_OPEN_READ, &f) : -ENOMEM;
+    if (rc == 0) {
+        rc = cubby__seg_header_read(x->vfs, f, path, &h, x->err);
         if (rc == 0) {
             if (h.number == number)
                 vote(x, &h.ident);
             cubby__seg_header_release(&h);
-        } else if (rc != CUBBY_ECORRUPT && rc != CUBBY_ENOTSTORE) {
+        } else if (rc == CUBBY_ECORRUPT || rc == CUBBY_ENOTSTORE) {
+            x->unreadable++;
+        } else {
             x->rc = rc;
         }
         x->vfs->close(x->vfs->ctx, f);
+    } else if (rc == -EINVAL) { /* no regular file */
+        x->unreadable++;
+    } else if (rc != -ENOENT) {
+        x->rc = cubby__fail_io(x->err, rc, x->dir, CUBBY__NO_OFFSET, "opening a segment");
     }
     cubby__free(path);
-    return x->rc;
+    return x->rc ? x->rc : x->own;
+}
+
+/* Asks the segments, until one says what cubby.id says. */
+static int ask_segments(struct search *x)
+{
+    char *path = cubby__path_join(x->dir, CUBBY__DIR_SEGMENTS);
+    if (!path)
+        return cubby__fail_mem(x->err);
+    int rc = x->vfs->list(x->vfs->ctx, path, look_at, x);
+    cubby__free(path);
+    if (x->rc != 0 || x->own)
+        return x->rc;
+    return rc == 0 || rc == -ENOENT || rc == -ENOTDIR ? 0 : cubby__fail_io(x->err, rc, x->dir, CUBBY__NO_OFFSET, "listing the segments");
 }
 
 static int from_segments(const cubby_vfs *vfs, const char *dir, struct cubby__ident *out, cubby_error *err)
 {
     struct search x = {.vfs = vfs, .dir = dir, .err = err};
-    char *path = cubby__path_join(dir, CUBBY__DIR_SEGMENTS);
-    if (!path)
-        return cubby__fail_mem(err);
-    vfs->list(vfs->ctx, path, look_at, &x);
-    cubby__free(path);
-    if (x.rc != 0)
-        return x.rc;
+    int rc = ask_segments(&x);
+    if (rc != 0)
+        return rc;
     if (!x.lead)
         return cubby__fail(err, CUBBY_ENOTSTORE, dir, CUBBY__NO_OFFSET, "not a cubby store: neither %s nor a segment says what it is", CUBBY__FILE_ID);
     *out = x.ident;
+    return 0;
+}
+
+/* cubby.id is sound, and of another store: the segments that can be read, which are most, agree on one that it is not. Without its salt no frame of
+ * theirs verifies. */
+static int is_foreign(const cubby_vfs *vfs, const char *dir, struct id_file *id, cubby_error *err)
+{
+    struct search x = {.vfs = vfs, .dir = dir, .uuid = id->ident.uuid, .err = err};
+    int rc = ask_segments(&x);
+    if (rc != 0)
+        return rc;
+    id->foreign = x.votes > x.unreadable && !x.own && !x.mixed;
+    if (id->foreign)
+        id->ident = x.ident;
     return 0;
 }
 
@@ -155,6 +193,64 @@ static int make_file(const cubby_vfs *vfs, const char *dir, const struct cubby__
     return rc == 0 ? 0 : cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "making the store's identity");
 }
 
+/* What is replaced is kept, under a name that is free (repair.h, P1). */
+static int free_name(const cubby_vfs *vfs, const char *dir, char **out)
+{
+    enum { NAMES_MAX = 1000 };
+    cubby_vfs_stat st;
+    char name[64];
+    int rc = 0;
+    *out = NULL;
+    for (int i = 0; i < NAMES_MAX && rc == 0; i++) {
+        snprintf(name, sizeof name, i ? "%s/%s.%d" : "%s/%s", CUBBY__DIR_QUARANTINE, CUBBY__FILE_ID, i);
+        cubby__free(*out);
+        *out = cubby__path_join(dir, name);
+        rc = *out ? vfs->stat(vfs->ctx, *out, &st) : -ENOMEM;
+    }
+    return rc == -ENOENT ? 0 : rc ? rc : -EEXIST;
+}
+
+static int keep_bytes(const cubby_vfs *vfs, cubby_file *old, const char *tmp, const char *name)
+{
+    uint8_t page[CUBBY__ID_FILE_SIZE];
+    cubby_file *f = NULL;
+    int64_t got = vfs->pread(vfs->ctx, old, page, sizeof page, 0);
+    int rc = got < 0 ? (int)got : vfs->open(vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f);
+    if (rc == 0)
+        rc = vfs->truncate(vfs->ctx, f, 0);
+    if (rc == 0)
+        rc = vfs->pwrite(vfs->ctx, f, page, (size_t)got, 0);
+    if (rc == 0)
+        rc = vfs->sync(vfs->ctx, f);
+    if (f)
+        vfs->close(vfs->ctx, f);
+    return rc == 0 ? vfs->rename(vfs->ctx, tmp, name) : rc;
+}
+
+static int keep_file(const cubby_vfs *vfs, const char *dir, cubby_file *old, cubby_error *err)
+{
+    char *quarantine = cubby__path_join(dir, CUBBY__DIR_QUARANTINE), *temps = cubby__path_join(dir, CUBBY__DIR_TMP);
+    char *tmp = cubby__path_join(dir, CUBBY__DIR_TMP "/quarantine"), *name = NULL;
+    int rc = quarantine && temps && tmp ? 0 : -ENOMEM;
+    if (rc == 0) {
+        vfs->mkdir(vfs->ctx, temps);
+        rc = vfs->mkdir(vfs->ctx, quarantine);
+    }
+    if (rc == 0 || rc == -EEXIST)
+        rc = free_name(vfs, dir, &name);
+    if (rc == 0)
+        rc = keep_bytes(vfs, old, tmp, name);
+    if (rc == 0)
+        rc = vfs->dirsync(vfs->ctx, quarantine);
+    if (rc == 0)
+        rc = vfs->dirsync(vfs->ctx, dir);
+    cubby__free(quarantine);
+    cubby__free(temps);
+    cubby__free(tmp);
+    cubby__free(name);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__DIR_QUARANTINE, CUBBY__NO_OFFSET, "keeping the store's old identity");
+}
+
 /* ---- all of it ---- */
 
 static int open_file(const cubby_vfs *vfs, const char *dir, unsigned flags, cubby_file **f, cubby_error *err)
@@ -162,6 +258,9 @@ static int open_file(const cubby_vfs *vfs, const char *dir, unsigned flags, cubb
     char *path = cubby__path_join(dir, CUBBY__FILE_ID);
     int rc = path ? vfs->open(vfs->ctx, path, flags, f) : -ENOMEM;
     cubby__free(path);
+    if (rc == -EINVAL)
+        return cubby__fail(err, CUBBY_ENOTSTORE, dir, CUBBY__NO_OFFSET, "%s is not a regular file; move it away, and a repair makes it anew from the segments",
+                           CUBBY__FILE_ID);
     return rc == 0 || rc == -ENOENT ? rc : cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "opening the store");
 }
 
@@ -174,7 +273,7 @@ static int find_out(const cubby_vfs *vfs, const char *dir, unsigned flags, cubby
         rc = read_copies(vfs, *f, id, err);
     else if (rc == -ENOENT)
         rc = 0;
-    return rc;
+    return rc || !id->any_good || id->is_short ? rc : is_foreign(vfs, dir, id, err);
 }
 
 int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *out, cubby_error *err)
@@ -187,6 +286,8 @@ int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_
     if (rc == 0 && (!id.any_good || id.is_short)) {
         *out = CUBBY__IDENT_LOST;
         rc = id.any_good ? 0 : from_segments(vfs, dir, &ident, err);
+    } else if (rc == 0 && id.foreign) {
+        *out = CUBBY__IDENT_FOREIGN;
     } else if (rc == 0 && !(id.good[0] && id.good[1])) {
         *out = CUBBY__IDENT_COPY;
     }
@@ -211,7 +312,9 @@ static int replace_file(const cubby_vfs *vfs, const char *dir, cubby_file *old, 
     int rc = vfs->lock_dir ? vfs->lock_dir(vfs->ctx, dir, CUBBY_LOCK_EXCLUSIVE, &lock) : 0;
     if (rc == -EAGAIN)
         return in_use(dir, err);
-    rc = rc != 0 && rc != -EOPNOTSUPP ? cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "locking the directory") : make_file(vfs, dir, id, err);
+    rc = rc != 0 && rc != -EOPNOTSUPP ? cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "locking the directory") : old ? keep_file(vfs, dir, old, err) : 0;
+    if (rc == 0)
+        rc = make_file(vfs, dir, id, err);
     if (lock)
         vfs->close(vfs->ctx, lock);
     return rc;
@@ -226,8 +329,8 @@ int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident
     int lost = !id.any_good || id.is_short;
     if (rc == 0 && !id.any_good)
         rc = from_segments(vfs, dir, &id.ident, err);
-    if (rc == 0 && lost) {
-        *was = CUBBY__IDENT_LOST;
+    if (rc == 0 && (lost || id.foreign)) {
+        *was = id.foreign ? CUBBY__IDENT_FOREIGN : CUBBY__IDENT_LOST;
         rc = replace_file(vfs, dir, f, &id.ident, err);
     } else if (rc == 0 && !(id.good[0] && id.good[1])) {
         *was = CUBBY__IDENT_COPY;

@@ -6,29 +6,45 @@
 #include "base/error.h"
 #include "log/segname.h"
 #include "store/repair.h"
+#include "store/recover.h"
 #include "store/repair_file.h"
+
+#define UIDVALIDITY_LAST (UINT32_MAX - (1u << 24)) /* as in replay.c */
+enum { UIDVALIDITY_MORE = 1 << 16 };               /* folders that may have been made since then, or in less seconds than there were of them */
 
 struct last_words {
     struct cubby__meta meta; /* commit 0: the index says nothing */
     struct cubby__floors floors;
 };
 
-static void read_index(struct cubby__store *s, struct last_words *w)
+/* What this file says, if it goes further than what is known already. One that is missing or damaged says nothing; one that cannot be looked at now
+ * may still be all that knows how the log went on. */
+static int read_file(struct cubby__store *s, const char *name, struct last_words *w, cubby_error *err)
 {
     struct cubby__pager_config config = {.vfs = s->vfs, .salt = s->ident.salt, .cache_bytes = 1 << 20};
-    cubby_error unused;
-    memset(w, 0, sizeof *w);
+    struct last_words here = {.meta.commit = 0};
     memcpy(config.uuid, s->ident.uuid, 16);
-    char *path = cubby__path_join(s->path, CUBBY__FILE_INDEX);
+    char *path = cubby__path_join(s->path, name);
     config.path = path;
-    if (path && cubby__pager_open(&config, &s->pager, &unused) == 0) {
-        if (cubby__meta_read(s->pager, &w->meta, &unused) == 0)
-            cubby__floors_load(s, &w->meta.root, &w->floors, &unused);
-        else
-            memset(&w->meta, 0, sizeof w->meta);
+    int rc = path ? cubby__pager_open(&config, &s->pager, err) : cubby__fail_mem(err);
+    if (rc == 0) {
+        rc = cubby__meta_read(s->pager, &here.meta, err);
+        if (rc == 0)
+            rc = cubby__floors_load(s, &here.meta.root, &here.floors, err);
         cubby__pager_close(&s->pager);
     }
     cubby__free(path);
+    if (rc == 0 && here.meta.commit > w->meta.commit)
+        *w = here;
+    return rc == CUBBY_DONE || rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION ? 0 : rc;
+}
+
+/* Whoever has tried to open the store since then has moved the index away, for it did not fit. */
+static int read_index(struct cubby__store *s, struct last_words *w, cubby_error *err)
+{
+    memset(w, 0, sizeof *w);
+    int rc = read_file(s, CUBBY__FILE_INDEX, w, err);
+    return rc ? rc : read_file(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, w, err);
 }
 
 /* The last segment's header can be made again only now, while there is an index that knows its nonce. */
@@ -41,8 +57,8 @@ static int mend_last(struct cubby__store *s, uint32_t last, struct cubby__repair
         cubby__seg_header_release(&h);
     if (rc != CUBBY_ECORRUPT)
         return rc;
-    read_index(s, &w);
-    if (w.meta.commit && w.meta.seg == last)
+    rc = read_index(s, &w, err);
+    if (rc == 0 && w.meta.commit && w.meta.seg == last)
         rc = cubby__mend_header(s, last, w.meta.seg_nonce, &w.floors, w.meta.commit, t, err);
     return rc == CUBBY_ECORRUPT || rc == CUBBY_DONE ? 0 : rc;
 }
@@ -59,6 +75,22 @@ static int any_header(struct cubby__store *s, const uint32_t *numbers, size_t co
             return rc;
     }
     return CUBBY_DONE;
+}
+
+/* The log is gone: what it gave behind the checkpoint nobody knows, so numbers go on far above. Without an index nobody knows any. */
+static void pass_over_lost(struct cubby__store *s, struct last_words *w)
+{
+    const uint64_t more = w->meta.commit ? cubby__records_in(CUBBY__SEG_CAPACITY_MAX) : (uint64_t)1 << 40;
+    struct cubby__floors *f = &w->floors;
+    uint64_t now = (uint64_t)s->vfs->now_ns(s->vfs->ctx) / 1000000000u;
+    cubby__raise(&f->commit, w->meta.commit);
+    f->commit += more;
+    f->object += more;
+    f->piece += more;
+    f->folder += more;
+    f->thread += more;
+    cubby__raise(&f->uidvalidity, now < UIDVALIDITY_LAST ? now : UIDVALIDITY_LAST);
+    f->uidvalidity += f->uidvalidity < UIDVALIDITY_LAST ? UIDVALIDITY_MORE : 0;
 }
 
 static int make_segments_dir(struct cubby__store *s, cubby_error *err)
@@ -82,12 +114,13 @@ static int make_openable(struct cubby__store *s, struct cubby__repairs *t, cubby
         rc = make_segments_dir(s, err);
     if (rc == 0 && count)
         rc = mend_last(s, numbers[count - 1], t, err);
-    if (rc == 0 && (rc = any_header(s, numbers, count, err)) == CUBBY_DONE) {
-        read_index(s, &w);
+    if (rc == 0)
+        rc = any_header(s, numbers, count, err);
+    if (rc == CUBBY_DONE && (rc = read_index(s, &w, err)) == 0) {
         uint32_t next = count ? numbers[count - 1] + 1 : 1;
         if (w.meta.commit && w.meta.seg >= next)
             next = w.meta.seg + 1;
-        cubby__raise(&w.floors.commit, w.meta.commit);
+        pass_over_lost(s, &w);
         rc = cubby__stand_in(s, next, CUBBY__DAMAGE_CUT, &w.floors, err);
         if (rc == 0)
             rc = cubby__repair_tell(t, err, "STAND_IN", cubby__log_name(s->log, next, name), CUBBY__NO_OFFSET,

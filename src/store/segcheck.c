@@ -118,11 +118,11 @@ static int unsound(struct walk *w, int zeros)
         rc = w->end != UINT64_MAX && at < w->end ? hole(w, scan->limit < w->end ? "SEGMENT_TRUNCATED" : "SEGMENT_SHORT", at, w->end, 0) : 0;
         return rc ? rc : CUBBY_DONE;
     }
-    uint64_t before = scan->last_commit, durable = scan->durable;
+    uint64_t before = scan->last_commit;
     rc = pass_over(w, &type);
     if (rc < 0)
         return rc;
-    if (w->last && rc == CUBBY_DONE && scan->durable <= before && durable <= before) {
+    if (w->last && rc == CUBBY_DONE && scan->durable <= before) {
         struct cubby__segproblem p = {.code = "TAIL_TORN", .severity = CUBBY_NOTE, .seg = w->seg, .from = at};
         rc = tell(w->c, &p, "an unfinished commit of up to %llu bytes behind the last one: the next writer drops it", (unsigned long long)(scan->limit - at));
         return rc ? rc : CUBBY_DONE;
@@ -146,12 +146,13 @@ static int walk_frames(struct walk *w)
     return rc == CUBBY_DONE ? 0 : rc;
 }
 
-/* It was the last one when the walk began: a roll leaves a mark behind the old end, once the new segment has its name. */
+/* 1: it was the last one when the walk began: a roll leaves a mark behind the old end, once the new segment has its name. */
 static int was_rolled(struct walk *w)
 {
     struct cubby__seg_header next;
-    if (cubby__log_header(w->c->s->log, w->seg + 1, &next, NULL) != 0)
-        return 0;
+    int rc = cubby__log_header(w->c->s->log, w->seg + 1, &next, w->c->err);
+    if (rc != 0)
+        return rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT ? 0 : rc;
     int follows = next.pred == w->seg;
     cubby__seg_header_release(&next);
     return follows;
@@ -162,7 +163,10 @@ static int tell_tail(struct walk *w, const struct cubby__seg_header *h)
 {
     struct cubby__segscan *scan = &w->scan;
     struct cubby__segproblem p = {.code = "LOG_SHORT", .severity = CUBBY_ERROR, .seg = w->seg, .from = scan->pos, .commit = scan->last_commit};
-    if (!w->live && scan->durable > scan->last_commit && scan->durable > h->floors.commit && !was_rolled(w)) { /* else a recovery has seen to it */
+    if (!w->live && scan->durable > scan->last_commit && scan->durable > h->floors.commit) { /* else a recovery has seen to it */
+        int rolled = was_rolled(w);
+        if (rolled != 0)
+            return rolled < 0 ? rolled : 0;
         w->c->torn = 1;
         return tell(w->c, &p, "the log ends with commit %llu, and %s that %llu had been synced", (unsigned long long)scan->last_commit,
                     w->c->evidence == scan->durable ? "the index says" : "proves", (unsigned long long)scan->durable);
@@ -193,28 +197,31 @@ static int check_frames(struct walk *w, const struct cubby__seg_header *h, uint6
 
 /* ---- segments ---- */
 
-static int begins_with_cut(struct cubby__store *s, const struct cubby__seg_header *h)
+static int begins_with_cut(struct walk *w, const struct cubby__seg_header *h)
 {
     const struct cubby__place place = {h->number, CUBBY__FRAME_ALIGN, h->frames};
     struct cubby__buf buf = CUBBY__BUF_INIT;
     const uint8_t *p;
-    int cut = cubby__log_read(s->log, &place, CUBBY__REC_DAMAGE, &buf, &p, NULL, NULL) == 0 && p[0] == CUBBY__DAMAGE_CUT;
+    int rc = cubby__log_read(w->c->s->log, &place, CUBBY__REC_DAMAGE, &buf, &p, NULL, w->c->err);
+    w->cut = rc == 0 && p[0] == CUBBY__DAMAGE_CUT;
     cubby__buf_release(&buf);
-    return cut;
+    return rc == CUBBY_ECORRUPT ? 0 : rc;
 }
 
 /* Where the successor says that it ends. */
-static void find_end(struct walk *w, const struct cubby__seg_header *h, const uint32_t *numbers, size_t i, size_t count)
+static int find_end(struct walk *w, const struct cubby__seg_header *h, const uint32_t *numbers, size_t i, size_t count)
 {
     struct cubby__seg_header next;
     w->end = UINT64_MAX;
-    if (i + 1 >= count || cubby__log_header(w->c->s->log, numbers[i + 1], &next, NULL) != 0)
-        return;
+    int rc = i + 1 < count ? cubby__log_header(w->c->s->log, numbers[i + 1], &next, w->c->err) : CUBBY_ENOENT;
+    if (rc != 0) /* what is wrong with the next one is told when its turn comes */
+        return rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION ? 0 : rc;
     if (next.pred == numbers[i] && next.pred_nonce == h->nonce) {
         w->end = next.pred_end & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1); /* that of a file that was cut is anywhere; no frame ends there */
-        w->cut = begins_with_cut(w->c->s, &next);
+        rc = begins_with_cut(w, &next);
     }
     cubby__seg_header_release(&next);
+    return rc;
 }
 
 static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, size_t i, size_t count)
@@ -233,9 +240,9 @@ static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, siz
     if (rc != 0)
         return rc;
     whole(c, h.last_commit);
-    find_end(&w, &h, numbers, i, count);
+    rc = find_end(&w, &h, numbers, i, count);
     p.end = w.end;
-    if (h.damaged_copies) {
+    if (rc == 0 && h.damaged_copies) {
         p.kind = CUBBY__SEG_COPY;
         p.code = "SEGMENT_HEADER_COPY";
         p.severity = CUBBY_WARNING;

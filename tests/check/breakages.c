@@ -25,6 +25,23 @@ static void id_destroyed(struct bed *b)
     bed_flip(b, ID, 30);
     bed_flip(b, ID, 4096 + 30);
 }
+static void id_foreign(struct bed *b)
+{
+    struct bed other = {.disk = sim_new(8)};
+    cubby_options o = bed_options(&other);
+    size_t n;
+    MUST(cubby_create(STORE, &o, NULL));
+    uint8_t *p = bed_read(&other, ID, &n);
+    bed_write(b, ID, 0, p, n);
+    free(p);
+    bed_free(&other);
+}
+static void id_foreign_and_header(struct bed *b)
+{
+    id_foreign(b);
+    bed_flip(b, seg_path(2), 200);
+    bed_zero(b, seg_path(2), 0, 4096);
+}
 static void segment_missing(struct bed *b) { bed_unlink(b, seg_path(2)); }
 static void first_missing(struct bed *b) { bed_unlink(b, seg_path(1)); }
 static void last_missing(struct bed *b) { bed_unlink(b, seg_path(bed_segments(b))); }
@@ -37,6 +54,15 @@ static void all_and_index_missing(struct bed *b)
 {
     all_missing(b);
     bed_unlink(b, INDEX);
+}
+/* ... and somebody has tried to open the store since then. */
+static void all_missing_and_tried(struct bed *b)
+{
+    cubby_options o = bed_options(b);
+    cubby_store *s = NULL;
+    all_missing(b);
+    MUST(cubby_open(STORE, &o, &s, NULL) < 0 ? 0 : -1);
+    MUST(cubby_close(&s));
 }
 static void all_but_one(struct bed *b)
 {
@@ -127,6 +153,8 @@ static void hurt_expunge_only(struct bed *b) { without_index(b, CUBBY__REC_EXPUN
 static void hurt_flags_only(struct bed *b) { without_index(b, CUBBY__REC_FLAGS, 2); }
 static void hurt_entry_only(struct bed *b) { without_index(b, CUBBY__REC_ENTRY, 9); }
 static void hurt_folder_only(struct bed *b) { without_index(b, CUBBY__REC_FOLDER, -4); }
+static void hurt_keyword_only(struct bed *b) { without_index(b, CUBBY__REC_KEYWORD, -1); }
+static void hurt_second_flags(struct bed *b) { without_index(b, CUBBY__REC_FLAGS, -2); }
 static void missing_only(struct bed *b)
 {
     segment_missing(b);
@@ -169,6 +197,24 @@ static void index_page(struct bed *b)
     uint64_t slot = memcmp(p + CUBBY__META_SEQ_OFF, p + 4096 + CUBBY__META_SEQ_OFF, 1) > 0 ? 0 : 4096, root = 0;
     memcpy(&root, p + slot + CUBBY__META_ROOT_OFF, 8);
     bed_flip(b, INDEX, root * 4096 + 100);
+    free(p);
+}
+
+/* The last commit that the index knows is damaged, and all that stood behind it is gone: what that was nobody can say. The index knows all else, a piece, too. */
+static void end_behind_checkpoint(struct bed *b)
+{
+    struct spot s = bed_frame(b, CUBBY__REC_PIECE, 21);
+    size_t n;
+    uint8_t *p = bed_read(b, INDEX, &n);
+    const uint8_t *slot = p + (memcmp(p + CUBBY__META_SEQ_OFF, p + 4096 + CUBBY__META_SEQ_OFF, 1) > 0 ? 0 : 4096);
+    uint32_t seg = 0;
+    uint64_t end = 0;
+    memcpy(&seg, slot + CUBBY__META_SEG_OFF, 4);
+    memcpy(&end, slot + CUBBY__META_SEG_END_OFF, 8);
+    bed_flip(b, seg_path(seg), end - 40);
+    bed_zero(b, seg_path(seg), end, 64);
+    bed_truncate(b, seg_path(seg), end + 64);
+    bed_hurt_payload(b, &s);
     free(p);
 }
 
@@ -284,14 +330,18 @@ const struct breakage breakages[] = {
     {"ID_LOST", "cubby.id is missing", id_missing, 0, 0, 0, 1},
     {"ID_LOST", "cubby.id is cut", id_short, 0, 0, 0, 1},
     {"ID_LOST", "both copies of the identity", id_destroyed, 0, 0, 0, 1},
+    {"ID_FOREIGN", "cubby.id of another store", id_foreign, 0, 0, 0, 1},
+    {"ID_FOREIGN", "cubby.id of another store, and a header of zeros", id_foreign_and_header, 0, 40, 0, 0},
     {"SEGMENT_MISSING", "a segment in the middle", segment_missing, 0, 40, 0, 0},
     {"SEGMENT_MISSING", "the first segment", first_missing, 0, 40, 0, 0},
     {"SEGMENT_MISSING", "all segments", all_missing, 0, MAIL_MAX, 0, 0},
+    {"SEGMENT_MISSING", "all segments, and a try to open the store", all_missing_and_tried, 0, MAIL_MAX, 0, 0},
     {"SEGMENT_MISSING", "all segments and the index", all_and_index_missing, 0, MAIL_MAX, 0, 0},
     {"SEGMENT_MISSING", "all segments but one, and the index", all_but_one, 0, MAIL_MAX, 0, 0},
     {"ID_LOST", "cubby.id, the index and all segments but one", all_but_one_and_id, 0, MAIL_MAX, 0, 0},
     {"LOG_SHORT", "the last segment", last_missing, 0, 40, 0, 0},
     {"LOG_SHORT", "the last segment is cut", last_cut, 0, 4, 0, 0},
+    {"LOG_SHORT", "the last checkpoint's commit and all behind it", end_behind_checkpoint, 0, 10, 0, 2},
     {"SEGMENT_HEADER", "a header of zeros", header_gone, 0, 0, 0, 1},
     {"SEGMENT_HEADER", "both copies of a header", header_unreadable, 0, 0, 0, 1},
     {"SEGMENT_HEADER", "the first header", first_header, 0, 0, 0, 1},
@@ -321,6 +371,8 @@ const struct breakage breakages[] = {
     {"FOLDER_DISPLACED", "a rename", hurt_rename, 0, 1, 0, 0},
     {"FRAME_DAMAGED", "an expunge, and no index", hurt_expunge_only, 0, 0, 0, 2},
     {"FRAME_DAMAGED", "flags, and no index", hurt_flags_only, 0, 0, 0, 0},
+    {"FRAME_DAMAGED", "later flags, and no index", hurt_second_flags, 0, 0, 0, 0},
+    {"FRAME_DAMAGED", "a keyword, and no index", hurt_keyword_only, 0, 0, 0, 0},
     {"OBJECT_ORPHAN", "an entry, and no index", hurt_entry_only, 0, 1, 0, 0},
     {"FOLDER_LOST", "a folder's record, and no index", hurt_folder_only, 0, 2, 0, 2},
     {"SEGMENT_MISSING", "a segment in the middle, and no index", missing_only, 0, 40, 0, 2},

@@ -129,6 +129,8 @@ void bed_make(struct bed *b)
             flag(s, "INBOX", 1 + (uint32_t)i / 10, i % 14 == 6 ? "$Forwarded" : NULL);
         if (i % 20 == 19)
             expunge(b, s, "Work", 1 + (uint32_t)i / 20);
+        if (i == 30)
+            client_read(&b->clients[0], s);
     }
     MUST(cubby_close(&s));
     s = bed_open(b); /* a new process, in whose last segment ... */
@@ -148,6 +150,7 @@ void bed_make(struct bed *b)
     MUST(cubby_txn_commit(&txn, NULL));
     bed_append(b, s, "Name", 300);
     bed_append(b, s, "INBOX", 300);
+    client_read(&b->clients[1], s);
     MUST(cubby_close(&s));
 }
 
@@ -311,7 +314,7 @@ void bed_hurt_header(struct bed *b, const struct spot *s)
 
 /* ---- judging ---- */
 
-static int note(void *arg, const cubby_finding *f)
+int bed_finding(void *arg, const cubby_finding *f)
 {
     struct findings *x = arg;
     size_t n = strlen(x->codes);
@@ -338,7 +341,7 @@ struct findings bed_check(struct bed *b, unsigned flags, int *rc)
     struct findings x = {0};
     cubby_options o = bed_options(b);
     cubby_error err = {0};
-    *rc = cubby_check(STORE, &o, flags, note, &x, NULL, &err);
+    *rc = cubby_check(STORE, &o, flags, bed_finding, &x, NULL, &err);
     if (*rc)
         printf("# check: %s: %s (%s)\n", err.path, err.message, cubby_strerror(*rc));
     return x;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "check/client.h"
 #include "crash/sim_disk.h"
 #include "cubby.h"
 
@@ -26,6 +27,7 @@ struct bed {
     struct mail mail[MAIL_MAX];
     int count;
     int keep_mail; /* shared with the bed that this one is a copy of */
+    struct client clients[2]; /* of the middle of its life, and of its end */
 };
 
 #define MUST(x) must((x), #x, __FILE__, __LINE__)
@@ -66,6 +68,7 @@ struct findings {
     int count, notes;
     char codes[2000]; /* " A B A " */
 };
+int bed_finding(void *arg, const cubby_finding *f); /* arg: struct findings */
 int has_code(const struct findings *f, const char *code);
 struct findings bed_check(struct bed *b, unsigned flags, int *rc);
 /* Wrong bytes under a uid that was somebody's: ends with a message in why. Returns how many of the messages that should be there are, as they were. */

@@ -37,6 +37,15 @@ static int usable(struct bed *b)
     return rc == 0 && x.count == 0;
 }
 
+/* Clients that knew the store before are not misled. */
+static void ask_clients(struct bed *b, char why[200])
+{
+    cubby_store *s = bed_open(b);
+    for (int i = 0; i < 2 && !*why; i++)
+        client_follow(&b->clients[i], s, why);
+    MUST(cubby_close(&s));
+}
+
 static void check_note(struct bed *b, const struct breakage *x)
 {
     int rc;
@@ -73,6 +82,8 @@ static void check_one(struct bed *b, const struct breakage *x, int whole, uint64
         return;
     }
     int left = bed_compare(b, why);
+    if (!*why)
+        ask_clients(b, why);
     if (*why || left < whole - x->lost) {
         result(0, x, "%s, %ld messages of %ld are as they were", why, left, whole);
         return;
@@ -131,40 +142,6 @@ static void hurt_at_random(struct bed *b, uint64_t *x)
         bed_flip(b, path, off);
 }
 
-enum { FOLDERS_MAX = 64 };
-
-/* What the folders have given so far. */
-static int folders_of(struct bed *b, cubby_folder at[FOLDERS_MAX])
-{
-    cubby_store *s = bed_open(b);
-    cubby_snapshot *snap;
-    int count = 0;
-    MUST(cubby_snapshot_begin(s, &snap));
-    for (uint64_t id = 1; id < 4 * FOLDERS_MAX && count < FOLDERS_MAX; id++)
-        count += cubby_folder_get(snap, id, &at[count]) == 0;
-    cubby_snapshot_end(&snap);
-    MUST(cubby_close(&s));
-    return count;
-}
-
-/* No number that a client may have seen is given again: under the uidvalidity that it knows uids go on above, and no other folder has it. */
-static void look_at_numbers(struct bed *sound, struct bed *b, char why[200])
-{
-    static cubby_folder before[FOLDERS_MAX], after[FOLDERS_MAX];
-    int n = folders_of(sound, before), m = folders_of(b, after);
-    for (int i = 0; i < n && !*why; i++)
-        for (int k = 0; k < m && !*why; k++) {
-            const cubby_folder *x = &before[i], *y = &after[k];
-            if (x->uidvalidity != y->uidvalidity)
-                continue;
-            if (x->id != y->id)
-                snprintf(why, 200, "folder %llu has the uidvalidity of folder %llu", (unsigned long long)y->id, (unsigned long long)x->id);
-            else if (y->uidnext < x->uidnext)
-                snprintf(why, 200, "folder %llu: uidnext %llu, was %llu", (unsigned long long)x->id, (unsigned long long)y->uidnext,
-                         (unsigned long long)x->uidnext);
-        }
-}
-
 /* Nothing is left that says of the end of the log that it had been synced: then it counts as never acknowledged, and its numbers as never seen. */
 static int note_tail(void *arg, const cubby_finding *f)
 {
@@ -190,7 +167,7 @@ static int random_one(struct bed *sound, uint64_t seed)
     if (!bad) {
         bed_compare(&b, why);
         if (!*why && !unproven)
-            look_at_numbers(sound, &b, why);
+            ask_clients(&b, why);
         bad = *why || !usable(&b);
     }
     if (bad)

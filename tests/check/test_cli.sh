@@ -41,6 +41,21 @@ same "nothing is missing" whole again
 mkdir nothing
 exits "what is no store is none" 8 "$C" fsck nothing
 exits "nor repaired" 8 "$C" fsck --repair nothing
+exits "an error is no end without total" 8 "$C" fsck --json nothing
+has "which says that it is not complete" "$(tail -n 1 stdout)" '^\{"event":"total","findings":0,.*"complete":false\}$'
+
+# cubby.id of another store: the segments say whose they are
+cp -r s e
+"$C" init other
+cp other/cubby.id e/cubby.id
+exits "a cubby.id of another store" 4 "$C" fsck e
+has "is called so" "$out" '^error ID_FOREIGN cubby.id'
+exits "and replaced" 1 "$C" fsck --repair --json e
+has "in one piece" "$(tail -n 1 stdout)" '"findings":1,"fixed":1,"left":0,.*"complete":true\}$'
+exits "the store is sound" 0 "$C" fsck --full e
+"$C" dump e >again
+same "and as it was" whole again
+cmp -s -n 8192 other/cubby.id e/quarantine/cubby.id && ok "the other one is kept" || fail "the other one is kept" "other bytes"
 
 # one segment of ten
 "$C" init many

@@ -13,6 +13,8 @@ const struct fault_name fault_names[FAULTS] = {
     [F_ENOMEM] = {"ENOMEM", -ENOMEM}, [F_EACCES] = {"EACCES", -EACCES},
 };
 
+void (*fault_watch)(const char *call, const char *path);
+
 /* ---- memory ---- */
 
 static struct {
@@ -30,6 +32,8 @@ static int heap_fails(void)
     if (heap.paused)
         return 0;
     heap.calls++;
+    if (fault_watch)
+        fault_watch("heap", "");
     int fails = heap.at && (heap.calls == heap.at || (heap.forever && heap.calls > heap.at));
     heap.hits += (uint64_t)fails;
     return fails;
@@ -112,6 +116,8 @@ static int due(struct fault_table *t, const char *call, const char *path, int is
     if (t->which == SYNC_CALLS && !is_sync)
         return 0;
     t->calls++;
+    if (fault_watch)
+        fault_watch(call, path);
     if (!t->at || t->calls < t->at || (t->calls > t->at && !t->forever))
         return 0;
     if (!t->hits++)

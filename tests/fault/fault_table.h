@@ -27,6 +27,9 @@ enum fault_calls { ALL_CALLS, SYNC_CALLS };
 
 struct fault_table;
 
+/* Called for every call that is counted, before it goes its way, if a test sets it. An allocation: "heap" "". */
+extern void (*fault_watch)(const char *call, const char *path);
+
 struct fault_table *fault_table_new(const cubby_vfs *under);
 void fault_table_free(struct fault_table **t);
 const cubby_vfs *fault_table_vfs(struct fault_table *t);

@@ -54,6 +54,10 @@ objects() {
     echo "$build/tests/$program.o"
     case $program in
     crash/*) ls "$build"/tests/crash/sim_*.o "$build"/tests/crash/scenario_*.o ;;
+    check/*)
+        ls "$build"/tests/crash/sim_*.o "$build"/tests/crash/scenario_*.o "$build"/tests/fault/fault_table.o
+        find "$build/tests/check" -name '*.o' ! -name 'test_*'
+        ;;
     fault/*) ls "$build"/tests/crash/sim_*.o "$build"/tests/crash/scenario_*.o "$build"/tests/fault/fault_*.o ;;
     esac
 }

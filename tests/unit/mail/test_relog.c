@@ -92,4 +92,33 @@ START_TEST(annotations_of_the_store)
 }
 END_TEST
 
-UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store)
+static void flag(uint64_t id, int how)
+{
+    cubby_uidset *set = uids("7"), *changed;
+    begin(st);
+    MUST(cubby__flags_change(st->txn, id, set, how, CUBBY_SEEN, NULL, 0, &changed));
+    commit(st);
+    cubby_uidset_free(&changed);
+    cubby_uidset_free(&set);
+}
+
+/* Flags that went and came back: a client that has seen them go must hear that they are there. */
+START_TEST(flags_that_came_back)
+{
+    struct cubby__message_row row;
+    uint64_t records, id = several_segments();
+    flag(id, CUBBY_FLAGS_ADD);
+    struct cubby__store *fresh = what_segments_say(); /* what follows is lost */
+    flag(id, CUBBY_FLAGS_REMOVE);
+    flag(id, CUBBY_FLAGS_ADD);
+    uint64_t known = st->s->pending.commit;
+    MUST(cubby__relog(st->s, fresh, known, &records, &st->err));
+    MUST(cubby__store_close(&fresh, &st->err));
+    MUST(row_of(st, id, 7, &row));
+    ck_assert_uint_eq(row.flags, CUBBY_SEEN);
+    ck_assert_uint_gt(row.modseq, known);
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back)

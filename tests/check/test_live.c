@@ -1,0 +1,97 @@
+/* test_live.c - a check beside others who write all the while: it finds nothing that is not so, finds what is, and where it cannot know says that it
+ * does not. The others write whenever it does a certain thing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/broken.h"
+#include "unit/fault_vfs.h"
+
+static int failures;
+
+static void result(int good, const char *name, const char *why, long n)
+{
+    printf("%s - %s%s%s", good ? "ok" : "not ok", name, good ? "\n" : ": ", good ? "" : why);
+    if (!good)
+        printf(" (%ld)\n", n);
+    failures += !good;
+}
+
+struct others {
+    struct bed *b;
+    cubby_store *writer; /* NULL: they open the store for each message, and close it */
+    const char *when; /* "progress", or when a folder with this in its path is listed */
+    int writes, most;
+};
+
+static void write_one(void *arg, enum fault_op op, const char *path)
+{
+    struct others *o = arg;
+    if ((op != FAULT_LIST && op != FAULT_OPS) || !strstr(path, o->when) || o->writes == o->most)
+        return;
+    o->writes++;
+    cubby_store *s = o->writer ? o->writer : bed_open(o->b);
+    bed_append(o->b, s, "INBOX", 100);
+    free(o->b->mail[--o->b->count].p);
+    if (!o->writer)
+        MUST(cubby_close(&s));
+}
+
+/* Between what the check reads and what it compares it with: a rebuild says how far it has come. */
+static int write_at_progress(void *arg, uint64_t done, uint64_t total)
+{
+    if (total && done == total)
+        write_one(arg, FAULT_OPS, "progress");
+    return 0;
+}
+
+static struct findings check_beside(struct others *o, int *rc)
+{
+    struct fault f;
+    struct findings x = {0};
+    cubby_options options = bed_options(o->b);
+    fault_init(&f, options.vfs);
+    f.hook = write_one;
+    f.hook_arg = o;
+    options.vfs = &f.vfs;
+    options.progress = write_at_progress;
+    options.progress_arg = o;
+    *rc = cubby_check(STORE, &options, CUBBY_CHECK_FULL, bed_finding, &x, NULL, NULL);
+    return x;
+}
+
+/* damage: what is wrong all the same. */
+static void one(const struct bed *sound, const char *name, int attached, const char *when, int most, const char *note, const char *damage)
+{
+    struct bed b;
+    struct others o = {.b = &b, .when = when, .most = most};
+    int rc;
+    bed_copy(sound, &b);
+    if (damage)
+        bed_flip(&b, seg_path(2), 3000);
+    if (attached)
+        o.writer = bed_open(&b);
+    struct findings x = check_beside(&o, &rc);
+    int noted = note ? has_code(&x, note) : x.notes == 0, found = damage ? has_code(&x, damage) : x.count == 0;
+    result(rc == 0 && noted && found && o.writes, name, x.codes, rc);
+    if (o.writer)
+        MUST(cubby_close(&o.writer));
+    x = bed_check(&b, CUBBY_CHECK_FULL, &rc); /* when they have gone */
+    found = damage ? has_code(&x, damage) : x.count == 0;
+    result(rc == 0 && found && !has_code(&x, "INDEX_BUSY") && !has_code(&x, "CHECK_DISTURBED"), name, x.codes, rc);
+    bed_free(&b);
+}
+
+int main(void)
+{
+    struct bed sound;
+    bed_make(&sound);
+    one(&sound, "a writer that never rests", 1, "progress", 100, "INDEX_BUSY", NULL);
+    one(&sound, "a writer that rests soon", 1, "progress", 3, NULL, NULL);
+    one(&sound, "writers that come and go without end", 0, "segments", 100, "CHECK_DISTURBED", NULL);
+    one(&sound, "a writer that came and went", 0, "segments", 1, NULL, NULL);
+    one(&sound, "damage beside a writer that never rests", 1, "progress", 100, NULL, "FRAME_DAMAGED");
+    one(&sound, "damage beside writers that come and go", 0, "segments", 2, NULL, "FRAME_DAMAGED");
+    bed_free(&sound);
+    return failures != 0;
+}
