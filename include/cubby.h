@@ -69,7 +69,7 @@ typedef struct cubby_error {
     char message[256]; /* one line, without path and offset */
 } cubby_error;
 
-/* A short name for a code ("no such folder or message"). Static. */
+/* A short name for a code ("no such store, folder or message"). Static. */
 CUBBY_EXTERN const char *cubby_strerror(int code);
 
 /* ---- memory --------------------------------------------------------------------------------------------------------------- */
@@ -222,6 +222,10 @@ typedef struct cubby_folder {
 } cubby_folder;
 
 #define CUBBY_ROOT 0u
+
+/* What a folder of this name below `parent` is called: in NFC, and INBOX at the top level. out has 256 bytes and gets a NUL behind the name;
+ * *out_len is 0 on failure. EINVAL: it cannot be a name. ENOMEM. */
+CUBBY_EXTERN int cubby_folder_name(uint64_t parent, const char *name, size_t name_len, char *out, size_t *out_len);
 
 /* By id, or by parent and name (name_len bytes). CUBBY_DONE if there is none. out->name lives as long as the snapshot's next
  * folder call. */
@@ -513,7 +517,8 @@ typedef struct cubby_check_result {
 } cubby_check_result;
 
 /* Reads every segment and compares the index with one built anew from them; changes nothing. Returns 0 whatever it found; negative
- * only if the check itself could not go on. Runs beside readers and writers. */
+ * only if the check itself could not go on. Runs beside readers and writers. options->progress is told how many segments, and then messages, have been looked at,
+ * each time from 1 on. */
 CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                              cubby_error *err);
 

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "mail/name.h"
 #include "mime/header.h"
 
 #define TEXT2(x) #x
@@ -92,6 +93,17 @@ int cubby_header_next(const char *header, size_t header_len, size_t *pos, const 
 int cubby_is_list_field(const char *name, size_t name_len)
 {
     return name ? cubby__is_list_field(name, name_len) : 0;
+}
+
+int cubby_folder_name(uint64_t parent, const char *name, size_t name_len, char *out, size_t *out_len)
+{
+    struct cubby__name made;
+    int rc = out && out_len ? cubby__name_make(parent, name, name_len, &made) : CUBBY_EINVAL;
+    if (out_len)
+        *out_len = rc == 0 ? made.len : 0;
+    if (rc == 0)
+        memcpy(out, made.bytes, made.len + 1);
+    return rc;
 }
 
 int cubby_date_parse(const char *text, size_t len, int64_t *seconds, int16_t *zone_minutes)

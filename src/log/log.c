@@ -279,6 +279,12 @@ int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, c
     int rc = log->vfs->list(log->vfs->ctx, path, list_one, &l);
     if (l.rc != 0)
         rc = cubby__fail_mem(err);
+    else if (rc == -ENOENT)
+        rc = cubby__fail(err, CUBBY_ENOENT, path, CUBBY__NO_OFFSET, "the directory is missing, and with it all mail; bring it back from where it went, or "
+                         "from a copy: a repair can only begin an empty store");
+    else if (rc == -ENOTDIR)
+        rc = cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__NO_OFFSET, "this is not a directory, and all mail was in one; move it away and bring back the "
+                         "directory");
     else if (rc != 0)
         rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "listing the segments");
     cubby__free(path);
@@ -387,6 +393,15 @@ int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cub
         return cubby__fail_io(err, rc, m->tmp, m->off, "writing a segment");
     m->off += n;
     return 0;
+}
+
+int cubby__seg_make_pad(struct cubby__seg_maker *m, size_t n, cubby_error *err)
+{
+    static const uint8_t zeros[16 << 10];
+    int rc = 0;
+    for (size_t at = 0; at < n && rc == 0; at += sizeof zeros)
+        rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, zeros, n - at < sizeof zeros ? n - at : sizeof zeros, m->off + at);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, m->off, "writing a segment");
 }
 
 static int name_segment(struct cubby__seg_maker *m, int *named, cubby_error *err)

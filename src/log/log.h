@@ -28,7 +28,8 @@ int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, ui
 int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_error *err);
 /* The header, read and verified: its identity must be the store's, its number that of its name. The caller releases it. ENOENT. */
 int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err);
-/* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). On failure NULL and 0. */
+/* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). On failure NULL and 0. ENOENT: there is no such directory;
+ * ECORRUPT: it is something else. */
 int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, cubby_error *err);
 /* What error messages call a segment: "segments/00000001.seg" below the store. buf: 512 bytes. */
 const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *buf);
@@ -55,6 +56,8 @@ int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, c
                           cubby_error *err);
 /* Appends bytes behind the header; off is where they must land. */
 int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err);
+/* n zeros behind what was added: room that is taken before the segment counts. */
+int cubby__seg_make_pad(struct cubby__seg_maker *m, size_t n, cubby_error *err);
 /* proven_commit goes into the header, which is written last, with the length. Ends the maker in any case. On an error *named says whether the
  * segment may exist all the same: then nothing may be appended to its predecessor any more. */
 int cubby__seg_make_end(struct cubby__seg_maker **m, uint64_t proven_commit, int *named, cubby_error *err);

@@ -33,7 +33,7 @@ void cubby__leave(struct cubby__store *s)
 int cubby__enter(struct cubby__store *s, cubby_error *err)
 {
     pthread_mutex_lock(&s->g);
-    if (s->users == 0 && !s->have_lock)
+    if (s->users == 0)
         s->latched = 0; /* all whose fate is unknown have been told: this one finds the shared latch, or another's recovery (C3) */
     int need = !s->have_lock, latched = s->latched;
     if (!latched)
@@ -52,15 +52,29 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
+/* What is in use besides what readers read: the published version, the checkpoint, the anchors. */
+static int protect_from(struct cubby__store *s, const struct cubby__published *p, uint64_t oldest_reader, cubby_error *err)
+{
+    struct cubby__root anchors[CUBBY__ANCHORS];
+    uint64_t commits[2 + CUBBY__ANCHORS] = {p->root_commit, s->pending.checkpoint_commit};
+    cubby__anchors_move(s, p, oldest_reader);
+    size_t n = cubby__anchors(s, anchors), count = 2;
+    for (size_t i = 0; i < n; i++)
+        commits[count++] = anchors[i].commit;
+    return cubby__pager_protect(s->pager, commits, count, oldest_reader, err);
+}
+
+/* Old snapshots are revoked only if they do harm. */
 static int protect(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__published p;
     cubby__read_published(s, &p);
-    uint64_t commits[2] = {p.root_commit, s->pending.checkpoint_commit};
-    uint64_t ripe = cubby__ripe(s, p.commit), pages = s->pending.file_pages;
-    if (cubby__pager_held_by_readers(s->pager) < (pages / HELD_SHARE > HELD_MIN ? pages / HELD_SHARE : HELD_MIN))
-        ripe = 0; /* an old snapshot does no harm yet */
-    return cubby__pager_protect(s->pager, commits, 2, cubby__oldest_reader(s, p.commit, ripe), err);
+    uint64_t ripe = cubby__ripe(s, p.commit), oldest = cubby__oldest_reader(s, p.commit, 0);
+    uint64_t enough = s->pending.file_pages / HELD_SHARE > HELD_MIN ? s->pending.file_pages / HELD_SHARE : HELD_MIN;
+    int rc = protect_from(s, &p, oldest, err);
+    if (rc != 0 || oldest >= ripe || cubby__pager_held_by_readers(s->pager, (size_t)enough) < enough)
+        return rc;
+    return protect_from(s, &p, cubby__oldest_reader(s, p.commit, ripe), err);
 }
 
 static struct cubby__commit_node *take_node(struct cubby__store *s)
@@ -234,6 +248,7 @@ static void put_in_queue(struct cubby__store *s, struct cubby__commit_node *n)
 {
     n->state = 0;
     n->next = NULL;
+    n->before = s->floors;
     *s->queue_tail = n;
     s->queue_tail = &n->next;
 }
@@ -267,9 +282,9 @@ static int finish(struct cubby__store *s, struct cubby__txn *txn)
     p->replay_bytes += n->framer.record_bytes + txn->rows * CUBBY__ROW_COST;
     if (c.durable_through > p->vouched)
         p->vouched = c.durable_through;
-    s->floors = txn->floors;
     n->commit = txn->number;
     put_in_queue(s, n);
+    s->floors = txn->floors;
     return 0;
 }
 
@@ -289,7 +304,7 @@ int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
     cubby_error *err = txn->err;
     struct cubby__commit_node *n = txn->node;
     int rc = txn->spoiled ? txn->spoiled : cubby__refuse_child(s, err);
-    int empty = n->framer.buf.len == 0 && n->framer.outside == 0;
+    int empty = n->framer.buf.len == 0;
     if (rc == 0 && !empty) {
         rc = finish(s, txn);
     } else if (rc == 0 && has_seen_more(s)) {

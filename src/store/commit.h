@@ -39,13 +39,20 @@ int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_
 int cubby__settle(struct cubby__store *s, cubby_error *err);
 void cubby__latch(struct cubby__store *s);
 
+enum { CUBBY__RESERVE_LOG = 8 << 10 }; /* zeros behind the end of the log that only what removes may use (space.c, N2) */
+
 /* roll.c: by the leader, with w held. */
 uint64_t cubby__capacity(struct cubby__store *s);
 int cubby__is_full(struct cubby__store *s);
 int cubby__roll(struct cubby__store *s, cubby_error *err);
 int cubby__roll_to_reserve(struct cubby__store *s, cubby_error *err); /* on a full disk, of tmp/reserve */
 /* Nothing queued, the log settled up to what is pending. */
-int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_error *err);
+enum cubby__need {
+    CUBBY__IF_ROOM,      /* and the reserve behind it (N2) */
+    CUBBY__FROM_RESERVE, /* or of tmp/reserve, which brings its own */
+    CUBBY__AT_ANY_PRICE  /* or without */
+};
+int cubby__new_segment(struct cubby__store *s, enum cubby__need need, int *named, cubby_error *err);
 /* space.c: w is held. */
 int cubby__space_for(struct cubby__store *s, const struct cubby__txn *txn, cubby_error *err); /* N1; before the transaction is queued */
 int cubby__is_tight(const struct cubby__store *s);                                           /* the next transaction has not even the reserve */

@@ -10,9 +10,7 @@ void cubby__node_free(struct cubby__commit_node *n)
 {
     if (!n)
         return;
-    for (size_t i = 0; i < n->spool_count; i++)
-        cubby__spool_unref(&n->spools[i]);
-    cubby__free(n->spools);
+    cubby__free(n->spools); /* what was in there has been given back */
     cubby__framer_release(&n->framer);
     cubby__free(n);
 }
@@ -58,12 +56,12 @@ static int unknown(struct cubby__store *s, cubby_error *err)
 }
 
 /* C2: as if the queued transactions had never been. What is in memory of them is dropped; the next writer starts from the published state. */
-static void undo(struct cubby__store *s, struct cubby__commit_node *nodes, int rc)
+static void undo(struct cubby__store *s, const struct cubby__commit_node *nodes)
 {
     cubby__pager_discard(s->pager);
     cubby__read_published(s, &s->pending);
+    s->floors = nodes->before;
     cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
-    fail_nodes(s, nodes, rc);
 }
 
 /* C3: an append failed, and what of it is in the file nobody will ever look at, if a new segment says so. */
@@ -71,10 +69,10 @@ static int cut_off(struct cubby__store *s, struct cubby__commit_node *nodes, int
 {
     int named = 0;
     cubby_error why;
-    undo(s, NULL, rc);
+    undo(s, nodes);
     int made = !s->id_file ? CUBBY_DONE : s->pending.durable >= s->pending.commit ? 0 : cubby__log_sync(s->log, (uint32_t)s->pending.seg, &why); /* lazy ones: C6 */
     if (made == 0)
-        made = cubby__new_segment(s, 1, &named, &why);
+        made = cubby__new_segment(s, CUBBY__AT_ANY_PRICE, &named, &why);
     if (made == 0) {
         cubby__publish(s, &s->pending);
         fail_nodes(s, nodes, rc);
@@ -159,7 +157,8 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
         *lazy &= n->lazy;
     int rc = cubby__pager_flush(s->pager, &root, err);
     if (rc != 0) {
-        undo(s, nodes, rc);
+        undo(s, nodes);
+        fail_nodes(s, nodes, rc);
         return rc;
     }
     cubby__set_root(&s->pending, &root);

@@ -152,7 +152,9 @@ int cubby__index_changed(struct cubby__store *s)
     struct cubby__pager *p;
     struct cubby__meta meta = {0};
     cubby_error unused;
-    if (s->id_file && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1)
+    if (s->o.flags & CUBBY__SCRATCH_INDEX) /* nobody else knows it */
+        return 0;
+    if (s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1)
         return 1; /* somebody may be at it */
     if (open_pager(s, 0, 0, &p, &unused) != 0)
         return 1;
@@ -329,7 +331,7 @@ static int unsound(void *arg, uint64_t page, uint32_t level, const char *problem
 static int stale_slot(struct cubby__store *s, const struct cubby__meta *meta, cubby_error *err)
 {
     int rc = meta->bad_slots ? cubby__tree_check(s->pager, &meta->root, unsound, NULL, err) : 0;
-    if (rc <= 0 && rc != CUBBY_ECORRUPT)
+    if (rc <= 0)
         return rc;
     cubby__notice(s, "the newer checkpoint of the index is damaged; it is built anew from the segments");
     return CUBBY_DONE;
@@ -343,6 +345,27 @@ static int make_durable(struct cubby__store *s, cubby_error *err)
     if (rc != 0)
         cubby__notice(s, "the index cannot be synced (%s); it is built anew from the segments", err->message);
     return rc == 0 ? 0 : CUBBY_DONE;
+}
+
+/* Without segments there is nothing to build an index from: the one that is there stays. */
+static int segments_there(struct cubby__store *s, cubby_error *err)
+{
+    uint32_t *numbers;
+    size_t count;
+    int rc = cubby__log_list(s->log, &numbers, &count, err);
+    cubby__free(numbers);
+    if (rc == CUBBY_ENOENT) { /* which would say that there is no store */
+        rc = CUBBY_ECORRUPT;
+        if (err)
+            err->code = rc;
+    }
+    return rc;
+}
+
+/* It is damaged, or ends before damage that only a rebuild passes over. */
+static int is_of_no_use(struct cubby__store *s, int rc, const cubby_error *err)
+{
+    return rc == CUBBY_ECORRUPT && (cubby__pager_damaged(s->pager) || strcmp(err->path, CUBBY__FILE_INDEX) == 0);
 }
 
 /* The index as it is, brought up to the end of the log. CUBBY_DONE: it is of no use. */
@@ -360,8 +383,9 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
         rc = stale_slot(s, meta, err);
     if (rc != 0)
         return rc;
-    rc = checkpoint_fits(s, meta, err);
-    if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT) {
+    int fits = checkpoint_fits(s, meta, err);
+    rc = fits == CUBBY_ENOENT ? segments_there(s, err) : fits == CUBBY_DONE || fits == CUBBY_ECORRUPT ? 0 : fits;
+    if (rc == 0 && fits != 0) {
         cubby__notice(s, "the index does not belong to these segments; it is built anew");
         return CUBBY_DONE;
     }
@@ -373,31 +397,37 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
         rc = make_durable(s, err);
     if (rc == 0)
         rc = publish_recovered(s, err);
-    if (rc == CUBBY_ECORRUPT && (cubby__pager_damaged(s->pager) || strcmp(err->path, CUBBY__FILE_INDEX) == 0)) {
+    if (is_of_no_use(s, rc, err)) {
         cubby__notice(s, "the index is damaged (%s); it is built anew from the segments", err->message);
         rc = CUBBY_DONE;
     }
     return rc;
 }
 
-/* An index that is thrown away unread still proves what was synced (recover.c, R2). */
-static void last_words(struct cubby__store *s, const char *name, struct cubby__meta *meta)
+/* An index that is thrown away unread still proves what was synced (recover.c, R2). One that cannot be read keeps nobody from
+ * building another: it is told of. */
+static int last_words(struct cubby__store *s, const char *name, struct cubby__meta *meta, cubby_error *err)
 {
     struct cubby__pager_config c = {.vfs = s->vfs, .salt = s->ident.salt};
     struct cubby__pager *p;
     struct cubby__meta m = {0};
-    cubby_error unused;
+    cubby_error why;
     char *path = cubby__path_join(s->path, name);
     memcpy(c.uuid, s->ident.uuid, 16);
     c.path = path;
-    if (path && cubby__pager_open(&c, &p, &unused) == 0) {
-        if (cubby__meta_read(p, &m, &unused) == 0) {
-            cubby__raise(&meta->commit, m.commit);
-            cubby__raise(&meta->seq, m.seq);
-        }
+    int rc = path ? cubby__pager_open(&c, &p, &why) : CUBBY_ENOMEM;
+    if (rc == 0) {
+        rc = cubby__meta_read(p, &m, &why);
         cubby__pager_close(&p);
     }
+    if (rc == 0) {
+        cubby__raise(&meta->commit, m.commit);
+        cubby__raise(&meta->seq, m.seq);
+    }
+    if (rc == CUBBY_EIO || rc == CUBBY_EACCES)
+        cubby__notice(s, "%s cannot be read (%s): what it proves to have been synced is not known", name, why.message);
     cubby__free(path);
+    return rc == CUBBY_ENOMEM ? cubby__fail_mem(err) : 0;
 }
 
 int cubby__index_open(struct cubby__store *s, cubby_error *err)
@@ -406,13 +436,14 @@ int cubby__index_open(struct cubby__store *s, cubby_error *err)
     struct cubby__published p;
     int rc = CUBBY_DONE;
     cubby__read_published(s, &p); /* of those who are attached, if we are not the first */
-    if (s->o.flags & CUBBY_REBUILD)
-        last_words(s, CUBBY__FILE_INDEX, &meta);
-    else
+    if (!(s->o.flags & CUBBY_REBUILD))
         rc = use_index(s, &meta, err);
-    if (rc != CUBBY_DONE)
+    else if ((rc = last_words(s, CUBBY__FILE_INDEX, &meta, err)) == 0)
+        rc = CUBBY_DONE;
+    if (rc != CUBBY_DONE || (rc = segments_there(s, err)) != 0)
         return rc;
-    last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &meta);
+    if ((rc = last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &meta, err)) != 0)
+        return rc;
     cubby__raise(&meta.commit, p.durable);
     rc = rebuild(s, meta.commit, meta.seq + 1, err);
     if (rc != CUBBY_ENOSPC || s->read_only)
@@ -430,7 +461,7 @@ static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err
     size_t got = 0;
     *unclean = cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF) != 0;
     int rc = cubby__log_pread(s->log, (uint32_t)s->pending.seg, b, sizeof b, s->pending.seg_off, &got, err);
-    for (size_t i = 0; i < got && rc == 0; i++)
+    for (size_t i = 0; i < got; i++)
         *unclean |= b[i] != 0;
     if (rc != 0 || *unclean)
         return rc;
@@ -442,16 +473,15 @@ static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err
     *unclean = rc == 0 || rc == CUBBY_ECORRUPT;
     if (*unclean || rc == CUBBY_ENOENT)
         return 0;
-    if (err)
-        *err = why;
+    *err = why;
     return rc;
 }
 
 static int load_pages(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__meta meta;
-    struct cubby__root roots[2] = {cubby__published_root(&s->pending)};
-    size_t count = 1;
+    struct cubby__root roots[2 + CUBBY__ANCHORS] = {cubby__published_root(&s->pending)};
+    size_t count = 1 + cubby__anchors(s, roots + 1);
     int rc = cubby__meta_read(s->pager, &meta, err);
     if (rc == 0 && meta.seq > s->pending.checkpoint_seq) { /* X5 */
         rc = cubby__pager_sync(s->pager, err);
@@ -461,6 +491,8 @@ static int load_pages(struct cubby__store *s, cubby_error *err)
         roots[count++] = meta.root;
         s->pending.checkpoint_commit = meta.commit;
         s->pending.checkpoint_seq = meta.seq;
+    } else if (rc == CUBBY_ECORRUPT) {
+        return cubby__fail(err, rc, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "no checkpoint of the index verifies");
     } else if (rc != CUBBY_DONE) {
         return rc;
     }
@@ -472,43 +504,48 @@ int cubby__index_lost(int rc)
     return rc == CUBBY_ESTALE || rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT;
 }
 
+/* From what is published on. */
+static int recover_again(struct cubby__store *s, cubby_error *err)
+{
+    struct cubby__published from = s->pending;
+    if (from.durable < from.commit) { /* lazy ones: no later sync can vouch for what a failed one left, so the successor gets them, written anew (R4) */
+        from.commit = from.durable;
+        from.seg_off = from.durable_off;
+        from.chain = from.durable_chain;
+    }
+    int rc = cubby__recover(s, &from, from.durable, err);
+    return rc == 0 ? publish_recovered(s, err) : rc;
+}
+
 int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
 {
     int unclean = 0, rebuilt = 0;
+    cubby_error local;
+    err = err ? err : &local;
     cubby__read_published(s, &s->pending);
+    const uint64_t durable = s->pending.durable, seq = s->pending.checkpoint_seq + 1;
     pthread_mutex_lock(&s->v);
     int rc = s->pending.index_nonce != cubby__pager_nonce(s->pager) ? cubby__index_follow(s, s->pending.index_nonce, err) : 0;
     pthread_mutex_unlock(&s->v);
     cubby__pager_discard(s->pager); /* from here on nobody replaces it: that takes the writer lock */
     if (cubby__index_lost(rc) || cubby__pager_damaged(s->pager)) { /* damaged, deleted, or whoever was to build the next one died (X1) */
-        rc = rebuild(s, s->pending.durable, s->pending.checkpoint_seq + 1, err);
+        rc = rebuild(s, durable, seq, err);
         rebuilt = 1;
     }
-    if (rc == 0 && rebuilt)
-        cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
     if (rc == 0 && !rebuilt)
         rc = left_uncleanly(s, &unclean, err);
     if (rc == 0)
         rc = load_pages(s, err);
-    if (rc == CUBBY_ECORRUPT && cubby__pager_damaged(s->pager) && !rebuilt) {
-        rc = rebuild(s, s->pending.durable, s->pending.checkpoint_seq + 1, err);
-        unclean = 0; /* a rebuild recovers, too */
+    if (rc == 0 && unclean)
+        rc = recover_again(s, err);
+    if (!rebuilt && is_of_no_use(s, rc, err)) { /* which only the pages tell, or damage behind its end */
+        rc = rebuild(s, durable, seq, err); /* it recovers, too */
+        rebuilt = 1;
         if (rc == 0)
             rc = load_pages(s, err);
     }
-    if (rc == 0 && unclean) {
-        struct cubby__published from = s->pending;
-        if (from.durable < from.commit) { /* lazy ones: no later sync can vouch for what a failed one left, so the successor gets them, written anew (R4) */
-            from.commit = from.durable;
-            from.seg_off = from.durable_off;
-            from.chain = from.durable_chain;
-        }
-        rc = cubby__recover(s, &from, from.durable, err);
-        if (rc == 0)
-            rc = publish_recovered(s, err);
-        if (rc == 0)
-            cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
-    }
+    if (rc == 0 && (rebuilt || unclean))
+        cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
     struct cubby__root root = cubby__published_root(&s->pending);
     if (rc == 0)
         rc = cubby__floors_load(s, &root, &s->floors, err);

@@ -47,6 +47,7 @@ struct cubby__commit_node {
     struct cubby__spool **spools; /* kept until the frames are written */
     size_t spool_count, spool_cap;
     uint64_t commit;
+    struct cubby__floors before; /* it was queued: what its failure goes back to */
     int lazy;
     int state; /* under g: 0 queued, 1 published, 2 failed with rc */
     int rc;
@@ -151,6 +152,9 @@ uint64_t cubby__slot_get(const struct cubby__store *s);
 int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to); /* 0: a writer has revoked it meanwhile */
 
 /* open.c */
+int cubby__store_new(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
+void cubby__store_free(struct cubby__store *s);
+void cubby__empty_dir(struct cubby__store *s, const char *name, const char *keep); /* removes every file of a folder of the store but `keep` */
 int cubby__store_open_bare(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
 
 /* recover.c */
@@ -182,6 +186,12 @@ void cubby__resume(struct cubby__store *s);
 /* Between them: */
 int cubby__checkpoint_now(struct cubby__store *s, cubby_error *err);
 int cubby__append_proof(struct cubby__store *s, cubby_error *err);
+
+/* anchor.c: versions of the index that no writer may use the pages of, though nobody reads them: older, newer. Returns how many there are. */
+enum { CUBBY__ANCHORS = 2 };
+size_t cubby__anchors(const struct cubby__store *s, struct cubby__root out[CUBBY__ANCHORS]);
+/* p: what is published. */
+void cubby__anchors_move(struct cubby__store *s, const struct cubby__published *p, uint64_t oldest_reader);
 
 /* segstat.c */
 uint64_t cubby__live_bytes(struct cubby__store *s); /* of all segments, in the pending version; 0 if it cannot be read */

@@ -203,6 +203,8 @@ static int run(struct cubby__replay *r, const struct cubby__published *from)
     uint32_t *numbers;
     size_t count, first = 0;
     int rc = cubby__log_list(r->s->log, &numbers, &count, r->err);
+    if (rc == CUBBY_ENOENT) /* that would say that there is no store */
+        rc = r->err->code = CUBBY_ECORRUPT;
     if (rc != 0)
         return rc;
     while (from && first < count && numbers[first] != from->seg)

@@ -8,15 +8,35 @@
 enum { SPILL_PAGES = 1024 };
 #define UIDVALIDITY_LAST (UINT32_MAX - (1u << 24)) /* damage raises none above it: folders to come need some, too */
 
+/* The end of the log was lost before this segment: no record but its header says by how much the folders' uidnexts were raised for that. A rebuild has
+ * seen it; a replay from a checkpoint made before must, too, or it would give numbers that a rebuild does not. */
+static int apply_cut(struct cubby__replay *r, uint32_t seg)
+{
+    struct cubby__seg_header h;
+    r->met_damage = 1;
+    if (r->rebuild)
+        return 0;
+    int rc = cubby__log_header(r->s->log, seg, &h, r->err);
+    if (rc != 0)
+        return rc;
+    rc = cubby__apply_definitions(r, &h);
+    cubby__seg_header_release(&h);
+    return rc;
+}
+
 /* What a DAMAGE says that may have been lost here: the same as was raised when the damage was met, so that a rebuild comes to the same numbers. */
-static int apply_damage(struct cubby__replay *r, const uint8_t *p, size_t n)
+static int apply_damage(struct cubby__replay *r, uint32_t seg, const uint8_t *p, size_t n)
 {
     struct cubby__reader in = cubby__reader(p, n);
     uint8_t kind = cubby__read_byte(&in);
     uint64_t records = cubby__read_varint(&in);
     if (in.bad || records > CUBBY__SEG_CAPACITY_MAX) /* of another version; as much as it could say */
         records = CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE + 1;
-    r->met_damage |= kind == CUBBY__DAMAGE_CUT;
+    if (kind == CUBBY__DAMAGE_CUT) {
+        int rc = apply_cut(r, seg);
+        if (rc != 0)
+            return rc;
+    }
     if (kind == CUBBY__DAMAGE_CONTENT && !in.bad) {
         r->txn.floors.piece += records;
         return 0;
@@ -33,7 +53,7 @@ static int apply_gathered(struct cubby__replay *r, const struct cubby__segscan *
             rec.payload = scan->arena.data + g->payload;
         r->record_bytes += cubby__replay_size(g->type, g->place.len);
         r->err->path[0] = '\0';
-        int rc = g->type == CUBBY__REC_DAMAGE ? apply_damage(r, rec.payload, rec.len) : cubby__apply(&r->txn, &rec);
+        int rc = g->type == CUBBY__REC_DAMAGE ? apply_damage(r, scan->seg, rec.payload, rec.len) : cubby__apply(&r->txn, &rec);
         if (rc == CUBBY_ECORRUPT && !r->err->path[0]) { /* of the record, not of an index page */
             cubby__notice(r->s, "segment %u, offset %llu: a record of type %u breaks its format; it is left out", scan->seg,
                           (unsigned long long)g->place.off, g->type);
@@ -99,8 +119,15 @@ int cubby__lost_records(struct cubby__replay *r, uint64_t records)
     return r->s->handlers->damage(&r->txn, records);
 }
 
+/* What is missing behind the last commit, up to the accepted end, is a PROOF: it is written unsynced, so a failed sync may have taken it, and no commit is
+ * that small. Nothing is lost with it. */
+static int only_a_proof(uint64_t at, uint64_t to)
+{
+    return to - at == cubby__frame_size(CUBBY__REC_PROOF, CUBBY__PROOF_LEN);
+}
+
 /* The commits of a segment up to the scan's limit; damage on the way is reported, passed over, and what verifies of it taken. */
-static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan)
+static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan, uint64_t to)
 {
     for (;;) {
         int rc = cubby__segscan_next(scan);
@@ -112,7 +139,7 @@ static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan)
         }
         if (rc != 0 && rc != CUBBY_ECORRUPT)
             return rc;
-        int bad = rc == CUBBY_ECORRUPT;
+        int bad = rc == CUBBY_ECORRUPT, alone = scan->count == 0;
         uint64_t at = scan->pos;
         if ((rc = apply_gathered(r, scan)) != 0)
             return rc;
@@ -123,6 +150,8 @@ static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan)
             continue;
         }
         rc = cubby__segscan_resync(scan);
+        if (rc == CUBBY_DONE && alone && only_a_proof(at, to))
+            return 0;
         uint64_t lost = (rc == 0 ? scan->pos : scan->limit) - at;
         cubby__notice(r->s, "segment %u: damage at offset %llu, %llu bytes lost", scan->seg, (unsigned long long)at, (unsigned long long)lost);
         int rc2 = cubby__lost_bytes(r, lost);
@@ -143,8 +172,8 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
     scan.adopt = r->adopt;
     r->adopt = 0;
     if (rc == 0)
-        rc = replay_commits(r, &scan);
-    if (rc == 0 && to != UINT64_MAX && scan.pos < to) {
+        rc = replay_commits(r, &scan, to);
+    if (rc == 0 && to != UINT64_MAX && scan.pos < to && !only_a_proof(scan.pos, to)) {
         cubby__notice(r->s, "segment %u ends at offset %llu, %llu bytes too early: damage", seg, (unsigned long long)scan.pos,
                       (unsigned long long)(to - scan.pos));
         rc = cubby__lost_bytes(r, to - scan.pos);

@@ -16,14 +16,36 @@ int cubby__is_full(struct cubby__store *s)
     return s->pending.seg_off - s->pending.seg_frames >= cubby__capacity(s);
 }
 
-/* Of a new file, or of tmp/reserve; *zeroed: the file is zeros up to here. */
-static int make(struct cubby__store *s, struct cubby__seg_header *h, int reserve, uint64_t *zeroed, int *named, cubby_error *err)
+enum source { A_NEW_FILE, TMP_RESERVE, A_BARE_FILE };
+
+/* *zeroed: the file is zeros up to here. */
+static int make_of(struct cubby__store *s, struct cubby__seg_header *h, enum source from, uint64_t *zeroed, int *named, cubby_error *err)
 {
     struct cubby__seg_maker *m;
     *zeroed = 0;
     *named = 0;
-    int rc = reserve ? cubby__seg_from_reserve(s, h, zeroed, &m, err) : cubby__seg_make_begin(s->log, h, &m, err);
-    return rc == 0 ? cubby__seg_make_end(&m, s->pending.commit, named, err) : rc;
+    int rc = from == TMP_RESERVE ? cubby__seg_from_reserve(s, h, zeroed, &m, err) : cubby__seg_make_begin(s->log, h, &m, err);
+    if (rc == 0 && from == A_NEW_FILE && (rc = cubby__seg_make_pad(m, CUBBY__RESERVE_LOG, err)) != 0)
+        cubby__seg_make_abort(&m);
+    if (rc == 0)
+        rc = cubby__seg_make_end(&m, s->pending.commit, named, err);
+    if (rc == 0 && from == A_NEW_FILE)
+        *zeroed = h->frames + CUBBY__RESERVE_LOG;
+    return rc;
+}
+
+/* A segment that has no room for the reserve behind its header is worse than the one before it, which had (N2): only what needs one at any price
+ * takes tmp/reserve, or one without. */
+static int make(struct cubby__store *s, struct cubby__seg_header *h, enum cubby__need need, uint64_t *zeroed, int *named, cubby_error *err)
+{
+    cubby_error unused;
+    int rc = make_of(s, h, A_NEW_FILE, zeroed, named, err);
+    if (rc != CUBBY_ENOSPC || *named || need == CUBBY__IF_ROOM)
+        return rc;
+    rc = make_of(s, h, TMP_RESERVE, zeroed, named, &unused);
+    if (rc != 0 && !*named && need == CUBBY__AT_ANY_PRICE)
+        rc = make_of(s, h, A_BARE_FILE, zeroed, named, &unused);
+    return rc == 0 ? 0 : *named ? CUBBY_EIO : CUBBY_ENOSPC;
 }
 
 /* Behind the accepted end, where nobody looks as long as the new segment is there: if that is ever lost as a whole, this tells. Unsynced, best effort. */
@@ -40,7 +62,7 @@ static void leave_mark(struct cubby__store *s, uint32_t seg, uint64_t nonce, uin
     cubby__framer_release(&f);
 }
 
-int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_error *err)
+int cubby__new_segment(struct cubby__store *s, enum cubby__need need, int *named, cubby_error *err)
 {
     uint64_t zeroed = 0;
     *named = 0;
@@ -62,9 +84,7 @@ int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_er
     if (rc == 0 && h.defs.failed)
         rc = cubby__fail_mem(err);
     if (rc == 0)
-        rc = make(s, &h, 0, &zeroed, named, err);
-    if (rc == CUBBY_ENOSPC && reserve && !*named)
-        rc = make(s, &h, 1, &zeroed, named, err) == 0 ? 0 : *named ? CUBBY_EIO : CUBBY_ENOSPC;
+        rc = make(s, &h, need, &zeroed, named, err);
     if (rc == 0) {
         uint32_t old = (uint32_t)p->seg;
         uint64_t old_end = p->seg_off, old_nonce = p->seg_nonce;
@@ -81,12 +101,12 @@ int cubby__new_segment(struct cubby__store *s, int reserve, int *named, cubby_er
     return rc;
 }
 
-static int roll(struct cubby__store *s, int reserve, cubby_error *err)
+static int roll(struct cubby__store *s, enum cubby__need need, cubby_error *err)
 {
     int named = 0;
     int rc = cubby__settle(s, err); /* C6 */
     if (rc == 0)
-        rc = cubby__new_segment(s, reserve, &named, err);
+        rc = cubby__new_segment(s, need, &named, err);
     if (rc == 0) {
         s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
         cubby__publish(s, &s->pending);
@@ -98,12 +118,12 @@ static int roll(struct cubby__store *s, int reserve, cubby_error *err)
 
 int cubby__roll(struct cubby__store *s, cubby_error *err)
 {
-    return roll(s, 0, err);
+    return roll(s, CUBBY__IF_ROOM, err);
 }
 
 int cubby__roll_to_reserve(struct cubby__store *s, cubby_error *err)
 {
-    return roll(s, 1, err);
+    return roll(s, CUBBY__FROM_RESERVE, err);
 }
 
 /* An index of which a page did not verify makes way for a new one, as soon as nothing is queued. By the leader, with w held. */

@@ -141,7 +141,7 @@ int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to)
 /* Does the owner of a slot still live? The lock byte knows; our own we hold ourselves. */
 static int is_dead(struct cubby__store *s, int slot)
 {
-    return slot != s->slot && s->shared_mapped && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)slot, 1) == 0;
+    return slot != s->slot && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)slot, 1) == 0;
 }
 
 uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest, uint64_t ripe)
@@ -246,26 +246,36 @@ static void unlock_dir(struct cubby__store *s)
     s->dir_lock = NULL;
 }
 
-/* 0: nobody knows. */
+/* 0: nobody knows. Links do not leave a device, and its number may be another after the next boot. */
 static uint64_t dir_hash(struct cubby__store *s)
 {
     cubby_vfs_stat st;
-    uint8_t b[16];
+    uint8_t b[8];
     if (!s->dir_lock || s->vfs->fstat(s->vfs->ctx, s->dir_lock, &st) != 0)
         return 0;
-    cubby__put64(b, st.device);
-    cubby__put64(b + 8, st.inode);
+    cubby__put64(b, st.inode);
     return cubby__hash64(b, sizeof b, 0) | 1;
 }
 
 /* A store copied with hard links shares this file with its copy, but not its directory: whoever came first has it (S6). */
-static int same_dir(struct cubby__store *s, cubby_error *err)
+static int same_dir(struct cubby__store *s, int open_now, cubby_error *err)
 {
     uint64_t theirs = cubby__shared_get(s, CUBBY__SHARED_DIR_OFF), ours = dir_hash(s);
     if (!theirs || !ours || theirs == ours)
         return 0;
     return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET,
-                       "%s is also linked into another directory, as whose store it is open; copy the store instead of linking its files", CUBBY__FILE_ID);
+                       "%s is also linked into another directory, as whose store it %s open; copy the store instead of linking its files", CUBBY__FILE_ID,
+                       open_now ? "is" : "was last");
+}
+
+/* Used in turn, two such copies would each have segments that the other has not. The page of those who went before tells, if there still is one: the
+ * one thing in it that the first to attach looks at, and only where it can matter. */
+static int not_a_twin(struct cubby__store *s, cubby_error *err)
+{
+    cubby_vfs_stat st;
+    if (cubby__shared_get(s, CUBBY__SHARED_READY_OFF) != CUBBY__SHARED_READY || s->vfs->fstat(s->vfs->ctx, s->id_file, &st) != 0 || st.links < 2)
+        return 0;
+    return same_dir(s, 0, err);
 }
 
 int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
@@ -283,6 +293,8 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
     for (;;) {
         rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
         if (rc == 0) { /* S1 */
+            if ((rc = not_a_twin(s, err)) != 0)
+                return rc;
             memset(s->shared, 0, CUBBY__PAGE_SIZE);
             cubby__shared_set(s, CUBBY__SHARED_DIR_OFF, dir_hash(s));
             *first = 1;
@@ -302,7 +314,7 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
             return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been opening the store for 10 s");
         s->vfs->sleep_ms(s->vfs->ctx, 1);
     }
-    rc = *first ? 0 : same_dir(s, err);
+    rc = *first ? 0 : same_dir(s, 1, err);
     return rc == 0 ? claim_slot(s, err) : rc;
 }
 
@@ -332,7 +344,7 @@ static int join_page(struct cubby__store *s, cubby_error *err)
     s->shared_mapped = 1;
     rc = cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY ? lock_dir(s, err) : CUBBY_DONE;
     if (rc == 0)
-        rc = same_dir(s, err);
+        rc = same_dir(s, 1, err);
     if (rc == 0)
         rc = claim_slot(s, err);
     if (rc != 0)

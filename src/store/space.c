@@ -13,8 +13,8 @@
 #include "store/commit.h"
 
 enum {
-    RESERVE_LOG = 8 << 10,
-    RESERVE_PAGES_SMALL = 4, /* an empty store is to be small */
+    RESERVE_LOG = CUBBY__RESERVE_LOG,
+    RESERVE_PAGES_MIN = 4, /* an empty store is to be small */
     RESERVE_PAGES = 16,
     RESERVE_FROM = 1 << 20,  /* so large a store has tmp/reserve */
     RESERVE_FILE = 128 << 10 /* its size, beside the header */
@@ -153,12 +153,21 @@ int cubby__seg_from_reserve(struct cubby__store *s, struct cubby__seg_header *h,
 
 /* ---- transactions ---- */
 
+/* Of a small index as many as it has: then a removal may change all of them. */
+static uint64_t reserve_pages(const struct cubby__store *s)
+{
+    struct cubby__pager_stat st;
+    cubby__pager_get_stat(s->pager, &st);
+    uint64_t used = st.pages - st.free_pages;
+    return is_large(s) || used > RESERVE_PAGES ? RESERVE_PAGES : used < RESERVE_PAGES_MIN ? RESERVE_PAGES_MIN : used;
+}
+
 int cubby__space_for(struct cubby__store *s, const struct cubby__txn *txn, cubby_error *err)
 {
     uint64_t from = s->queue ? s->queue->framer.base : txn->node->framer.base, end = cubby__framer_end(&txn->node->framer);
     int rc = log_room(s, from, end, err);
     if (rc == 0)
-        rc = cubby__pager_room(s->pager, is_large(s) ? RESERVE_PAGES : RESERVE_PAGES_SMALL, err);
+        rc = cubby__pager_room(s->pager, reserve_pages(s), err);
     if (rc == 0)
         rc = keep_reserve(s, err);
     if (rc != CUBBY_ENOSPC || txn->grows || end > s->pending.zeroed) /* N2 */

@@ -60,7 +60,7 @@ static void forget(struct cubby__page_alloc *a)
     for (size_t i = 0; i < a->blocked_len; i++)
         cubby__free(a->blocked[i].spans.at);
     a->blocked_len = a->ready_len = 0;
-    a->unsettled.len = a->fresh.len = a->read.len = 0;
+    a->unsettled.len = a->fresh.len = a->read.len = a->unread.len = 0;
     atomic_store_explicit(&a->free_pages, 0, memory_order_relaxed);
 }
 
@@ -71,6 +71,7 @@ void cubby__alloc_release(struct cubby__page_alloc *a)
     cubby__free(a->unsettled.at);
     cubby__free(a->fresh.at);
     cubby__free(a->read.at);
+    cubby__free(a->unread.at);
     cubby__free(a->blocked);
     cubby__free(a->in_use.at);
     cubby__free(a->walked.at);
@@ -250,10 +251,49 @@ int cubby__alloc_reset(struct cubby__page_alloc *a, uint64_t pages, const uint64
     return 0;
 }
 
+/* ---- pages that a walk found ---- */
+
+void cubby__alloc_found(struct cubby__page_alloc *a, uint64_t page, uint64_t reached, uint64_t next)
+{
+    if (push_span(&a->unread, (struct cubby__span){page, reached, next}) == 0)
+        count_free(a, 1);
+}
+
+/* The lifetime of one. A page that lies about its birth is in no version that verifies. */
+static struct cubby__span lifetime(const struct cubby__page_alloc *a, struct cubby__span found)
+{
+    uint64_t reached = found.birth, birth = a->birth ? a->birth(a->birth_arg, found.page) : CUBBY__BIRTH_UNKNOWN;
+    uint64_t newest = a->walked.len ? a->walked.at[a->walked.len - 1] : 0;
+    if (reached)
+        return (struct cubby__span){found.page, birth && birth < reached ? birth : birth == CUBBY__BIRTH_UNKNOWN ? 1 : reached, found.death};
+    if (birth == CUBBY__BIRTH_UNKNOWN)
+        return (struct cubby__span){found.page, CUBBY__BIRTH_UNREACHED, newest};
+    size_t i = first_from(&a->walked, birth);
+    return (struct cubby__span){found.page, birth ? birth : 1, i < a->walked.len ? a->walked.at[i] : newest};
+}
+
+static int read_one(struct cubby__page_alloc *a)
+{
+    if (place(a, lifetime(a, a->unread.at[a->unread.len - 1])) != 0)
+        return CUBBY_ENOMEM;
+    a->unread.len--;
+    return 0;
+}
+
+void cubby__alloc_read_all(struct cubby__page_alloc *a)
+{
+    while (a->unread.len > 0 && read_one(a) == 0)
+        ;
+}
+
+/* ---- */
+
 uint64_t cubby__alloc_take(struct cubby__page_alloc *a)
 {
     if (a->ready_len == 0 && a->protecting && a->fresh.len > 0)
         refill(a);
+    while (a->ready_len == 0 && a->protecting && a->unread.len > 0 && read_one(a) == 0)
+        ;
     if (a->ready_len == 0)
         return atomic_fetch_add_explicit(&a->pages, 1, memory_order_relaxed);
     count_free(a, -1);

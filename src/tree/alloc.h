@@ -5,6 +5,7 @@
  *  fresh      lifetimes not looked at since they came or since what held them ended
  *  blocked    lifetimes held by a version in use, one list for each such version: looked at again only when that version ends
  *  read       lifetimes held by readers, a heap by death: looked at again when the oldest reader has got there
+ *  unread     pages of which a walk knows no more than what it found; their birth is read when numbers are wanted, for they may be many
  *  ready      numbers that may be taken now
  * Every step that runs out of memory forgets a number at worst: it stays unused until the next cubby__pager_load_live. */
 #ifndef CUBBY_TREE_ALLOC_H
@@ -16,6 +17,7 @@
 
 /* birth of a page that none of the versions walked by cubby__pager_load_live reaches: those do not hold it. */
 #define CUBBY__BIRTH_UNREACHED 0
+#define CUBBY__BIRTH_UNKNOWN UINT64_MAX /* it cannot be read */
 
 struct cubby__span {
     uint64_t page, birth, death;
@@ -41,7 +43,9 @@ struct cubby__page_alloc {
     _Atomic uint64_t free_pages; /* in any of the lists */
     uint64_t *ready;             /* a stack */
     size_t ready_len, ready_cap;
-    struct cubby__spans unsettled, fresh, read;
+    struct cubby__spans unsettled, fresh, read, unread;
+    uint64_t (*birth)(void *arg, uint64_t page); /* what the page itself says; NULL: nobody knows */
+    void *birth_arg;
     struct cubby__blocked *blocked;
     size_t blocked_len, blocked_cap;
     struct cubby__commits in_use;    /* of the last protect */
@@ -57,6 +61,11 @@ void cubby__alloc_release(struct cubby__page_alloc *a);
 int cubby__alloc_reset(struct cubby__page_alloc *a, uint64_t pages, const uint64_t *walked, size_t count);
 
 uint64_t cubby__alloc_take(struct cubby__page_alloc *a);
+/* A page that is not part of the newest version walked. reached, next: the last version that reaches it, and the one behind that; both 0: none does. Such a
+ * page was born, it says itself when, and is not in the first version walked from then on: it had died before. */
+void cubby__alloc_found(struct cubby__page_alloc *a, uint64_t page, uint64_t reached, uint64_t next);
+/* Looks at all that were found. */
+void cubby__alloc_read_all(struct cubby__page_alloc *a);
 /* A number that no version ever named. */
 void cubby__alloc_give(struct cubby__page_alloc *a, uint64_t page);
 /* A lifetime that has ended, for good. */

@@ -3,20 +3,25 @@
 #include "base/error.h"
 #include "tree/pager.h"
 
-enum { REACHED = 1, CURRENT = 2 }; /* by some version; by the current one, and only then kept from being given up here */
-
 struct marks {
-    uint8_t *at; /* one a page */
+    uint8_t *at; /* one a page: of the newest version that reaches it, from 1 on; 0: none does */
     uint64_t pages;
     uint8_t mark;
+};
+
+enum { VERSIONS_MAX = 8 };
+
+struct versions { /* commits, ascending, each once */
+    uint64_t at[VERSIONS_MAX];
+    size_t count;
 };
 
 static int walk(struct cubby__pager *p, struct marks *m, struct cubby__link link, cubby_error *err)
 {
     if (link.page < CUBBY__META_SLOTS || link.page >= m->pages)
         return cubby__pager_corrupt(p, err, link.page, "there cannot be such a page");
-    if (m->at[link.page] >= m->mark)
-        return 0; /* and so is everything below it */
+    if (m->at[link.page])
+        return 0; /* a newer version has it, and everything below it */
     m->at[link.page] = m->mark;
     if (link.level == 0)
         return 0;
@@ -31,13 +36,20 @@ static int walk(struct cubby__pager *p, struct marks *m, struct cubby__link link
     return rc;
 }
 
-static int walk_roots(struct cubby__pager *p, struct marks *m, const struct cubby__root *roots, size_t count, uint64_t now, cubby_error *err)
+static uint64_t version_of(const struct cubby__root *root, uint64_t now)
+{
+    return root->commit < now ? root->commit : now;
+}
+
+/* The newest, which is `now`, first. */
+static int walk_roots(struct cubby__pager *p, struct marks *m, const struct versions *v, const struct cubby__root *roots, size_t count, uint64_t now,
+                      cubby_error *err)
 {
     int rc = 0;
-    for (int current = 1; current >= 0; current--) {
-        m->mark = current ? CURRENT : REACHED;
+    for (size_t n = v->count; n > 0; n--) {
+        m->mark = (uint8_t)n;
         for (size_t i = 0; rc == 0 && i < count; i++) {
-            if (roots[i].page && (roots[i].commit == now) == current)
+            if (roots[i].page && version_of(&roots[i], now) == v->at[n - 1])
                 rc = walk(p, m, cubby__link_root(&roots[i]), err);
         }
     }
@@ -45,24 +57,39 @@ static int walk_roots(struct cubby__pager *p, struct marks *m, const struct cubb
 }
 
 /* Highest first: the allocator looks at what came last before the rest. */
-static void retire_rest(struct cubby__pager *p, const struct marks *m, uint64_t now)
+static void retire_rest(struct cubby__pager *p, const struct marks *m, const struct versions *v)
 {
     for (uint64_t page = m->pages; page-- > CUBBY__META_SLOTS;) {
-        if (m->at[page] != CURRENT)
-            cubby__alloc_retire(&p->alloc, (struct cubby__span){page, m->at[page] == REACHED ? 1 : CUBBY__BIRTH_UNREACHED, now});
+        size_t n = m->at[page];
+        if (n == 0)
+            cubby__alloc_found(&p->alloc, page, 0, 0);
+        else if (n < v->count)
+            cubby__alloc_found(&p->alloc, page, v->at[n - 1], v->at[n]);
     }
 }
 
-static int reset(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t pages, cubby_error *err)
+static int add_version(struct versions *v, uint64_t commit)
 {
-    uint64_t *commits = cubby__malloc(count * sizeof *commits);
-    int rc = commits ? 0 : CUBBY_ENOMEM;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        commits[i] = roots[i].commit;
-    if (rc == 0)
-        rc = cubby__alloc_reset(&p->alloc, pages, commits, count);
-    cubby__free(commits);
-    return rc == 0 ? 0 : cubby__fail_mem(err);
+    size_t i = 0;
+    while (i < v->count && v->at[i] < commit)
+        i++;
+    if (i < v->count && v->at[i] == commit)
+        return 0;
+    if (v->count == VERSIONS_MAX)
+        return CUBBY_EINVAL;
+    memmove(&v->at[i + 1], &v->at[i], (v->count - i) * sizeof *v->at);
+    v->at[i] = commit;
+    v->count++;
+    return 0;
+}
+
+/* What a page says of its birth. One that was never written, or not all of it, belongs to no version. */
+static uint64_t birth_on_disk(void *arg, uint64_t page)
+{
+    struct cubby__pager *p = arg;
+    uint8_t b[8];
+    int64_t n = p->file ? p->vfs->pread(p->vfs->ctx, p->file, b, sizeof b, page * CUBBY__PAGE_SIZE + CUBBY__TREE_BIRTH_OFF) : -1;
+    return n < 0 ? CUBBY__BIRTH_UNKNOWN : n < (int64_t)sizeof b ? 0 : cubby__get64(b);
 }
 
 int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages,
@@ -70,16 +97,25 @@ int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roo
 {
     if (p->txn.active || p->dirty.count)
         return cubby__fail(err, CUBBY_EINVAL, p->path, CUBBY__NO_OFFSET, "there are unflushed index pages");
+    struct versions v = {0};
+    int rc = add_version(&v, now);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = add_version(&v, version_of(&roots[i], now));
+    if (rc != 0)
+        return cubby__fail(err, rc, p->path, CUBBY__NO_OFFSET, "more than %d versions of the index", VERSIONS_MAX);
     uint64_t pages = atomic_load_explicit(&p->alloc.pages, memory_order_relaxed);
     struct marks m = {.pages = file_pages > pages ? file_pages : pages};
     m.at = cubby__calloc(m.pages, 1);
     if (!m.at)
         return cubby__fail_mem(err);
-    int rc = walk_roots(p, &m, roots, count, now, err);
-    if (rc == 0)
-        rc = reset(p, roots, count, m.pages, err);
-    if (rc == 0)
-        retire_rest(p, &m, now);
+    rc = walk_roots(p, &m, &v, roots, count, now, err);
+    if (rc == 0 && cubby__alloc_reset(&p->alloc, m.pages, v.at, v.count) != 0)
+        rc = cubby__fail_mem(err);
+    if (rc == 0) {
+        p->alloc.birth = birth_on_disk;
+        p->alloc.birth_arg = p;
+        retire_rest(p, &m, &v);
+    }
     cubby__free(m.at);
     return rc;
 }

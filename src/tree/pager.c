@@ -223,8 +223,10 @@ int cubby__pager_get_leased(struct cubby__pager *p, struct cubby__link link, con
     return rc;
 }
 
-size_t cubby__pager_held_by_readers(const struct cubby__pager *p)
+size_t cubby__pager_held_by_readers(struct cubby__pager *p, size_t enough)
 {
+    if (p->alloc.read.len < enough && p->alloc.read.len + p->alloc.unread.len >= enough)
+        cubby__alloc_read_all(&p->alloc);
     return p->alloc.read.len;
 }
 

@@ -68,8 +68,8 @@ struct cubby__pager_stat {
 };
 void cubby__pager_get_stat(struct cubby__pager *p, struct cubby__pager_stat *out);
 
-/* Pages that wait for readers alone. Under the writer mutex. */
-size_t cubby__pager_held_by_readers(const struct cubby__pager *p);
+/* Pages that wait for readers alone; of what a walk found only counted if they may be `enough`. Under the writer mutex, behind cubby__pager_protect. */
+size_t cubby__pager_held_by_readers(struct cubby__pager *p, size_t enough);
 
 /* A file that has lost its name is as good as damaged. */
 void cubby__pager_look(struct cubby__pager *p);
@@ -161,7 +161,8 @@ int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err
  * versions those are; a page with lifetime [birth, death) is free once none of them lies in it. */
 
 /* Learns which pages are free by walking the branch pages of the current version and of the checkpoints: called before the first write, and when
- * another process wrote in between. Pages that none of `roots` reaches count as free from root commit `now` on (death = now).
+ * another process wrote in between. `now` is the newest commit of the roots (at most 8). Pages that the newest does not reach had died when the first version
+ * was made, of those walked since their birth, that does not reach them: so the more versions are walked, the sooner pages are used again.
  * file_pages: what cubby__pager_stat.pages must at least be (from the published state). */
 int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages, cubby_error *err);
 /* The versions in use: commits of the published root and of the checkpoints one by one, and every version from oldest_reader on (a reader's

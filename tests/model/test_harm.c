@@ -54,7 +54,7 @@ static void copied(void)
 /* The shared page says that it is ready, and all else is what the last boot, or nobody, left. The first to attach does not look. */
 static void other_boot(void)
 {
-    static const uint64_t ready = 0x0131796262756300u;
+    static const uint64_t ready = 0x0231796262756300u;
     uint64_t page[512], rng = 7;
     cubby_store *s = open_here();
     must_store(s, 10);
@@ -106,7 +106,20 @@ static void hard_links(void)
     must_store(s, 60);
     must_look(s);
     close_store(&s);
+    rc = cubby_open(twin, &o, &t, NULL); /* ... nor when nobody has it open: each would get segments that the other lacks */
+    CHECK(rc == CUBBY_EBUSY && !t, "the twin, alone: %d", rc);
+    o.flags = CUBBY_READ_ONLY;
+    rc = cubby_open(twin, &o, &t, NULL);
+    CHECK(rc == 0, "the twin, only read: %d", rc);
+    close_store(&t);
+    s = open_here(); /* the store itself does not suffer from a copy */
+    must_store(s, 10);
+    close_store(&s);
     check_all();
+    shell("rm -r '%s'", store_dir);
+    shell("mv '%s' '%s'", twin, store_dir); /* one alone is a store like any */
+    must_store(s = open_here(), 1);
+    close_store(&s);
 }
 
 /* ---- the index under those who use it ---- */

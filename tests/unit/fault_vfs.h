@@ -8,7 +8,8 @@
 
 #include "cubby_vfs.h"
 
-enum fault_op { FAULT_OPEN, FAULT_PREAD, FAULT_PWRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_RENAME, FAULT_DIRSYNC, FAULT_MKDIR, FAULT_LIST, FAULT_ALLOCATE, FAULT_OPS };
+enum fault_op { FAULT_OPEN, FAULT_PREAD, FAULT_PWRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_RENAME, FAULT_DIRSYNC, FAULT_MKDIR, FAULT_LIST, FAULT_ALLOCATE,
+                FAULT_STAT, FAULT_FSTAT, FAULT_RANDOM, FAULT_LOCK, FAULT_LOCK_TEST, FAULT_MAP, FAULT_SLEEP, FAULT_OPS };
 
 struct fault {
     cubby_vfs vfs; /* what to hand to the store */
@@ -22,6 +23,8 @@ struct fault {
     int calls[FAULT_OPS];
     int bounded;      /* the disk is full when the files ... */
     int64_t room;     /* ... have grown by so many bytes more */
+    void (*hook)(void *arg, enum fault_op op, const char *path); /* sees every call before it is made: what others do at that moment */
+    void *hook_arg;
 };
 
 struct fault_file {
@@ -32,6 +35,8 @@ struct fault_file {
 static inline int fault_due(struct fault *x, enum fault_op op, const char *path)
 {
     x->calls[op]++;
+    if (x->hook)
+        x->hook(x->hook_arg, op, path);
     if (!x->rc || x->op != op || !strstr(path, x->on) || x->after-- > 0)
         return 0;
     int rc = x->rc;
@@ -172,13 +177,15 @@ static inline int fault_truncate(void *ctx, cubby_file *f, uint64_t size)
 static inline int fault_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 {
     struct fault *x = ctx;
-    return x->under->fstat(x->under->ctx, fault_file(f)->f, out);
+    int rc = fault_due(x, FAULT_FSTAT, fault_file(f)->path);
+    return rc ? rc : x->under->fstat(x->under->ctx, fault_file(f)->f, out);
 }
 
 static inline int fault_stat(void *ctx, const char *path, cubby_vfs_stat *out)
 {
     struct fault *x = ctx;
-    return x->under->stat(x->under->ctx, path, out);
+    int rc = fault_due(x, FAULT_STAT, path);
+    return rc ? rc : x->under->stat(x->under->ctx, path, out);
 }
 
 static inline int fault_mkdir(void *ctx, const char *path)
@@ -221,19 +228,22 @@ static inline int fault_list(void *ctx, const char *path, cubby_list_fn fn, void
 static inline int fault_lock(void *ctx, cubby_file *f, uint64_t start, uint64_t len, int kind)
 {
     struct fault *x = ctx;
-    return x->under->lock(x->under->ctx, fault_file(f)->f, start, len, kind);
+    int rc = kind == CUBBY_UNLOCK ? 0 : fault_due(x, FAULT_LOCK, fault_file(f)->path);
+    return rc ? rc : x->under->lock(x->under->ctx, fault_file(f)->f, start, len, kind);
 }
 
 static inline int fault_lock_test(void *ctx, cubby_file *f, uint64_t start, uint64_t len)
 {
     struct fault *x = ctx;
-    return x->under->lock_test(x->under->ctx, fault_file(f)->f, start, len);
+    int rc = fault_due(x, FAULT_LOCK_TEST, fault_file(f)->path);
+    return rc ? rc : x->under->lock_test(x->under->ctx, fault_file(f)->f, start, len);
 }
 
 static inline int fault_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **out)
 {
     struct fault *x = ctx;
-    return x->under->map(x->under->ctx, fault_file(f)->f, off, len, out);
+    int rc = fault_due(x, FAULT_MAP, fault_file(f)->path);
+    return rc ? rc : x->under->map(x->under->ctx, fault_file(f)->f, off, len, out);
 }
 
 static inline void fault_unmap(void *ctx, void *addr, size_t len)
@@ -257,13 +267,15 @@ static inline int64_t fault_ticks_ms(void *ctx)
 static inline void fault_sleep_ms(void *ctx, uint32_t ms)
 {
     struct fault *x = ctx;
+    fault_due(x, FAULT_SLEEP, "");
     x->under->sleep_ms(x->under->ctx, ms);
 }
 
 static inline int fault_random(void *ctx, void *buf, size_t n)
 {
     struct fault *x = ctx;
-    return x->under->random(x->under->ctx, buf, n);
+    int rc = fault_due(x, FAULT_RANDOM, "");
+    return rc ? rc : x->under->random(x->under->ctx, buf, n);
 }
 
 static inline void fault_init(struct fault *x, const cubby_vfs *under)

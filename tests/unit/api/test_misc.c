@@ -74,4 +74,22 @@ START_TEST(list_fields_and_dates)
 }
 END_TEST
 
-UNIT_MAIN("api/misc", version, every_code_has_a_name, header_fields, value_without_line_end, list_fields_and_dates)
+START_TEST(names_of_folders)
+{
+    char name[256] = "?";
+    size_t len = 7;
+    ck_assert_int_eq(cubby_folder_name(CUBBY_ROOT, "cafe\xcc\x81", 6, name, &len), 0);
+    ck_assert_uint_eq(len, 5);
+    ck_assert_str_eq(name, "caf\xc3\xa9");
+    ck_assert_int_eq(cubby_folder_name(CUBBY_ROOT, "inbox", 5, name, &len), 0);
+    ck_assert_str_eq(name, "INBOX");
+    ck_assert_int_eq(cubby_folder_name(7, "inbox", 5, name, &len), 0);
+    ck_assert_str_eq(name, "inbox");
+    ck_assert_int_eq(cubby_folder_name(CUBBY_ROOT, "a\nb", 3, name, &len), CUBBY_EINVAL);
+    ck_assert_uint_eq(len, 0);
+    ck_assert_int_eq(cubby_folder_name(CUBBY_ROOT, NULL, 0, name, &len), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_folder_name(CUBBY_ROOT, "a", 1, NULL, NULL), CUBBY_EINVAL);
+}
+END_TEST
+
+UNIT_MAIN("api/misc", version, every_code_has_a_name, header_fields, value_without_line_end, list_fields_and_dates, names_of_folders)

@@ -252,7 +252,7 @@ static inline int kv_put(struct cubby__txn *t, const char *key, const void *valu
     cubby__buf_byte(&r, (uint8_t)strlen(key));
     cubby__buf_add(&r, key, strlen(key));
     cubby__buf_add(&r, value, n);
-    int rc = cubby__txn_log(t, CUBBY__REC_ANNOTATION, 0, r.data, r.len);
+    int rc = r.failed ? CUBBY_ENOMEM : cubby__txn_log(t, CUBBY__REC_ANNOTATION, 0, r.data, r.len);
     cubby__buf_release(&r);
     return rc;
 }

@@ -422,6 +422,53 @@ START_TEST(a_rebuild_beside_others)
 }
 END_TEST
 
-UNIT_MAIN("store/index", an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+static int allocations_left; /* before the one that fails */
+
+static void *scarce_malloc(size_t n)
+{
+    return allocations_left-- != 0 ? malloc(n) : NULL;
+}
+
+static void *scarce_realloc(void *p, size_t n)
+{
+    return allocations_left-- != 0 ? realloc(p, n) : NULL;
+}
+
+/* The log has lost its end, and the index that is to be built anew is all that proves it. Without the memory to read it nothing is said to be well. */
+START_TEST(an_index_that_is_read_for_the_last_time)
+{
+    const cubby_allocator scarce = {scarce_malloc, scarce_realloc, free};
+    struct bed bed, *b = &bed;
+    cubby_file *f;
+    bed_begin(b);
+    kv_store_many(b, 0, 20, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    uint64_t end = b->s->pending.seg_off;
+    bed_close(b);
+    MUST(b->vfs->open(b->vfs->ctx, seg_path(1), CUBBY_OPEN_WRITE, &f));
+    MUST(b->vfs->truncate(b->vfs->ctx, f, end - 500));
+    b->vfs->close(b->vfs->ctx, f);
+    for (int n = 0, hit = 1; hit; n++) {
+        bed_quiet(b);
+        cubby_set_allocator(&scarce);
+        allocations_left = n;
+        int rc = bed_try_open(b, CUBBY_REBUILD | CUBBY_READ_ONLY);
+        hit = allocations_left < 0;
+        cubby_set_allocator(NULL);
+        ck_assert_int_eq(rc, rc ? CUBBY_ENOMEM : 0);
+        if (rc == 0) {
+            ck_assert_ptr_nonnull(strstr(b->notice, "had been synced"));
+            bed_close(b);
+        }
+    }
+    bed_quiet(b);
+    fault_set(&b->fault, FAULT_PREAD, "/index", 0, -EIO, 1);
+    MUST(bed_try_open(b, CUBBY_REBUILD | CUBBY_READ_ONLY));
+    ck_assert_ptr_nonnull(strstr(b->notice, "index cannot be read"));
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/index", an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
           an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)

@@ -360,6 +360,32 @@ START_TEST(the_end_of_the_log_is_gone)
 }
 END_TEST
 
+/* The same, and the index is older than what is lost: the opens behind the recovery replay past the cut, and come to the same numbers as a rebuild. */
+START_TEST(a_lost_end_behind_the_checkpoint)
+{
+    struct bed bed, *b = &bed;
+    bed_begin_with(b, 4096, 1 << 30);
+    kv_store_many(b, 0, 10, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    uint64_t checkpoint = b->s->pending.seg;
+    kv_store_many(b, 10, 100, 100);
+    bed_close(b);
+    uint32_t last = bed_last_segment(b);
+    ck_assert_uint_gt(last, checkpoint + 1);
+    bed_unlink(b, seg_path(last));
+    bed_open(b);
+    uint64_t counter = kv_counter(b);
+    ck_assert_uint_ge(counter, CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE);
+    struct cubby__buf recovered = kv_dump(b);
+    bed_close(b);
+    bed_open(b);
+    ck_assert_uint_eq(kv_counter(b), counter);
+    same_rows(recovered, kv_dump(b));
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
 /* Cut within a commit that the index proves: what stood behind the cut, nobody knows. As many numbers are passed over as a segment can hold. */
 START_TEST(a_cut_within_a_proven_commit)
 {
@@ -656,7 +682,7 @@ START_TEST(damage_before_a_lost_end)
 END_TEST
 
 UNIT_MAIN("store/recover", replay_after_a_clean_stop, unclean_stops, read_only_replays_in_memory, every_length_of_a_torn_commit, garbage_at_the_end,
-          a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone,
+          a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone, a_lost_end_behind_the_checkpoint,
           a_cut_within_a_proven_commit, a_record_of_zeros_before_the_cut,
           a_segment_is_lost, a_segment_is_lost_behind_the_checkpoint, one_copy_of_each_header, swapped_segments, broken_and_unknown_records,
           progress_of_a_rebuild, damage_before_a_lost_end)

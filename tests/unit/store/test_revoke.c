@@ -163,6 +163,43 @@ START_TEST(never)
 }
 END_TEST
 
+/* An eighth of a large index may be held back, and more than a small one has. */
+START_TEST(a_large_index)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__view old;
+    struct cubby__txn *t;
+    uint8_t key[5] = {CUBBY__KS_ANNOTATION}, value[900] = {1};
+    cubby_error err = {0};
+    int rows;
+    bed_begin_with(b, 64 << 20, 20000);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    for (uint32_t i = 0; i < 40000; i++) {
+        cubby__put32(key + 1, i);
+        MUST(cubby__txn_put(t, key, sizeof key, value, sizeof value)); /* no record: the index alone is to be large */
+    }
+    MUST(kv_put(t, "k0000", "x", 1));
+    MUST(cubby__txn_commit(&t, NULL));
+    kv_store_many(b, 0, 100, 100);
+    ck_assert_uint_gt(b->s->pending.file_pages, 8 * 1200);
+    MUST(cubby__view_begin(b->s, &old, &err));
+    an_hour(b);
+    churn(b, 1100);
+    an_hour(b);
+    kv_store_many(b, 0, 1, 100);
+    kv_store_many(b, 0, 1, 100);
+    ck_assert_int_eq(walk(&old, &rows), CUBBY_DONE);
+    for (int i = 0, rc = CUBBY_DONE; rc != CUBBY_ESTALE; i++) {
+        ck_assert_int_lt(i, 10);
+        an_hour(b);
+        churn(b, 700);
+        rc = walk(&old, &rows);
+    }
+    cubby__view_end(&old);
+    bed_end(b);
+}
+END_TEST
+
 /* Nobody protects a reader that was alone. */
 START_TEST(a_reader_that_was_alone)
 {
@@ -298,4 +335,4 @@ START_TEST(a_race)
 }
 END_TEST
 
-UNIT_MAIN("store/revoke", a_young_snapshot, a_sleeping_reader, writers_that_live_for_a_moment, never, a_reader_that_was_alone, a_race)
+UNIT_MAIN("store/revoke", a_large_index, a_young_snapshot, a_sleeping_reader, writers_that_live_for_a_moment, never, a_reader_that_was_alone, a_race)

@@ -72,7 +72,7 @@ START_TEST(a_small_store)
     struct bed bed, *b = &bed;
     bed_begin(b);
     kv_store_many(b, 0, 10, 100);
-    fault_full(&b->fault, 30000);
+    fault_full(&b->fault, 60000);
     int n = fill(b, 10, 100);
     ck_assert_int_gt(n, 50);
     REFUSES(kv_store(b, "no", "room"), CUBBY_ENOSPC);
