@@ -1,5 +1,5 @@
 #!/bin/bash
-# Several programs at one store at once; signals; the completion files.
+# Several programs at one store at once; signals.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
@@ -28,13 +28,4 @@ is "interrupted: 130" $? 130
 exec 3>&-
 has "nothing came of it" "$("$C" ls --json s)" '"messages":21,'
 exits "and the store is sound still" 0 "$C" fsck --full s
-
-if [ -f "$here/../../tools/completion/cubby.bash" ]; then
-    exits "bash completion loads" 0 bash -c ". '$here/../../tools/completion/cubby.bash' && complete -p cubby"
-    words=$(bash -c ". '$here/../../tools/completion/cubby.bash'; COMP_WORDS=(cubby f) COMP_CWORD=1; _cubby 2>/dev/null; echo \${COMPREPLY[*]}")
-    is "bash completes commands" "$words" "flag folder fsck"
-    mkdir bin && ln -s "$C" bin/cubby
-    words=$(PATH="$PWD/bin:$PATH" bash -c ". '$here/../../tools/completion/cubby.bash'; COMP_WORDS=(cubby scan s IN) COMP_CWORD=3; _cubby 2>/dev/null; echo \${COMPREPLY[*]}")
-    is "bash completes folders" "$words" "INBOX"
-fi
 finish
