@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 const struct cli_command *cli_commands;
 volatile sig_atomic_t cli_interrupted;
 
@@ -24,12 +26,21 @@ const struct cli_command *cli_command_find(const char *name)
 
 /* ---- messages ----------------------------------------------------------------------------------------------------------------- */
 
+/* Names of files and folders may be anything, also what a terminal would take for commands. */
 static void say(const char *before, const char *fmt, va_list ap)
 {
+    char *line;
+    int n = vasprintf(&line, fmt, ap);
+    struct text safe = {0};
     cli_bar_clear(NULL);
-    fputs(before, stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    if (n < 0) {
+        fprintf(stderr, "%s%s\n", before, cubby_strerror(CUBBY_ENOMEM));
+        return;
+    }
+    text_safe(&safe, line, (size_t)n);
+    fprintf(stderr, "%s%s\n", before, safe.data ? safe.data : "");
+    text_release(&safe);
+    free(line);
 }
 
 void cli_error(const char *fmt, ...)
@@ -71,8 +82,8 @@ static const struct {
     int code, exit;
     const char *hint;
 } errors[] = {
-    {CUBBY_EIO, CLI_FAIL, "the disk or file system failed; look at the system's log, then run `cubby fsck STORE`"},
-    {CUBBY_ECORRUPT, CLI_FAIL, "run `cubby fsck --full STORE` to see what is damaged; all else stays readable"},
+    {CUBBY_EIO, CLI_FAIL, "the disk or file system failed; look at the system's log, copy the disk first, then run `cubby fsck` on the copy"},
+    {CUBBY_ECORRUPT, CLI_FAIL, "run `cubby fsck --full STORE` to see what is damaged, and again with --repair to mend it; what is not damaged is kept"},
     {CUBBY_ENOENT, CLI_NEGATIVE, NULL},
     {CUBBY_EEXIST, CLI_NEGATIVE, NULL},
     {CUBBY_EINVAL, CLI_USAGE, "see `cubby help limits` for what names, keywords and uid sets may be"},
@@ -161,9 +172,21 @@ char *cli_printf(const char *fmt, ...)
 
 /* ---- stopping ------------------------------------------------------------------------------------------------------------------- */
 
+#define AGAIN_MS 300 /* signals so near to the first are the same one: some callers signal a process and then its group */
+
+/* The second Ctrl-C ends us at once; the store survives that. */
 static void stop(int sig)
 {
-    cli_interrupted = sig;
+    static volatile int64_t first;
+    int64_t now = cli_now_ms();
+    if (cli_interrupted && sig != SIGPIPE && now - first >= AGAIN_MS) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+        return;
+    }
+    if (!cli_interrupted)
+        first = now;
+    cli_interrupted = cli_interrupted && sig == SIGPIPE ? cli_interrupted : sig;
 }
 
 /* A closed standard file would be given to the first file that is opened, and what we print would end up in the store. In its place
@@ -180,7 +203,6 @@ void cli_signals(void)
     struct sigaction sa = {.sa_handler = stop};
     sigemptyset(&sa.sa_mask);
     sigaction(SIGPIPE, &sa, NULL);
-    sa.sa_flags = (int)SA_RESETHAND; /* the second Ctrl-C ends us at once; the store survives that */
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
 }
@@ -194,7 +216,7 @@ int cli_finish(int rc)
         raise(SIGPIPE);
     }
     if (rc == CLI_INTERRUPTED)
-        cli_note("stopped; what was done so far is kept, and the same command can be run again");
+        cli_note("%s", cli.stopped ? cli.stopped : "stopped; what was done so far is kept, and the same command can be run again");
     if (bad && rc != CLI_INTERRUPTED) {
         cli_error("standard output: %s", strerror(errno));
         return CLI_FAIL;
@@ -247,10 +269,15 @@ int cli_open(const char *path, unsigned flags, cubby_store **out)
     err.code = r;
     if (!err.path[0])
         snprintf(err.path, sizeof err.path, "%s", path);
+    if (r == CUBBY_EINVAL) { /* of a store that was to be made */
+        cli_error("%s: %s", err.path, err.message[0] ? err.message : "something else is there");
+        cli_hint("give the path of a store, a name that is free, or an empty directory");
+        return CLI_FAIL;
+    }
     int code = cli_report(&err);
     if (r == CUBBY_ENOTSTORE && has_segments(path))
-        cli_hint("there are segments, which hold mail: do not make a new store here, but bring back cubby.id from a copy");
-    else if (r == CUBBY_ENOENT || r == CUBBY_ENOTSTORE)
+        cli_hint("there are segments, which hold mail: do not make a new store here; `cubby fsck --repair STORE` makes cubby.id again from them");
+    else if (r == CUBBY_ENOTSTORE || (r == CUBBY_ENOENT && !(flags & CUBBY_CREATE)))
         cli_hint("`cubby init STORE` makes an empty store");
     return code == CLI_NEGATIVE ? CLI_FAIL : code; /* no store is no answer */
 }

@@ -62,6 +62,7 @@ struct cli_common {
     int quiet, verbose, json;
     int progress;     /* CLI_PROGRESS_... */
     uint32_t wait_ms; /* for the writer lock; default 10 s; 0: do not wait */
+    const char *stopped; /* what a command that was stopped leaves behind, and how to go on; NULL: the usual */
 };
 extern struct cli_common cli;
 

@@ -83,12 +83,15 @@ static void print_text(const char *path, const struct mbox *m, const struct sour
 {
     const struct mbox_counts *k = mbox_counts(m);
     char size[24], largest[24];
-    printf("%s: mbox%s%s, dialect %s, %s line ends, %" PRIu64 " messages, %s", path, *source_compression(s) ? " in " : "",
+    struct text name = {0}; /* safe for a terminal */
+    text_safe(&name, path, strlen(path));
+    printf("%s: mbox%s%s, dialect %s, %s line ends, %" PRIu64 " messages, %s", name.data, *source_compression(s) ? " in " : "",
            source_compression(s), mbox_dialect_names[mbox_dialect(m)], mbox_is_crlf(m) ? "CRLF" : "LF", k->messages,
            text_size(c->bytes, size, sizeof size));
     if (k->messages)
         printf(" (the largest %s)", text_size(c->largest, largest, sizeof largest));
     printf("\n");
+    text_release(&name);
     if (k->loose || k->messages > c->dated)
         printf("  %" PRIu64 " postmarks of an unusual form, %" PRIu64 " without a date\n", k->loose, k->messages - c->dated);
     if (k->glued)

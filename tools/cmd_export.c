@@ -193,6 +193,7 @@ static void print_total(const struct request *r, const struct export_totals *t, 
         json_double("seconds", seconds);
         json_uint("line_ends_added", w->line_ends_added);
         json_uint("without_keywords", w->without_keywords);
+        json_uint("discarded", t->discarded);
         json_end();
         return;
     }
@@ -207,6 +208,8 @@ static void print_total(const struct request *r, const struct export_totals *t, 
         fprintf(to, "; %" PRIu64 " lost keywords: the format has no room for more", w->without_keywords);
     if (t->failed)
         fprintf(to, "; %" PRIu64 " failed", t->failed);
+    if (t->discarded)
+        fprintf(to, "; %" PRIu64 " more were in files that were not finished, and are gone", t->discarded);
     fprintf(to, "\n");
 }
 
@@ -238,6 +241,7 @@ int cmd_export(int argc, char **argv)
 {
     struct request r = {.format = &writer_mbox};
     cubby_store *store = NULL;
+    cli.stopped = "stopped; files that were finished are kept; to write all of them, give the same command with --force";
     read_options(argc, argv, &r);
     char **args = cli_arguments(argc, argv, 2, 2);
     int rc = CLI_OK;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "archive/archive.h"
 #include "archive/dedupe.h"
@@ -39,6 +40,7 @@ struct verifier {
     int any_folder;
     uint64_t folder;       /* of the current messages; 0: there is none */
     uint64_t same, missing, different, failed, refused, folders;
+    uint64_t other_flags, other_date; /* of the same: the archive says another state than the store */
     struct cli_bar bar;
     int rc;
 };
@@ -67,13 +69,16 @@ static void tell(struct verifier *v, const char *event, const struct job *job, c
         json_end();
         return;
     }
+    struct text name = {0}; /* safe for a terminal: it may be anything */
+    text_safe(&name, source, strlen(source));
     if (job->item.name)
-        printf("%s: %s in %s", source, text, folder);
+        printf("%s: %s in %s", name.data, text, folder);
     else
-        printf("%s: message %" PRIu64 " at byte %" PRIu64 ": %s in %s", source, job->item.number, job->item.offset, text, folder);
+        printf("%s: message %" PRIu64 " at byte %" PRIu64 ": %s in %s", name.data, job->item.number, job->item.offset, text, folder);
     if (uid)
         printf(", uid %" PRIu32, uid);
     printf("\n");
+    text_release(&name);
 }
 
 /* ---- messages with the same Message-ID --------------------------------------------------------------------------------------------- */
@@ -145,6 +150,31 @@ static int find_folder(struct verifier *v, const char *path)
     return v->folder || v->any_folder ? dedupe_learn(v->bytes, v->snap, v->folder) : 0;
 }
 
+static int same_flags(struct verifier *v, const cubby_row *row, const struct cli_flags *f)
+{
+    const char *const *names;
+    size_t count, system = (size_t)__builtin_popcount(row->flags & CUBBY_FLAGS_ALL), i = 0;
+    if (row->flags != f->system || row->keyword_count != f->keyword_count ||
+        cli_row_flags(v->snap, row->flags, row->keywords, row->keyword_count, &names, &count) != 0)
+        return 0;
+    while (i < f->keyword_count && strcasecmp(names[system + i], f->keywords[i]) == 0)
+        i++;
+    return i == f->keyword_count;
+}
+
+/* Flags change when mail is read, so another state is no fault; but it is worth telling. Only what the archive states counts. */
+static int compare_state(struct verifier *v, const struct job *job, const struct dedupe_hit *hit)
+{
+    const cubby_row *row;
+    const struct letter *l = &job->letter;
+    int rc = hit->uid ? cubby_row_get(v->snap, hit->folder, hit->uid, 0, &row) : CUBBY_DONE;
+    if (rc != 0)
+        return rc == CUBBY_DONE ? 0 : rc;
+    v->other_flags += (l->restored || job->item.has_flags) && !same_flags(v, row, &l->flags);
+    v->other_date += l->has_date && (l->restored || job->item.has_date) && row->internaldate != l->date;
+    return 0;
+}
+
 static int compare(struct verifier *v, const struct job *job)
 {
     struct dedupe_hit hit = {0};
@@ -154,8 +184,9 @@ static int compare(struct verifier *v, const struct job *job)
     if (code < 0 || found < 0)
         return code < 0 ? code : found;
     if (found) {
-        v->same++;
-        return 0;
+        code = compare_state(v, job, &hit);
+        v->same += code == 0;
+        return code;
     }
     uint32_t uid = namesake(v, job);
     if (uid || hit.damaged) {
@@ -211,12 +242,18 @@ static void print_total(const struct verifier *v, double seconds)
         json_uint("different", v->different);
         json_uint("expected", v->same + v->missing + v->different + v->failed);
         json_uint("failed", v->failed);
+        json_uint("other_flags", v->other_flags);
+        json_uint("other_date", v->other_date);
         json_double("seconds", seconds);
         json_end();
     } else if (!cli.quiet) {
         printf("%" PRIu64 " same, %" PRIu64 " missing, %" PRIu64 " different", v->same, v->missing, v->different);
         if (v->failed)
             printf(", %" PRIu64 " could not be read", v->failed);
+        if (v->other_flags)
+            printf("; of the same, %" PRIu64 " with other flags", v->other_flags);
+        if (v->other_date)
+            printf("%s%" PRIu64 " with another date", v->other_flags ? ", " : "; of the same, ", v->other_date);
         printf("\n");
     }
 }

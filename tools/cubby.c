@@ -8,7 +8,7 @@ static const struct cli_command table[] = {
     {"init", cmd_init, "STORE", "makes an empty store with INBOX"},
     {"import", cmd_import,
      "[OPTION...] STORE SOURCE...\n"
-     "--format auto|mbox|maildir|eml|pst   what the sources are\n"
+     "--format auto|mbox|maildir|eml|msg|pst  what the sources are\n"
      "--mbox auto|o|rd|cl|cl2              dialect of mbox files\n"
      "--into FOLDER                        put everything there\n"
      "--no-subfolders                      only the folder itself, not what is below it\n"
@@ -33,7 +33,7 @@ static const struct cli_command table[] = {
      "writes mail out as mbox, Maildir, message files or PST"},
     {"verify", cmd_verify,
      "[OPTION...] STORE SOURCE...\n"
-     "--format auto|mbox|maildir|eml|pst   what the sources are\n"
+     "--format auto|mbox|maildir|eml|msg|pst  what the sources are\n"
      "--mbox auto|o|rd|cl|cl2              dialect of mbox files\n"
      "--into FOLDER                        where they were put\n"
      "--no-subfolders                      only the folder itself, not what is below it\n"

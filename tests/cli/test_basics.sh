@@ -53,6 +53,15 @@ has "no store: the reason is given once" "$("$C" init no/parent 2>&1)" 'failed: 
 "$C" init damaged && rm damaged/cubby.id
 exits "a store without cubby.id" 8 "$C" ls damaged
 has "... is not to be made anew" "$err" "do not make a new store"
+has "... and what mends it is said" "$err" "fsck --repair"
+exits "... and mends it" 1 "$C" fsck --repair damaged
+printf 'From a Wed Jan  2 03:04:05 2019\n\nx\n' >one.mbox
+exits "no import into a directory of something else" 8 "$C" import plain one.mbox
+has "... what to do" "$err" "the path of a store, a name that is free"
+is "... and nothing was made there" "$(ls plain)" "file"
+exits "no import into a file" 8 "$C" import plain/file one.mbox
+exits "no import below what is not there" 8 "$C" import no/parent one.mbox
+is "... and no advice that does not help" "$(grep -c 'cubby init' <<<"$err")" 0
 
 # What a program without standard files prints must not go to the store.
 "$C" init closed && { for i in $(seq 200); do echo "closed/$i"; done | xargs "$C" folder create closed; } && "$C" dump closed >before

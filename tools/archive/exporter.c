@@ -265,6 +265,21 @@ static void export_messages(struct exporter *e)
     cubby_uidset_free(&asked);
 }
 
+/* An export that ends early leaves no unfinished file behind: what it wrote there is not exported. If it was stopped, that is no failure. */
+static void take_back(struct exporter *e)
+{
+    const struct writer *w = e->writer;
+    uint64_t messages = w->format->single_file ? e->t->exported : w->open_messages;
+    e->t->exported -= messages;
+    e->t->bytes -= w->format->single_file ? e->t->bytes : w->open_bytes;
+    if (e->rc == CLI_OK || e->rc == CLI_INTERRUPTED) {
+        e->t->expected -= messages;
+        e->t->discarded = messages;
+    } else {
+        e->t->failed += messages;
+    }
+}
+
 int export_run(cubby_store *store, struct writer *w, const struct writer_folder *folders, size_t count, const struct export_options *o,
                struct export_totals *totals)
 {
@@ -280,12 +295,15 @@ int export_run(cubby_store *store, struct writer *w, const struct writer_folder 
         if (e.rc == CLI_OK)
             export_messages(&e);
     }
-    if (e.rc == CLI_OK && !cli_interrupted)
+    int ended = e.rc == CLI_OK && !cli_interrupted;
+    if (ended)
         e.rc = w->format->finish(w);
     cli_bar_clear(&e.bar);
+    if (!ended || e.rc != CLI_OK)
+        take_back(&e);
     cubby_snapshot_end(&e.snap);
     free(e.buf);
     if (e.rc != CLI_OK)
         return e.rc;
-    return cli_interrupted ? CLI_INTERRUPTED : totals->failed ? CLI_NEGATIVE : CLI_OK;
+    return !ended ? CLI_INTERRUPTED : totals->failed ? CLI_NEGATIVE : CLI_OK;
 }

@@ -14,8 +14,9 @@ struct export_options {
 };
 
 struct export_totals {
-    uint64_t expected, exported, failed;
-    uint64_t bytes; /* of the exported messages, as they are stored */
+    uint64_t expected, exported, failed; /* expected = exported + failed, also of an export that ends early */
+    uint64_t bytes;    /* of the exported messages, as they are stored */
+    uint64_t discarded; /* messages that were written when the export was stopped, to files that are gone with it; counted nowhere else */
 };
 
 /* What comes to a folder behind its uidnext is left out. Failures are told as they come. Returns the exit code; the writer is not closed. */

@@ -9,29 +9,34 @@
 #include <unistd.h>
 
 #include "archive/outfile.h"
+#include "archive/writer.h"
 #include "cli.h"
 
 #define PENDING_MAX 1000
 
-static void forget(struct manyfiles_pending *p)
+static void forget(struct manyfiles *m, struct manyfiles_pending *p)
 {
+    m->pending_bytes -= p->size;
     free(p->temp);
     free(p->final);
     free(p->old);
 }
 
-int manyfiles_begin(struct manyfiles *m, char *temp, char *final, char *old)
+int manyfiles_begin(struct manyfiles *m, uint64_t size, char *temp, char *final, char *old)
 {
+    int rc = m->count >= PENDING_MAX ? manyfiles_flush(m) : CLI_OK;
     if (m->count == m->cap) {
         m->cap = m->cap ? m->cap * 2 : 64;
         m->pending = cli_realloc(m->pending, m->cap * sizeof *m->pending);
     }
-    m->pending[m->count++] = (struct manyfiles_pending){temp, final, old};
-    m->fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    m->pending[m->count++] = (struct manyfiles_pending){temp, final, old, size};
+    m->pending_bytes += size;
+    m->fd = rc == CLI_OK ? open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666) : -1;
     if (m->fd >= 0)
         return CLI_OK;
-    int rc = cli_system_error(temp);
-    forget(&m->pending[--m->count]);
+    if (rc == CLI_OK)
+        rc = cli_system_error(temp);
+    forget(m, &m->pending[--m->count]);
     return rc;
 }
 
@@ -58,9 +63,8 @@ int manyfiles_end(struct manyfiles *m, int64_t mtime)
     if (rc != 0) {
         rc = cli_system_error(m->pending[m->count - 1].final);
         manyfiles_cancel(m);
-        return rc;
     }
-    return m->count >= PENDING_MAX ? manyfiles_flush(m) : CLI_OK;
+    return rc;
 }
 
 void manyfiles_cancel(struct manyfiles *m)
@@ -71,7 +75,7 @@ void manyfiles_cancel(struct manyfiles *m)
     if (!m->count)
         return;
     unlink(m->pending[m->count - 1].temp);
-    forget(&m->pending[--m->count]);
+    forget(m, &m->pending[--m->count]);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------------------------- */
@@ -107,11 +111,18 @@ int manyfiles_flush(struct manyfiles *m)
     if (rc == CLI_OK && done)
         rc = sync_all(m->pending[done - 1].final);
     for (size_t i = 0; i < done; i++)
-        forget(&m->pending[i]);
+        forget(m, &m->pending[i]);
     if (done)
         memmove(m->pending, m->pending + done, (m->count - done) * sizeof *m->pending);
     m->count -= done;
     return rc;
+}
+
+void manyfiles_count(const struct manyfiles *m, struct writer *w)
+{
+    w->files = m->named;
+    w->open_messages = m->count - (m->fd >= 0);
+    w->open_bytes = m->pending_bytes - (m->fd >= 0 ? m->pending[m->count - 1].size : 0);
 }
 
 void manyfiles_release(struct manyfiles *m)

@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 
 #include "archive/block.h"
+#include "archive/filenames.h"
 #include "archive/mbox.h"
-#include "archive/names.h"
 #include "archive/outfile.h"
 #include "archive/writer.h"
 #include "cli.h"
@@ -14,9 +14,10 @@ struct mbox_out {
     struct writer base;
     struct mbox_writer writer;
     struct outfile out;
-    char *file; /* of the folder in hand; NULL: none yet */
+    struct filenames *names;
+    const char *file; /* of the folder in hand; NULL: none yet */
     struct text block;
-    uint64_t start, added_before; /* of the message in hand */
+    uint64_t start, added_before, size; /* of the message in hand */
 };
 
 static struct mbox_out *self(struct writer *w)
@@ -27,28 +28,21 @@ static struct mbox_out *self(struct writer *w)
 static int mbox_out_open(const struct writer_options *o, struct writer **out)
 {
     struct mbox_out *m = cli_malloc(sizeof *m);
-    *m = (struct mbox_out){.base = {.format = &writer_mbox, .o = o}, .out = OUTFILE_INIT};
+    *m = (struct mbox_out){.base = {.format = &writer_mbox, .o = o}, .out = OUTFILE_INIT, .names = filenames_new(o->dest)};
     *out = &m->base;
     return CLI_OK;
-}
-
-static char *file_of(const struct writer_options *o, const char *folder)
-{
-    struct text path = {0};
-    if (o->one_file)
-        return cli_strdup(o->dest);
-    text_add(&path, o->dest, strlen(o->dest));
-    text_byte(&path, '/');
-    names_encode_path(folder, &path);
-    text_add(&path, ".mbox", 5);
-    return path.data;
 }
 
 static int mbox_out_check(struct writer *w, const struct writer_folder *f)
 {
     struct stat st;
-    char *file = file_of(w->o, f->path);
+    struct text path = {0};
     int rc = CLI_OK;
+    if (w->o->one_file)
+        text_add(&path, w->o->dest, strlen(w->o->dest));
+    else
+        filenames_plain(self(w)->names, f->path, ".mbox", &path);
+    const char *file = path.data;
     if (strcmp(file, "-") != 0 && lstat(file, &st) == 0) {
         int replaceable = S_ISREG(st.st_mode) || S_ISLNK(st.st_mode); /* a device such as /dev/null is not to become a file */
         if (!w->o->force || !replaceable) {
@@ -56,7 +50,7 @@ static int mbox_out_check(struct writer *w, const struct writer_folder *f)
             rc = CLI_FAIL;
         }
     }
-    free(file);
+    text_release(&path);
     return rc;
 }
 
@@ -65,12 +59,14 @@ static int mbox_out_check(struct writer *w, const struct writer_folder *f)
 static int end_folder(struct mbox_out *m)
 {
     int rc = m->file ? outfile_commit(&m->out, m->base.o->force) : CLI_OK;
-    if (m->file && rc == CLI_OK)
+    if (m->file && rc == CLI_OK) {
         m->base.files++;
+        filenames_made(m->names, m->file);
+        m->base.open_messages = m->base.open_bytes = 0;
+    }
     m->base.line_ends_added += m->writer.line_ends_added;
     m->writer.line_ends_added = 0;
     outfile_release(&m->out);
-    free(m->file);
     m->file = NULL;
     return rc;
 }
@@ -81,9 +77,9 @@ static int mbox_out_folder(struct writer *w, const struct writer_folder *f)
     int rc = end_folder(m);
     if (rc != CLI_OK)
         return rc;
-    m->file = file_of(w->o, f->path);
-    if (strcmp(m->file, "-") != 0 && !w->o->one_file)
-        rc = outfile_make_parents(w->o->dest, m->file);
+    m->file = w->o->dest;
+    if (!w->o->one_file)
+        rc = filenames_file(m->names, f->path, ".mbox", &m->file);
     if (rc == CLI_OK)
         rc = outfile_open(&m->out, m->file);
     mbox_writer_init(&m->writer, outfile_write, &m->out);
@@ -100,7 +96,7 @@ static void mbox_out_close(struct writer *w)
     struct mbox_out *m = self(w);
     outfile_release(&m->out);
     text_release(&m->block);
-    free(m->file);
+    filenames_free(&m->names);
     free(m);
 }
 
@@ -119,6 +115,7 @@ static int mbox_out_begin(struct writer *w, const struct writer_message *msg)
     int crlf = mbox_message_is_crlf(msg->head, msg->head_len, msg->tail, msg->tail_len);
     m->start = outfile_tell(&m->out);
     m->added_before = m->writer.line_ends_added;
+    m->size = msg->size;
     text_clear(&m->block);
     if (!w->o->verbatim)
         block_of_message(&m->block, msg, crlf, 1);
@@ -133,7 +130,13 @@ static int mbox_out_write(struct writer *w, const void *p, size_t n)
 
 static int mbox_out_end(struct writer *w)
 {
-    return sent(self(w), mbox_write_end(&self(w)->writer) != 0);
+    struct mbox_out *m = self(w);
+    int rc = sent(m, mbox_write_end(&m->writer) != 0 || outfile_pass_on(&m->out) != 0);
+    if (rc == CLI_OK && m->out.temp) { /* what went to standard output is out of our hands */
+        w->open_messages++;
+        w->open_bytes += m->size;
+    }
+    return rc;
 }
 
 static int mbox_out_cancel(struct writer *w)

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "cli.h"
+#include "cubby.h"
 
 #define FILE_NAME_MAX 240 /* of 255 bytes; the rest is for endings and the names of temporary files */
 #define FOLDER_NAME_MAX 255
@@ -45,14 +46,46 @@ static int makes_maildir(const char *name, size_t len)
     return len == 3 && strncasecmp(name, "cur", 3) == 0;
 }
 
+/* Names that mean a device on Windows, whatever ending they have. */
+static int is_device(const char *name, size_t len)
+{
+    static const char *const devices[] = {"CON", "PRN", "AUX", "NUL", "COM", "LPT", NULL};
+    const char *dot = memchr(name, '.', len);
+    size_t stem = dot ? (size_t)(dot - name) : len;
+    for (int i = 0; devices[i]; i++)
+        if (stem >= 3 && strncasecmp(name, devices[i], 3) == 0 && (i < 4 ? stem == 3 : stem == 4 && name[3] >= '0' && name[3] <= '9'))
+            return 1;
+    return 0;
+}
+
+/* May this byte of a name not stand there on Windows? */
+static int is_strange(const char *name, size_t len, size_t i)
+{
+    return strchr("<>:\"\\|?*", name[i]) != NULL || (i + 1 == len && (name[i] == '.' || name[i] == ' ')) || (i == 0 && is_device(name, len));
+}
+
+int names_is_portable(const char *name, size_t len)
+{
+    size_t i = 0;
+    while (i < len && !is_strange(name, len, i))
+        i++;
+    return i == len;
+}
+
 void names_encode(const char *name, size_t len, struct text *out)
+{
+    names_encode_as(name, len, 0, 0, out);
+}
+
+void names_encode_as(const char *name, size_t len, size_t escaped, int how, struct text *out)
 {
     size_t dot = ending_dot(name, len), start = out->len;
     int hidden = makes_maildir(name, len);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)name[i];
         char hex[4];
-        int plain = c >= ' ' && c != 0x7f && c != '/' && c != '%' && !(c == '.' && (i == 0 || i == dot)) && !(hidden && i == 0);
+        int plain = c >= ' ' && c != 0x7f && c != '/' && c != '%' && !(c == '.' && (i == 0 || i == dot)) && !(hidden && i == 0) && i >= escaped &&
+                    !(how == NAMES_PORTABLE && is_strange(name, len, i));
         snprintf(hex, sizeof hex, "%%%02X", c);
         if (out->len - start > FILE_NAME_MAX - 4) { /* a directory of its own for what fits no more */
             text_add(out, "%/", 2);
@@ -113,6 +146,18 @@ static size_t room_of(uint32_t code, size_t n)
     return n;
 }
 
+/* Puts the name that stands at `start` into the form that folders have it in: so two that a store takes for one are seen to be one. */
+static void normalize(struct text *name, size_t start)
+{
+    char form[FOLDER_NAME_MAX + 1];
+    size_t len;
+    const uint64_t not_at_the_top = 1; /* what becomes of INBOX is another matter */
+    if (cubby_folder_name(not_at_the_top, name->data + start, name->len - start, form, &len) != 0)
+        return;
+    name->len = start;
+    text_add(name, form, len);
+}
+
 int names_clean(const char *raw, size_t len, struct text *out)
 {
     size_t start = out->len, used = 0;
@@ -133,6 +178,7 @@ int names_clean(const char *raw, size_t len, struct text *out)
         text_byte(out, '_');
         changed = 1;
     }
+    normalize(out, start);
     return changed;
 }
 

@@ -26,19 +26,6 @@ int outfile_make_directory(const char *path)
     return cli_system_error(path);
 }
 
-int outfile_make_parents(const char *base, const char *path)
-{
-    char *copy = cli_strdup(path);
-    int rc = CLI_OK;
-    for (char *slash = strchr(copy + strlen(base) + 1, '/'); slash && rc == CLI_OK; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        rc = outfile_make_directory(copy);
-        *slash = '/';
-    }
-    free(copy);
-    return rc;
-}
-
 int outfile_open(struct outfile *f, const char *path)
 {
     *f = (struct outfile)OUTFILE_INIT;
@@ -93,6 +80,11 @@ int outfile_write(void *outfile, const void *p, size_t n)
     memcpy(f->buf + f->len, p, n);
     f->len += n;
     return 0;
+}
+
+int outfile_pass_on(struct outfile *f)
+{
+    return f->temp ? 0 : flush(f);
 }
 
 uint64_t outfile_tell(const struct outfile *f)

@@ -20,13 +20,14 @@ int outfile_make_directory(const char *path);
 /* rename, but without `replace` only if the new name is free. 0, or -1 with errno. */
 int outfile_rename(const char *from, const char *to, int replace);
 
-/* Makes the directories between base and path (no link is followed there); path "-" is standard output. 0 or an exit code, printed. */
-int outfile_make_parents(const char *base, const char *path);
+/* path "-" is standard output. 0 or an exit code, printed. */
 int outfile_open(struct outfile *f, const char *path);
 /* An mbox_sink_fn: 0, or -1 with errno. */
 int outfile_write(void *outfile, const void *p, size_t n);
 /* Bytes written so far; takes back what came after an offset. -1: standard output cannot. */
 uint64_t outfile_tell(const struct outfile *f);
+/* Standard output gets at once what was written; files wait. 0, or -1 with errno. */
+int outfile_pass_on(struct outfile *f);
 int outfile_cut(struct outfile *f, uint64_t offset);
 /* Bytes that were written before: read them, or replace them. n at once or -1. Not on standard output. */
 int outfile_read(struct outfile *f, uint64_t offset, void *p, size_t n);

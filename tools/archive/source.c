@@ -35,6 +35,9 @@ struct source {
     uint8_t *in;
     size_t pos, len;
     uint64_t taken, size;
+    int regular;          /* then `opened` is what the file was, and `at` where it is read */
+    struct stat opened;
+    uint64_t at;
     union {
         z_stream z;
         lzma_stream xz;
@@ -196,7 +199,10 @@ int source_check_found(const char *path)
 
 const char *source_strerror(int code)
 {
-    return code == EPERM ? "a link to somebody else's file, which is not followed" : code == ENXIO ? "not a regular file" : strerror(code);
+    return code == EPERM   ? "a link to somebody else's file, which is not followed"
+           : code == ENXIO ? "not a regular file"
+           : code == ELOOP ? "too many links, or directories within one another"
+                           : strerror(code);
 }
 
 static struct source *new_source(int fd);
@@ -235,6 +241,9 @@ static struct source *new_source(int fd)
     memset(s, 0, sizeof *s);
     s->fd = fd;
     off_t at = S_ISREG(st.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
+    s->regular = at >= 0 && st.st_size > 0; /* a file of no size may be one that the kernel makes up */
+    s->opened = st;
+    s->at = at > 0 ? (uint64_t)at : 0;
     s->seekable = at == 0; /* a standard input that others read before is a stream like a pipe */
     s->size = s->seekable ? (uint64_t)st.st_size : 0;
     if (s->seekable)
@@ -254,17 +263,35 @@ void source_close(struct source **s)
     *s = NULL;
 }
 
+/* At the end: what another program cut off, wrote on or wrote anew meanwhile is not to be taken for whole. */
+static int64_t end_of_file(struct source *s)
+{
+    struct stat now;
+    if (s->regular && fstat(s->fd, &now) != 0)
+        return fail(s, strerror(errno));
+    if (s->regular && s->at < (uint64_t)s->opened.st_size)
+        return fail(s, "the file became shorter while it was read");
+    if (s->regular && (now.st_size != s->opened.st_size || now.st_mtim.tv_sec != s->opened.st_mtim.tv_sec ||
+                       now.st_mtim.tv_nsec != s->opened.st_mtim.tv_nsec))
+        return fail(s, "the file was changed while it was read");
+    s->eof = 1;
+    return 0;
+}
+
+/* Of a regular file what it held when it was opened: what is written behind that may be half a message. */
 static int64_t read_file(struct source *s, void *buf, size_t n)
 {
+    uint64_t left = !s->regular ? UINT64_MAX : s->at < (uint64_t)s->opened.st_size ? (uint64_t)s->opened.st_size - s->at : 0;
     ssize_t got;
     do
-        got = read(s->fd, buf, n);
+        got = left ? read(s->fd, buf, n < left ? n : (size_t)left) : 0;
     while (got < 0 && errno == EINTR && !cli_interrupted);
     if (got < 0)
         return fail(s, strerror(errno));
     if (got == 0)
-        s->eof = 1;
+        return end_of_file(s);
     s->taken += (uint64_t)got;
+    s->at += (uint64_t)got;
     return got;
 }
 
@@ -409,6 +436,7 @@ int source_seek(struct source *s, uint64_t offset)
     if (!s->seekable || lseek(s->fd, (off_t)offset, SEEK_SET) < 0)
         return -1;
     s->pos = s->len = 0;
+    s->at = offset;
     s->eof = 0;
     s->started = 1;
     return 0;

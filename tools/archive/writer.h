@@ -50,6 +50,7 @@ struct writer { /* what all writers begin with */
     const struct writer_format *format;
     const struct writer_options *o;
     uint64_t files;            /* written and whole */
+    uint64_t open_messages, open_bytes; /* ended, but in files without their names: gone if the export stops now. Not of single files */
     uint64_t line_ends_added;
     uint64_t without_keywords; /* messages that lost keywords, because the format has no room for them */
     char reason[320];          /* for WRITER_REFUSED */

@@ -44,6 +44,28 @@ START_TEST(to_files)
 }
 END_TEST
 
+/* What Windows does not take, and letters. */
+START_TEST(to_other_files)
+{
+    static const struct {
+        const char *name, *file;
+        size_t escaped;
+    } t[] = {{"a:b?", "a%3Ab%3F", 0}, {"x.", "x%2E", 0}, {"x ", "x%20", 0}, {"con", "%63on", 0}, {"LPT1.old", "%4CPT1.old", 0}, {"lpt", "lpt", 0},
+             {"console", "console", 0}, {"COM10", "COM10", 0}, {"Ab", "%41b", 1}, {"Ab", "%41%62", 2}, {"Ab", "%41%62", 9}};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct text file = {0}, back = {0};
+        size_t len = strlen(t[i].name);
+        names_encode_as(t[i].name, len, t[i].escaped, NAMES_PORTABLE, &file);
+        ck_assert_str_eq(file.data, t[i].file);
+        ck_assert_int_eq(names_decode(file.data, file.len, &back), 0);
+        ck_assert_str_eq(back.data, t[i].name);
+        ck_assert_int_eq(names_is_portable(t[i].name, len), t[i].escaped || strcmp(t[i].name, t[i].file) == 0);
+        text_release(&file);
+        text_release(&back);
+    }
+}
+END_TEST
+
 START_TEST(paths)
 {
     struct text t = {0};
@@ -121,4 +143,4 @@ START_TEST(round_trip)
 }
 END_TEST
 
-UNIT_MAIN("tools/mbox_names", to_files, paths, to_folders, stems, round_trip)
+UNIT_MAIN("tools/mbox_names", to_files, to_other_files, paths, to_folders, stems, round_trip)

@@ -292,6 +292,33 @@ START_TEST(long_runs)
 }
 END_TEST
 
+/* A file that is cut off while it is read: the message that the end falls into is not taken for a whole one. */
+START_TEST(cut_off_meanwhile)
+{
+    static char big[3 << 20];
+    struct messages m = {0};
+    struct mbox_item item;
+    struct mbox *r = NULL;
+    const char *mark = "From a@b Wed Jan  2 03:04:05 2019\n";
+    memset(big, 'x', sizeof big);
+    for (size_t at = 0; at < sizeof big; at += sizeof big / 12)
+        memcpy(big + at - (at != 0), at ? "\n\nFrom a@b Wed Jan  2 03:04:05 2019\n" : mark, strlen(mark) + 2 * (at != 0));
+    write_scratch(big, sizeof big);
+    struct source *s = source_open(scratch_file());
+    ck_assert_int_eq(mbox_open(s, MBOX_AUTO, &r), 0);
+    ck_assert_int_eq(truncate(scratch_file(), sizeof big * 10 / 12 - 500), 0);
+    take_all(r, &m);
+    ck_assert_int_eq(m.read_rc, -1);
+    ck_assert_uint_eq(m.count, 10);
+    ck_assert_str_eq(mbox_error(r), "the file became shorter while it was read");
+    ck_assert_int_eq(mbox_next(r, &item), -1);
+    mbox_close(&r);
+    source_close(&s);
+    unlink(scratch_file());
+    messages_free(&m);
+}
+END_TEST
+
 START_TEST(open_in_the_middle)
 {
     struct messages m = parse(PM "A: 1\n\n>From x\n\n" PM "B: 2\n\nb\n", MBOX_AUTO);
@@ -316,4 +343,4 @@ START_TEST(open_in_the_middle)
 END_TEST
 
 UNIT_MAIN("tools/mbox_read", separators, one_empty_line_goes, loose_postmarks_need_an_empty_line, crlf, quotes, no_mbox, content_length,
-          wrong_content_length, random_texts, across_the_window, long_runs, open_in_the_middle)
+          wrong_content_length, random_texts, across_the_window, long_runs, cut_off_meanwhile, open_in_the_middle)

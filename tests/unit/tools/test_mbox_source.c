@@ -3,6 +3,7 @@
 #include <bzlib.h>
 #include <errno.h>
 #include <lzma.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -231,4 +232,63 @@ START_TEST(a_pipe)
 }
 END_TEST
 
-UNIT_MAIN("tools/mbox_source", plain, compressed, several_streams, cut_off, damaged, cannot_be_opened, a_pipe)
+/* Reads half of a file, lets `meanwhile` happen to it, reads the rest: what comes, and the error. */
+static const char *read_while(void (*meanwhile)(void), size_t *got)
+{
+    static char error[160];
+    uint8_t *p = sample(), *first = malloc(N / 2);
+    write_scratch(p, N);
+    utimensat(AT_FDCWD, scratch_file(), (struct timespec[2]){{1000000000, 0}, {1000000000, 0}}, 0);
+    struct source *s = source_open(scratch_file());
+    for (int64_t at = 0, n; at < N / 2; at += n)
+        ck_assert_int_gt(n = source_read(s, first + at, N / 2 - (size_t)at), 0);
+    meanwhile();
+    int64_t k = drain(s, p + N / 2, N / 2, 100000, got);
+    snprintf(error, sizeof error, "%s", k < 0 ? source_error(s) : "");
+    source_close(&s);
+    unlink(scratch_file());
+    free(first);
+    free(p);
+    return error;
+}
+
+static void nothing(void)
+{
+}
+
+static void cut(void)
+{
+    ck_assert_int_eq(truncate(scratch_file(), N - 1000), 0);
+}
+
+static void grow(void)
+{
+    int fd = open(scratch_file(), O_WRONLY | O_APPEND);
+    ck_assert_int_eq(write(fd, "more", 4), 4);
+    close(fd);
+}
+
+static void rewrite_the_same(void)
+{
+    int fd = open(scratch_file(), O_RDWR);
+    char c;
+    ck_assert_int_eq(pread(fd, &c, 1, 7), 1);
+    ck_assert_int_eq(pwrite(fd, &c, 1, 7), 1);
+    close(fd);
+}
+
+/* Another program writes to the file while it is read: its last message may be half a one. */
+START_TEST(changed_meanwhile)
+{
+    size_t got;
+    ck_assert_str_eq(read_while(nothing, &got), "");
+    ck_assert_uint_eq(got, N / 2);
+    ck_assert_str_eq(read_while(cut, &got), "the file became shorter while it was read");
+    ck_assert_uint_eq(got, N / 2 - 1000);
+    ck_assert_str_eq(read_while(grow, &got), "the file was changed while it was read");
+    ck_assert_uint_eq(got, N / 2); /* what was not there at first is not looked at */
+    ck_assert_str_eq(read_while(rewrite_the_same, &got), "the file was changed while it was read");
+}
+END_TEST
+
+UNIT_MAIN("tools/mbox_source", plain, compressed, several_streams, cut_off, damaged, cannot_be_opened, a_pipe, changed_meanwhile)

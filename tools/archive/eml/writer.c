@@ -8,10 +8,9 @@
 #include "archive/block.h"
 #include "archive/detect.h"
 #include "archive/field.h"
+#include "archive/filenames.h"
 #include "archive/manyfiles.h"
 #include "archive/mbox.h"
-#include "archive/names.h"
-#include "archive/outfile.h"
 #include "archive/writer.h"
 #include "cli.h"
 
@@ -20,7 +19,8 @@
 struct eml_out {
     struct writer base;
     struct manyfiles files;
-    char *dir; /* of the folder in hand */
+    struct filenames *names;
+    const char *dir; /* of the folder in hand */
     struct text block, subject;
     int64_t date; /* of the message in hand */
 };
@@ -33,40 +33,31 @@ static struct eml_out *self(struct writer *w)
 static int eml_out_open(const struct writer_options *o, struct writer **out)
 {
     struct eml_out *e = cli_malloc(sizeof *e);
-    *e = (struct eml_out){.base = {.format = &writer_eml, .o = o}, .files = MANYFILES_INIT(o->force)};
+    *e = (struct eml_out){.base = {.format = &writer_eml, .o = o}, .files = MANYFILES_INIT(o->force), .names = filenames_new(o->dest)};
     *out = &e->base;
     return CLI_OK;
 }
 
-static char *directory_of(const struct writer_options *o, const char *folder)
-{
-    struct text path = {0};
-    text_add(&path, o->dest, strlen(o->dest));
-    text_byte(&path, '/');
-    names_encode_path(folder, &path);
-    return path.data;
-}
-
 static int eml_out_check(struct writer *w, const struct writer_folder *f)
 {
-    char *path = directory_of(w->o, f->path);
-    DIR *d = w->o->force ? NULL : opendir(path);
+    struct text path = {0};
+    filenames_plain(self(w)->names, f->path, "", &path);
+    DIR *d = w->o->force ? NULL : opendir(path.data);
     int full = 0;
     for (struct dirent *e; d && !full && (e = readdir(d));)
         full = detect_is_message(e->d_name, strlen(e->d_name));
     if (d)
         closedir(d);
     if (full)
-        cli_error("%s: holds messages already", path);
-    free(path);
+        cli_error("%s: holds messages already", path.data);
+    text_release(&path);
     return full ? CLI_FAIL : CLI_OK;
 }
 
 static int end_folder(struct eml_out *e)
 {
     int rc = manyfiles_flush(&e->files);
-    e->base.files = e->files.named;
-    free(e->dir);
+    manyfiles_count(&e->files, &e->base);
     e->dir = NULL;
     return rc;
 }
@@ -75,10 +66,7 @@ static int eml_out_folder(struct writer *w, const struct writer_folder *f)
 {
     struct eml_out *e = self(w);
     int rc = end_folder(e);
-    e->dir = directory_of(w->o, f->path);
-    if (rc == CLI_OK)
-        rc = outfile_make_parents(w->o->dest, e->dir);
-    return rc == CLI_OK ? outfile_make_directory(e->dir) : rc;
+    return rc == CLI_OK ? filenames_directory(e->names, f->path, &e->dir) : rc;
 }
 
 static int eml_out_finish(struct writer *w)
@@ -92,7 +80,7 @@ static void eml_out_close(struct writer *w)
     manyfiles_release(&e->files);
     text_release(&e->block);
     text_release(&e->subject);
-    free(e->dir);
+    filenames_free(&e->names);
     free(e);
 }
 
@@ -131,10 +119,13 @@ static char *name_of(struct eml_out *e, const struct writer_message *m)
 {
     struct field f;
     char subject[SUBJECT_MAX + 1] = "";
+    struct text safe = {0}; /* nor what turns the direction of text around: it could hide the ending */
     text_clear(&e->subject);
     if (field_find((const char *)m->head, m->head_len, "Subject", &f))
         text_decode(&e->subject, f.value, f.value_len);
-    clean_subject(&e->subject, subject);
+    text_safe(&safe, e->subject.data ? e->subject.data : "", e->subject.len);
+    clean_subject(&safe, subject);
+    text_release(&safe);
     return cli_printf("%s/%08u%s%s.eml", e->dir, (unsigned)m->uid, *subject ? " " : "", subject);
 }
 
@@ -145,7 +136,8 @@ static int eml_out_begin(struct writer *w, const struct writer_message *m)
     if (!w->o->verbatim)
         block_of_message(&e->block, m, mbox_message_is_crlf(m->head, m->head_len, m->tail, m->tail_len), 0);
     e->date = m->date;
-    int rc = manyfiles_begin(&e->files, cli_printf("%s/.cubby-%u-%d", e->dir, (unsigned)m->uid, (int)getpid()), name_of(e, m), NULL);
+    int rc = manyfiles_begin(&e->files, m->size, cli_printf("%s/.cubby-%u-%d", e->dir, (unsigned)m->uid, (int)getpid()), name_of(e, m), NULL);
+    manyfiles_count(&e->files, w);
     return rc == CLI_OK && e->block.len ? manyfiles_write(&e->files, e->block.data, e->block.len) : rc;
 }
 
@@ -157,7 +149,7 @@ static int eml_out_write(struct writer *w, const void *p, size_t n)
 static int eml_out_end(struct writer *w)
 {
     int rc = manyfiles_end(&self(w)->files, self(w)->date);
-    w->files = self(w)->files.named;
+    manyfiles_count(&self(w)->files, w);
     return rc;
 }
 

@@ -12,10 +12,11 @@
 
 #define NAME_MAX_BYTES 255
 
-/* "/.A.B" of names of which up to `most` bytes are taken, whole characters; the length of the name. */
-static size_t directory_of(const char *folder, size_t most, struct text *t)
+/* "/.A.B" of names of which up to `most` bytes are taken, whole characters; letters that the first `escaped` bytes of the last one hold are
+ * encoded like those that are not ASCII. The length of the name. */
+static size_t directory_of(const char *folder, size_t most, size_t escaped, const char *never, struct text *t)
 {
-    char name[256];
+    char name[256], also[32 + sizeof name];
     size_t len;
     text_clear(t);
     text_byte(t, '/');
@@ -23,23 +24,30 @@ static size_t directory_of(const char *folder, size_t most, struct text *t)
         size_t n = len < most ? len : most;
         while (n < len && n > 1 && ((unsigned char)name[n] & 0xc0) == 0x80)
             n--;
+        snprintf(also, sizeof also, "./%s%.*s", never, *folder ? 0 : (int)(escaped < len ? escaped : len), name);
         text_byte(t, '.');
-        mutf7_encode(name, n, "./", t);
+        mutf7_encode(name, n, also, t);
     }
     return t->len - 1;
 }
 
 char *maildir_directory(const char *folder)
 {
+    return maildir_directory_as(folder, 0, 0);
+}
+
+char *maildir_directory_as(const char *folder, size_t escaped, int windows)
+{
+    const char *never = windows ? "<>:\"\\|?* " : "";
     struct text t = {0};
     char mark[16];
     if (strcasecmp(folder, "INBOX") == 0)
         return cli_strdup("");
-    if (directory_of(folder, NAME_MAX_BYTES, &t) <= NAME_MAX_BYTES)
+    if (directory_of(folder, NAME_MAX_BYTES, escaped, never, &t) <= NAME_MAX_BYTES)
         return t.data;
     int n = snprintf(mark, sizeof mark, "~%08x", (unsigned)XXH3_64bits(folder, strlen(folder)));
     for (size_t most = NAME_MAX_BYTES; most > 3; most--) /* 4 bytes are any character */
-        if (directory_of(folder, most, &t) + (size_t)n <= NAME_MAX_BYTES) {
+        if (directory_of(folder, most, escaped, never, &t) + (size_t)n <= NAME_MAX_BYTES) {
             text_add(&t, mark, (size_t)n);
             return t.data;
         }

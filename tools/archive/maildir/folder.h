@@ -20,6 +20,8 @@ struct maildir_folder {
 /* "" for INBOX, else "/.A.B"; owner: the caller. What is too long for a directory is cut, with "~" and eight digits of the path's hash behind
  * it (the file .cubby-folders has the path). NULL: too many folders within one another even for that. */
 char *maildir_directory(const char *folder);
+/* The same with more encoded: the letters in the first `escaped` bytes of the last component; what Windows does not take. An import decodes it. */
+char *maildir_directory_as(const char *folder, size_t escaped, int windows);
 
 /* Makes the directories of a folder and begins its list. top: path is there, and may be a link. CLI_OK or an exit code, printed. */
 int maildir_folder_begin(struct maildir_folder *d, char *path, int top, const struct writer_folder *f);

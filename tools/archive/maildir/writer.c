@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/filenames.h"
 #include "archive/maildir/folder.h"
 #include "archive/manyfiles.h"
 #include "cli.h"
@@ -13,6 +14,7 @@
 struct maildir_out {
     struct writer base;
     struct manyfiles files;
+    struct filenames *names;
     struct maildir_folder folder;
     uint32_t uidvalidity, recent_uid;
     struct uidlist there; /* files that were in the folder before, by base name; `uid` 1: in new, 2: in cur */
@@ -29,7 +31,8 @@ static struct maildir_out *self(struct writer *w)
 static int maildir_out_open(const struct writer_options *o, struct writer **out)
 {
     struct maildir_out *m = cli_malloc(sizeof *m);
-    *m = (struct maildir_out){.base = {.format = &writer_maildir, .o = o}, .files = MANYFILES_INIT(o->force), .folder.list = OUTFILE_INIT};
+    *m = (struct maildir_out){.base = {.format = &writer_maildir, .o = o}, .files = MANYFILES_INIT(o->force), .folder.list = OUTFILE_INIT,
+                             .names = filenames_new(o->dest)};
     *out = &m->base;
     return CLI_OK;
 }
@@ -121,10 +124,30 @@ static int end_folder(struct maildir_out *m)
         if (rc == CLI_OK)
             rc = maildir_folder_end(&m->folder);
     }
-    m->base.files = m->files.named;
+    manyfiles_count(&m->files, &m->base);
     maildir_folder_release(&m->folder);
     uidlist_release(&m->there);
     return rc;
+}
+
+/* A directory that is no other folder's, though the file system may take names for equal that are not. NULL: *rc is set. */
+static char *own_directory(struct maildir_out *m, const char *folder, int *rc)
+{
+    size_t letters = strlen(folder);
+    for (size_t escaped = 0; escaped <= letters; escaped++) {
+        char *sub = maildir_directory_as(folder, escaped, !filenames_takes_colons(m->names)), *path = sub ? cli_printf("%s%s", m->base.o->dest, sub) : NULL;
+        *rc = path ? outfile_make_directory(path) : CLI_FAIL;
+        int taken = *rc == CLI_OK && filenames_made(m->names, path);
+        free(sub);
+        if (*rc == CLI_OK && !taken)
+            return path;
+        free(path);
+        if (*rc != CLI_OK)
+            return NULL;
+    }
+    cli_error("%s: this export has written another folder to its directory", folder);
+    *rc = CLI_FAIL;
+    return NULL;
 }
 
 static int maildir_out_folder(struct writer *w, const struct writer_folder *f)
@@ -133,9 +156,12 @@ static int maildir_out_folder(struct writer *w, const struct writer_folder *f)
     int rc = end_folder(m);
     if (rc != CLI_OK)
         return rc;
-    char *sub = maildir_directory(f->path);
-    rc = maildir_folder_begin(&m->folder, cli_printf("%s%s", w->o->dest, sub), !*sub, f);
-    if (rc == CLI_OK && *sub) { /* what marks a folder of Maildir++ */
+    int inbox = strcasecmp(f->path, "INBOX") == 0;
+    char *own = inbox ? cli_strdup(w->o->dest) : own_directory(m, f->path, &rc);
+    if (!own)
+        return rc;
+    rc = maildir_folder_begin(&m->folder, own, inbox, f);
+    if (rc == CLI_OK && !inbox) { /* what marks a folder of Maildir++ */
         struct outfile mark = OUTFILE_INIT;
         char *path = cli_printf("%s/maildirfolder", m->folder.path);
         rc = outfile_open(&mark, path);
@@ -144,7 +170,6 @@ static int maildir_out_folder(struct writer *w, const struct writer_folder *f)
         outfile_release(&mark);
         free(path);
     }
-    free(sub);
     m->uidvalidity = f->uidvalidity;
     m->recent_uid = f->recent_uid;
     list_there(m);
@@ -193,6 +218,7 @@ static void maildir_out_close(struct writer *w)
     manyfiles_release(&m->files);
     maildir_folder_release(&m->folder);
     uidlist_release(&m->there);
+    filenames_free(&m->names);
     free(m);
 }
 
@@ -208,9 +234,12 @@ static int maildir_out_begin(struct writer *w, const struct writer_message *msg)
     m->date = msg->date;
     m->uid = msg->uid;
     int new = !*letters && msg->uid >= m->recent_uid;
-    char *final = new ? cli_printf("%s/new/%s", path, m->name) : cli_printf("%s/cur/%s:2,%s", path, m->name, letters);
+    char *final = new ? cli_printf("%s/new/%s", path, m->name)
+                      : cli_printf("%s/cur/%s%c2,%s", path, m->name, filenames_takes_colons(m->names) ? ':' : ';', letters);
     char *temp = cli_printf("%s/tmp/%s.%d", path, m->name, (int)getpid());
-    return manyfiles_begin(&m->files, temp, final, find_there(m, m->name));
+    int rc = manyfiles_begin(&m->files, msg->size, temp, final, find_there(m, m->name));
+    manyfiles_count(&m->files, w);
+    return rc;
 }
 
 static int maildir_out_write(struct writer *w, const void *p, size_t n)
@@ -221,9 +250,11 @@ static int maildir_out_write(struct writer *w, const void *p, size_t n)
 static int maildir_out_end(struct writer *w)
 {
     struct maildir_out *m = self(w);
-    int rc = manyfiles_end(&m->files, m->date);
-    w->files = m->files.named;
-    return rc == CLI_OK ? maildir_folder_add(&m->folder, m->uid, m->name) : rc;
+    int rc = maildir_folder_add(&m->folder, m->uid, m->name);
+    if (rc == CLI_OK)
+        rc = manyfiles_end(&m->files, m->date);
+    manyfiles_count(&m->files, w);
+    return rc;
 }
 
 static int maildir_out_cancel(struct writer *w)
