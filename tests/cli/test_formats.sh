@@ -115,7 +115,7 @@ gmail() { printf 'From 1@xxx Sat Jan  2 01:29:12 2021\nX-Gmail-Labels: %s\n' "$1
   gmail '=?UTF-8?Q?Posteingang,=C3=84rger,Spam?=' g4; gmail 'Drafts' g5; gmail 'Inbox' g1; } >takeout.mbox
 gone=$(total import --gmail-labels folders g takeout.mbox)
 is "labels are folders" "$("$C" ls --json g | sed -E 's/.*"path":"([^"]*)","messages":([0-9]+).*/\1=\2/' | tr '\n' ' ')" \
-    "Drafts=1 INBOX=2 Posteingang=1 Sent=1 Spam=1 Work=0 Work/2020=1 a, b=1 takeout=1 Ärger=1 "
+    "Drafts=1 INBOX=3 Sent=1 Spam=1 Work=0 Work/2020=1 a, b=1 takeout=1 Ärger=1 "
 is "... each message counts once" "$(sums "$gone")" "6 6 0 0"
 has "... the others are copies: one object" "$("$C" stat --json g)" '"messages":10,.*'
 has "... " "$gone" '"copies":4'
@@ -126,6 +126,16 @@ exits "... verify finds them anywhere" 0 "$C" verify -q --dups-scope store g tak
 "$C" import -q --gmail-labels keywords gk takeout.mbox
 has "labels as keywords" "$("$C" scan --json gk takeout | sed -n 2p)" '"a,_b","Sent","Work/2020"\]'
 "$C" import -q gi takeout.mbox; has "labels are ignored unless asked for" "$("$C" scan --json gi takeout | head -n 1)" '"flags":\[\]'
+
+# Google names them in the language of the account.
+{ gmail '=?UTF-8?Q?Posteingang,Wichtig,Ungelesen,Kategorie:_"Neuigkeiten"?=' de; gmail '=?UTF-8?Q?Messages_archiv=C3=A9s,Ouvert,Cat=C3=A9gorie=C2=A0:_X,Amis?=' fr
+  gmail 'Inbox,Wichtig,Archiviert' own; gmail 'Wichtig' own2; gmail '=?UTF-8?Q?No_le=C3=ADdos,Borradores?=' es; } >languages.mbox
+"$C" import -q --gmail-labels folders gl languages.mbox
+is "labels in other languages" "$("$C" ls --json gl | sed -E 's/.*"path":"([^"]*)","messages":([0-9]+),"unseen":([0-9]+).*/\1=\2,\3/' | tr '\n' ' ')" \
+    "Amis=1,0 Archiviert=1,0 Drafts=1,1 INBOX=2,1 Wichtig=2,0 languages=0,0 "
+has "... are flags and keywords" "$("$C" scan --json gl INBOX | head -n 1)" '"flags":\["\$Important","Kategorie:_'
+"$C" import -q --gmail-labels keywords gm languages.mbox
+is "... and with keywords nothing is a folder" "$("$C" ls --json gm | sed -E 's/.*"path":"([^"]*)","messages":([0-9]+).*/\1=\2/' | tr '\n' ' ')" "INBOX=0 languages=5 "
 
 # Labels are read by several threads at once: each message must get its own.
 for i in $(seq 1000 2999); do w="=?UTF-8?Q?L=C3=A4bel_$i?=,"; gmail "$w$w$w$w$w$w$w$w$w${w}plain $i" "many $i"; done >many.mbox

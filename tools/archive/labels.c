@@ -11,24 +11,77 @@
 
 const char *const labels_modes[] = {"ignore", "folders", "keywords", NULL};
 
-/* Labels of Google's own that are state rather than places. */
-static const struct system_label {
-    const char *name;
+/* Labels of Google's own that are state rather than places. Those before STARRED say which language an account has. */
+enum { INBOX, UNREAD, OPENED, ARCHIVED, STARRED, IMPORTANT, DRAFTS, SPAM, ROLES, CATEGORY = ROLES };
+
+static const struct {
     uint32_t flag;       /* set */
     const char *keyword; /* set; NULL: none */
     const char *folder;  /* NULL: none */
-} system_labels[] = {
-    {"Inbox", 0, NULL, "INBOX"},         {"Unread", 0, NULL, NULL},     {"Opened", 0, NULL, NULL},
-    {"Starred", CUBBY_FLAGGED, NULL, NULL}, {"Important", 0, "$Important", NULL}, {"Draft", CUBBY_DRAFT, NULL, "Drafts"},
-    {"Drafts", CUBBY_DRAFT, NULL, "Drafts"}, {"Spam", 0, "$Junk", "Spam"},  {"Archived", 0, NULL, NULL},
+} roles[ROLES] = {
+    [INBOX] = {0, NULL, "INBOX"},
+    [STARRED] = {CUBBY_FLAGGED, NULL, NULL},
+    [IMPORTANT] = {0, "$Important", NULL},
+    [DRAFTS] = {CUBBY_DRAFT, NULL, "Drafts"},
+    [SPAM] = {0, "$Junk", "Spam"},
 };
 
-static const struct system_label *system_label(const char *name, size_t len)
+/* What they are called, '|' between forms; the last one is the word that begins the names of categories. */
+static const struct language {
+    const char *names[ROLES + 1];
+} languages[] = {
+    {{"Inbox", "Unread", "Opened", "Archived", "Starred", "Important", "Draft|Drafts", "Spam", "Category"}},
+    {{"Posteingang", "Ungelesen", "Geöffnet", "Archiviert", "Markiert", "Wichtig", "Entwürfe|Entwurf", "Spam", "Kategorie"}},
+    {{"Boîte de réception", "Non lus|Non lu", "Ouvert|Ouverts", "Messages archivés|Archivés", "Suivis|Messages suivis", "Important|Importants",
+      "Brouillons|Brouillon", "Spam", "Catégorie"}},
+    {{"Recibidos|Bandeja de entrada", "No leídos|No leído", "Abiertos|Abierto", "Archivados|Archivado", "Destacados|Destacado", "Importantes|Importante",
+      "Borradores|Borrador", "Spam", "Categoría"}},
+    {{"Posta in arrivo", "Da leggere|Non letti|Non letto", "Aperti|Aperto", "Archiviati|Archiviato|Archiviata", "Speciali", "Importanti|Importante", "Bozze|Bozza",
+      "Spam", "Categoria"}},
+    {{"Caixa de entrada", "Não lidas|Não lida|Não lidos|Não lido", "Abertas|Aberta|Abertos|Aberto", "Arquivadas|Arquivada|Arquivados|Arquivado",
+      "Com estrela", "Importantes|Importante", "Rascunhos|Rascunho", "Spam", "Categoria"}},
+    {{"Postvak IN", "Ongelezen", "Geopend", "Gearchiveerd", "Met ster", "Belangrijk", "Concepten|Concept", "Spam", "Categorie"}},
+    {{"Odebrane", "Nieprzeczytane", "Otwarte", "Zarchiwizowane", "Oznaczone gwiazdką", "Ważne", "Wersje robocze", "Spam", "Kategoria"}},
+    {{"Doručená pošta", "Nepřečtené", "Otevřené|Otevřeno", "Archivováno", "S hvězdičkou", "Důležité", "Koncepty",
+      "Spam", "Kategorie"}},
+    {{"Inkorgen|Inkorg", "Olästa|Oläst", "Öppnade|Öppnad|Öppnat", "Arkiverade|Arkiverad|Arkiverat", "Stjärnmärkta|Stjärnmärkt", "Viktigt|Viktiga",
+      "Utkast", "Skräppost|Spam", "Kategori"}},
+    {{"Входящие", "Непрочитанные", "Открытые|Открыто", "Архивированные|Заархивированные", "Помеченные", "Важное|Важные",
+      "Черновики", "Спам", "Категория"}},
+};
+
+/* Is it one of the forms? */
+static int is_called(const char *forms, const char *name, size_t len)
 {
-    for (size_t i = 0; i < sizeof system_labels / sizeof *system_labels; i++)
-        if (strlen(system_labels[i].name) == len && strncasecmp(system_labels[i].name, name, len) == 0)
-            return &system_labels[i];
-    return NULL;
+    for (size_t n; *forms; forms += n + (forms[n] == '|')) {
+        n = (size_t)(strchrnul(forms, '|') - forms);
+        if (n == len && strncasecmp(forms, name, len) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* "Kategorie: Werbung", "Catégorie : ...", "Category Promotions" */
+static int is_category(const char *word, const char *name, size_t len)
+{
+    size_t n = strlen(word);
+    return len > n + 1 && strncasecmp(word, name, n) == 0 && (name[n] == ' ' || name[n] == ':' || strncmp(name + n, "\xc2\xa0", 2) == 0);
+}
+
+/* A role, CATEGORY, or -1: a label of the user's. */
+static int role_in(const struct language *l, const char *name, size_t len)
+{
+    for (int i = 0; i < ROLES; i++)
+        if (is_called(l->names[i], name, len))
+            return i;
+    return is_category(l->names[CATEGORY], name, len) ? CATEGORY : -1;
+}
+
+/* English names count in any account, others beside one that says the language: elsewhere "Wichtig" is a label of the user's. */
+static int role_of(const struct language *l, const char *name, size_t len)
+{
+    int role = role_in(languages, name, len);
+    return role >= 0 ? role : role_in(l, name, len);
 }
 
 static void add_folder(struct labels *out, char *path)
@@ -77,17 +130,15 @@ static void add_keyword(struct cli_flags *flags, const char *p, size_t n)
     text_release(&t);
 }
 
-static void one_label(const char *p, size_t n, int mode, struct cli_flags *flags, struct labels *out, int *unread)
+static void one_label(const char *p, size_t n, int role, int mode, struct cli_flags *flags, struct labels *out)
 {
-    const struct system_label *s = system_label(p, n);
-    *unread |= n == 6 && strncasecmp(p, "Unread", 6) == 0;
-    if (s) {
-        flags->system |= s->flag;
-        if (s->keyword)
-            cli_flag_add(flags, s->keyword, strlen(s->keyword));
-        if (s->folder && mode == LABELS_FOLDERS)
-            add_folder(out, cli_strdup(s->folder));
-    } else if (mode == LABELS_KEYWORDS || (n > 9 && strncasecmp(p, "Category ", 9) == 0)) {
+    if (role >= 0 && role < ROLES) {
+        flags->system |= roles[role].flag;
+        if (roles[role].keyword)
+            cli_flag_add(flags, roles[role].keyword, strlen(roles[role].keyword));
+        if (roles[role].folder && mode == LABELS_FOLDERS)
+            add_folder(out, cli_strdup(roles[role].folder));
+    } else if (mode == LABELS_KEYWORDS || role == CATEGORY) {
         add_keyword(flags, p, n);
     } else {
         add_folder(out, folder_path(p, n));
@@ -115,6 +166,23 @@ static int next_label(const char **p, const char *end, struct text *label)
     return 1;
 }
 
+/* Which of the languages the labels are in; the first, English, if several would do. */
+static const struct language *language_of(const struct text *list)
+{
+    struct text label = {0};
+    const size_t count = sizeof languages / sizeof *languages;
+    size_t found = count;
+    const char *p = list->data ? list->data : "", *end = p + list->len;
+    while (next_label(&p, end, &label))
+        for (size_t i = 0; i < found && label.len; i++) {
+            int role = role_in(&languages[i], label.data, label.len);
+            if (role >= 0 && role < STARRED)
+                found = i;
+        }
+    text_release(&label);
+    return &languages[found < count ? found : 0];
+}
+
 void labels_of_header(const char *header, size_t len, int mode, struct cli_flags *flags, struct labels *out)
 {
     struct field f;
@@ -123,10 +191,14 @@ void labels_of_header(const char *header, size_t len, int mode, struct cli_flags
     if (mode == LABELS_IGNORE || !field_find(header, len, "X-Gmail-Labels", &f))
         return;
     text_decode(&all, f.value, f.value_len);
+    const struct language *l = language_of(&all);
     const char *p = all.data ? all.data : "", *end = p + all.len;
-    while (next_label(&p, end, &label))
+    while (next_label(&p, end, &label)) {
+        int role = label.len ? role_of(l, label.data, label.len) : -1;
+        unread |= role == UNREAD;
         if (label.len)
-            one_label(label.data, label.len, mode, flags, out, &unread);
+            one_label(label.data, label.len, role, mode, flags, out);
+    }
     flags->system |= unread ? 0 : CUBBY_SEEN;
     cli_flags_sort(flags);
     text_release(&all);
