@@ -347,6 +347,79 @@ START_TEST(broken)
 }
 END_TEST
 
+/* ---- messages ------------------------------------------------------------------------------------------------------------------------------- */
+
+enum { ATTACHMENT = 0x8025, LETTER = BUILD_MESSAGE + 32 * 3 };
+
+static uint32_t length_of(uint64_t bid)
+{
+    for (size_t i = 0; i < b.block_count; i++)
+        if (b.blocks[i].bid == bid)
+            return b.blocks[i].len;
+    return 0;
+}
+
+/* A message with an attachment; each says that it has so many bytes more than it has. */
+static void make_sized(uint32_t message_more, uint32_t attachment_more)
+{
+    const uint32_t id = ATTACHMENT, sum = 4 + 8 + 7 + 4;
+    const struct build_prop inside[] = {{0x0E20, PST_PT_INT32, sum + attachment_more, NULL, 0}, {0x3007, PST_PT_TIME, 0, "12345678", 8},
+                                        {0x3701, PST_PT_BINARY, 0, "content", 7}, {0x3705, PST_PT_INT32, 1, NULL, 0}};
+    struct build_prop props[] = {{0x001A, PST_PT_STRING, 0, "IPM.Note", 0}, {0x0E08, PST_PT_INT32, 0, NULL, 0},
+                                 {0x1000, PST_PT_STRING, 0, "A body", 0}};
+    struct build_node subs[] = {{PST_NID_ATTACHMENTS, 0, 0, 0}, {PST_NID_RECIPIENTS, 0, 0, 0}, {ATTACHMENT, 0, 0, 0}};
+    uint32_t bytes = 0;
+    build_begin(&b);
+    build_store(&b, 0, 1);
+    build_message(&b, 0, "A letter");
+    subs[0].data = build_table(&b, &id, 1, 0, NULL);
+    subs[1].data = build_table(&b, NULL, 0, 0, NULL);
+    subs[2].data = build_pc(&b, inside, 4);
+    for (int i = 0; i < 3; i++)
+        bytes += length_of(subs[i].data);
+    uint64_t try = build_pc(&b, props, 3); /* its length does not depend on the number */
+    props[1].value = bytes + length_of(try) + message_more;
+    build_node(&b, LETTER, build_pc(&b, props, 3), build_subnodes(&b, subs, 3), BUILD_FOLDER);
+    build_end(&b);
+    check(BUILD_SIZE);
+    build_release(&b);
+}
+
+START_TEST(sizes)
+{
+    make_sized(0, 0);
+    ck_assert_ptr_null(strstr(said, "bytes, its"));
+    make_sized(1, 0);
+    ck_assert_ptr_nonnull(strstr(said, "W message 0x200084 says it has"));
+    ck_assert_ptr_null(strstr(said, "W attachment"));
+    make_sized(0, 1);
+    ck_assert_ptr_nonnull(strstr(said, "W attachment 0x8025 says it has 24 bytes, its properties have 23\n"));
+    ck_assert_ptr_null(strstr(said, "W message"));
+}
+END_TEST
+
+/* Subnodes whose own subnodes are the same list again: one after the other for ever, or twice as many each time. */
+START_TEST(subnodes_name_each_other)
+{
+    for (size_t many = 1; many <= 2; many++) {
+        const struct build_prop props[] = {{0x3705, PST_PT_INT32, 1, NULL, 0}};
+        struct build_node subs[2] = {{ATTACHMENT, 0, 0, 0}, {ATTACHMENT + 32, 0, 0, 0}};
+        build_begin(&b);
+        build_store(&b, 0, 1);
+        build_message(&b, 0, "A letter");
+        subs[0].data = subs[1].data = build_pc(&b, props, 1);
+        subs[0].sub = subs[1].sub = b.next_bid | PST_BID_INTERNAL;
+        uint64_t list = build_subnodes(&b, subs, many);
+        ck_assert_uint_eq(list, subs[0].sub);
+        build_node(&b, LETTER, subs[0].data, list, BUILD_FOLDER);
+        build_end(&b);
+        ck_assert_int_eq(check(BUILD_SIZE), 0);
+        ck_assert_ptr_nonnull(strstr(said, many == 1 ? "W node 0x8025: subnodes in subnodes: too deep" : "subnodes name each other again and again"));
+        build_release(&b);
+    }
+}
+END_TEST
+
 START_TEST(cut_off)
 {
     make();
@@ -359,4 +432,4 @@ START_TEST(cut_off)
 }
 END_TEST
 
-UNIT_MAIN("tools/pst_check", sound, broken, cut_off)
+UNIT_MAIN("tools/pst_check", sound, broken, sizes, subnodes_name_each_other, cut_off)

@@ -1,6 +1,7 @@
 /* Files with bytes changed at random and every checksum put right again: reading and checking come to an end, whatever they hold.
  *
- * test_pst_mutate [FILE [SEED [COUNT]]]: with another file than the small store made here. CUBBY_PST_MUTANTS: how many. */
+ * test_pst_mutate [FILE [SEED [COUNT]]]: with another file than the small store made here. CUBBY_PST_MUTANTS: how many.
+ * CK_DEFAULT_TIMEOUT=0: as long as it takes. */
 #include "archive/pst/check.h"
 #include "archive/reader.h"
 #include "pst_build.h"

@@ -24,6 +24,8 @@ struct check {
     size_t block_cap;
     uint8_t *buf;             /* for a block */
     struct pst_bits listed;   /* messages that their folder's table has */
+    uint64_t subnodes;        /* looked at so far */
+    int too_deep, endless;    /* told of this message */
     struct pst_bits claimed;  /* folders that a table of folders has */
 };
 
@@ -56,6 +58,9 @@ uint64_t check_block_at(struct check *c, uint64_t bid);
 int check_heap(struct check *c, const struct pst_node *node, int client);
 int check_pc(struct check *c, const struct pst_node *node);
 int check_tc(struct check *c, const struct pst_node *node);
+
+/* check_message.c: properties, tables, attachments and what they hold. */
+void check_message(struct check *c, const struct pst_node *node);
 
 /* check_store.c: a node entry; then what nodes say about each other. */
 void check_node_entry(struct check *c, const struct pst_node *node, uint64_t page);

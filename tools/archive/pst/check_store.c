@@ -207,65 +207,6 @@ static void check_folder(struct check *c, const struct pst_node *node)
     pst_pc_close(&pc);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------------------------------- */
-
-static void check_subnodes(struct check *c, const struct pst_node *node, int depth);
-
-static void check_embedded(struct check *c, const struct pst_node *node, int depth)
-{
-    if (depth > MAPI_DEPTH_MAX) {
-        CHECK_WARNING(c, check_block_at(c, node->data), "node 0x%x: messages within messages: too deep, not looked at", node->nid);
-        return;
-    }
-    check_pc(c, node);
-    check_subnodes(c, node, depth);
-}
-
-static void check_attachment_rows(struct check *c, const struct pst_node *node, const struct pst_node *table)
-{
-    struct pst_tc *t = cli_malloc(sizeof *t);
-    struct pst_bth rows;
-    uint64_t id;
-    const uint8_t *value;
-    struct pst_node one;
-    if (pst_tc_open(c->p, table, t) == 0) {
-        if (pst_tc_index(t, &rows) == 0)
-            while (pst_bth_next(&rows, &id, &value) == 1)
-                if (pst_sub_find(c->p, node->sub, (uint32_t)id, &one) != 1)
-                    CHECK_ERROR(c, pst_heap_at(&t->heap), "node 0x%x: attachment 0x%x is listed, but not there", node->nid, (uint32_t)id);
-        pst_tc_close(t);
-    }
-    free(t);
-}
-
-/* Attachments, embedded messages and tables are subnodes; all others are values. */
-static void check_subnodes(struct check *c, const struct pst_node *node, int depth)
-{
-    struct pst_node sub;
-    uint32_t from = 0;
-    int rc;
-    while (!c->stopped && (rc = pst_sub_next(c->p, node->sub, from, &sub)) != 0) {
-        if (rc < 0) {
-            check_say_error(c, "subnodes of node 0x%x", node->nid);
-            return;
-        }
-        unsigned type = PST_NID_TYPE(sub.nid);
-        if (sub.nid == PST_NID_ATTACHMENTS || sub.nid == PST_NID_RECIPIENTS) {
-            if (check_tc(c, &sub) && sub.nid == PST_NID_ATTACHMENTS)
-                check_attachment_rows(c, node, &sub);
-        } else if (type == PST_NT_ATTACHMENT) {
-            c->out->attachments++;
-            check_embedded(c, &sub, depth);
-        } else if (type == PST_NT_MESSAGE) {
-            c->out->embedded++;
-            check_embedded(c, &sub, depth + 1);
-        }
-        if (check_step(c) || sub.nid == UINT32_MAX)
-            return;
-        from = sub.nid + 1;
-    }
-}
-
 /* ---- the store -------------------------------------------------------------------------------------------------------------------------------- */
 
 static void check_entry_ids(struct check *c, const struct pst_node *node)
@@ -346,8 +287,7 @@ static void check_node(struct check *c, const struct pst_node *node)
             c->out->messages++;
         else
             c->out->associated++;
-        check_pc(c, node);
-        check_subnodes(c, node, 0);
+        check_message(c, node);
         break;
     case PST_NT_HIERARCHY: /* Outlook's own with such ids are not all tables */
     case PST_NT_CONTENTS:
