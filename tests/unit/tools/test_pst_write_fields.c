@@ -38,6 +38,9 @@ START_TEST(params)
         {"a/b; name*x=1", NULL},
         {"a/b; name=\"unended", "unended"},
         {"a/b; name*=nonsense''a%zz%4", "a%zz%4"},
+        {"a/b; name=two words.doc ; x=y", "two words.doc"}, /* should be in quotes */
+        {"a/b; name=word x=y", "word"},
+        {"a/b; name=word (comment) more", "word"},
         {"a/b; name=\xe4", "\xc3\xa4"}, /* no character set is named */
     };
     struct text out = {0};
@@ -81,6 +84,10 @@ START_TEST(addresses)
         {"A\001B <a@b>", "A B|a@b\n"},
         {"\xa3 =?utf-8?Q?=C3=A4?= <\xe4@b>", "\xc2\xa3 \xc3\xa4|\xc3\xa4@b\n"},
         {"\xc2\xa3 <a@b>", "\xc2\xa3|a@b\n"},
+        {"<\"a@b\"@c>, \"d e\"@f", "|\"a@b\"@c\n|\"d e\"@f\n"}, /* a local part keeps the quotes that it needs */
+        {"\"A, B\" <\"x\"@c>, \"y\"@c", "A, B|x@c\n|y@c\n"},
+        {"\"a@b\" <c@d>, <@x:\"q \\\" \\\\\"@y>", "a@b|c@d\n|\"q \\\" \\\\\"@y\n"},
+        {"\"no address@all\"", "|no address@all\n"},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct text out = {0};
@@ -124,6 +131,10 @@ START_TEST(transfer_encodings)
         {CUBBY_CTE_BASE64, "a G!V*s", "hel"},
         {CUBBY_CTE_BASE64, "aGVsbG8", "hello"},
         {CUBBY_CTE_BASE64, "=", ""},
+        {CUBBY_CTE_BASE64, "aGVsbG8=\r\n\r\n d29ybGQ= \n", "helloworld"},
+        {CUBBY_CTE_BASE64, "aGVsbG8=\n\n____\nlist mailing list\naGVs", "hello"}, /* a mailing list's own words */
+        {CUBBY_CTE_BASE64, "aGU=\n--\naGVs", "he"},
+        {CUBBY_CTE_BASE64, "aGU=\nSee http", "he"},
         {CUBBY_CTE_QP, "a=3Db=\nc", "a=bc"},
         {CUBBY_CTE_QP, "a=\r\nb = \r\nc\r\n", "ab c\r\n"},
         {CUBBY_CTE_QP, "a  \r\nb\t\nc ", "a\r\nb\nc"},
@@ -190,6 +201,42 @@ START_TEST(charsets)
 }
 END_TEST
 
+/* What Outlook is told about HTML: the MIME header's word, else the HTML's own, else what its bytes can be. */
+START_TEST(html_charsets)
+{
+    static const struct {
+        const char *charset, *html;
+        uint32_t codepage;
+    } t[] = {
+        {"iso-8859-2", "<meta charset=big5>\xa4\xa4", 28592},
+        {"", "<html><head><meta http-equiv=\"Content-Type\" content=\"text/html; charset=big5\"></head>\xa4\xa4", 950},
+        {"", "<html><META\r\ncontent='text/html;CHARSET = KOI8-R' name=x>\xc1", 20866},
+        {"x-unheard-of", "<meta name=a><meta charset='gb2312'/>\xb0\xa1", 936},
+        {"", "<meta charset=x-unheard-of>\xc3\xa4", 65001},
+        {"", "<meta charset=utf-16>\xc3\xa4", 65001},
+        {"", "<meta charset=utf-7>+ADw-", 65001},
+        {"", "charset=big5 \xe4", 1252},
+        {"", "plain", 65001},
+        {"", "\xc3\xa4", 65001},
+        {"", "\xe4", 1252},
+        {"", "half \xc3", 1252},
+        {"us-ascii", "a", 20127},
+        {"us-ascii", "<meta charset=windows-1251>\xc3\xa4", 1251},
+        {"us-ascii", "\xc3\xa4", 65001},
+        {"", "<meta charset", 65001},
+        {"", "<meta charset=", 65001},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+        for (size_t step = 1; step <= strlen(t[i].html); step++) {
+            struct mime_html h = {0};
+            for (size_t at = 0, n = strlen(t[i].html); at < n; at += step)
+                mime_html_add(&h, t[i].html + at, n - at < step ? n - at : step);
+            uint32_t codepage = mime_html_codepage(&h, t[i].charset);
+            ck_assert_msg(codepage == t[i].codepage, "%zu in %zu: %u", i, step, codepage);
+        }
+}
+END_TEST
+
 START_TEST(cleaning)
 {
     struct text t = {0};
@@ -207,4 +254,4 @@ START_TEST(cleaning)
 }
 END_TEST
 
-UNIT_MAIN("tools/pst_write_fields", types, params, addresses, words, transfer_encodings, charsets, cleaning)
+UNIT_MAIN("tools/pst_write_fields", types, params, addresses, words, transfer_encodings, charsets, html_charsets, cleaning)

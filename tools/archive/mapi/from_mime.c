@@ -255,8 +255,8 @@ static int put_plain(struct job *j, struct about *a)
 
 struct html_body {
     struct pstw_value *value;
-    struct mime_charset *charset; /* NULL: the bytes as they are */
-    struct text tail;             /* the end of the piece before, where a reference may begin */
+    struct mime_html look;
+    struct text tail; /* the end of the piece before, where a reference may begin */
 };
 
 static void add_cid(struct job *j, const char *p, size_t n)
@@ -301,6 +301,7 @@ static void add_html(struct job *j, void *arg, const char *p, size_t n)
     struct html_body *b = arg;
     text_add(&b->tail, p, n);
     find_cids(j, &b->tail);
+    mime_html_add(&b->look, p, n);
     pstw_value_add(b->value, p, n);
 }
 
@@ -311,15 +312,14 @@ static int put_html(struct job *j, struct about *a)
     int rc = look_at(j, (size_t)j->html, a);
     if (rc != 0)
         return rc;
-    uint32_t codepage = 0;
-    if (a->content_type.value && mime_param(a->content_type.value, a->content_type.value_len, "charset", &charset))
-        codepage = mime_codepage(charset.data);
+    if (!a->content_type.value || !mime_param(a->content_type.value, a->content_type.value_len, "charset", &charset))
+        text_add(&charset, "", 0);
     b.value = pstw_value_new(pstw_message_object(j->m), BINARY(MAPI_P_HTML));
     rc = decode_part(j, (size_t)j->html, add_html, &b);
     pstw_value_end(&b.value);
     text_byte(&b.tail, ' ');
     find_cids(j, &b.tail);
-    pstw_set32(pstw_message_object(j->m), INT(MAPI_P_INTERNET_CODEPAGE), codepage ? codepage : CODEPAGE_UTF8);
+    pstw_set32(pstw_message_object(j->m), INT(MAPI_P_INTERNET_CODEPAGE), mime_html_codepage(&b.look, charset.data));
     text_release(&b.tail);
     text_release(&charset);
     return rc;

@@ -58,6 +58,7 @@ struct mime_decoder {
     int encoding;
     uint32_t bits;
     int have, ended;     /* base64 */
+    struct text line;    /* base64: behind padding */
     char held[3];        /* quoted-printable: "=" or "=X" cut at the end of a piece */
     size_t held_len;
     struct text blanks;  /* quoted-printable: white space that goes if the line ends behind it */
@@ -74,5 +75,16 @@ void mime_charset_end(struct mime_charset **c, struct text *out);
 void mime_utf8(const char *charset, const char *p, size_t n, struct text *out);
 /* Windows code page of a charset; 0: unknown. */
 uint32_t mime_codepage(const char *charset);
+
+/* HTML, in pieces. Begins as zeros. */
+struct mime_html {
+    char head[1024]; /* where a <meta> may name the character set */
+    size_t head_len;
+    uint32_t state; /* utf8_valid's */
+    int high, broken; /* there are bytes that are not ASCII; not UTF-8 */
+};
+void mime_html_add(struct mime_html *h, const char *p, size_t n);
+/* Its code page: charset, as the MIME header says; if that is "" or unknown, what the HTML names; else UTF-8 where it is that, else windows-1252. */
+uint32_t mime_html_codepage(const struct mime_html *h, const char *charset);
 
 #endif

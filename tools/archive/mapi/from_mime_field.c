@@ -91,7 +91,21 @@ struct segment {
     int quoted, percent, number; /* number: -1 for a parameter in one piece */
 };
 
-/* The value at i: a quoted string or what goes up to the next blank or semicolon. */
+/* The end of a value without quotes, from the end of its first word on. Some programs put no quotes around names with blanks in them: words up to the
+ * semicolon belong to it, unless there is another parameter or a comment among them. */
+static size_t words_end(const char *s, size_t n, size_t i)
+{
+    size_t end = i;
+    for (size_t k = i; k < n && s[k] != ';'; k++) {
+        if (strchr("=\"()", s[k]))
+            return i;
+        if (!isspace((unsigned char)s[k]))
+            end = k + 1;
+    }
+    return end;
+}
+
+/* The value at i: a quoted string or what goes up to the semicolon. */
 static size_t read_value(const char *s, size_t n, size_t i, struct segment *out)
 {
     out->quoted = i < n && s[i] == '"';
@@ -99,6 +113,7 @@ static size_t read_value(const char *s, size_t n, size_t i, struct segment *out)
         out->value = s + i;
         while (i < n && s[i] != ';' && !isspace((unsigned char)s[i]))
             i++;
+        i = words_end(s, n, i);
         out->len = (size_t)(s + i - out->value);
         return i;
     }
@@ -232,20 +247,42 @@ int mime_param(const char *value, size_t n, const char *name, struct text *out)
 
 struct address_parser {
     struct text phrase, angle, comment;
-    int has_angle;
+    int has_angle, quoted; /* quoted: the address has a quoted string in it */
     mime_address_fn fn;
     void *arg;
 };
+
+/* What a local part cannot be without its quotes (RFC 5322: more than atoms and dots) gets them back. */
+static void add_address(struct text *out, const char *p, size_t n, int quoted)
+{
+    for (; n && *p == ' '; n--)
+        p++;
+    const char *at = n ? memrchr(p, '@', n) : NULL;
+    size_t local = at ? (size_t)(at - p) : 0, plain = 0;
+    while (plain < local && (is_token(p[plain]) || strchr("/?=", p[plain])))
+        plain++;
+    if (quoted && plain < local) {
+        text_byte(out, '"');
+        for (size_t i = 0; i < local; i++) {
+            if (p[i] == '"' || p[i] == '\\')
+                text_byte(out, '\\');
+            text_byte(out, p[i]);
+        }
+        text_byte(out, '"');
+        p += local;
+        n -= local;
+    }
+    if (n)
+        text_add(out, p, n);
+}
 
 static void emit(struct address_parser *a)
 {
     struct text name = {0}, address = {0};
     const struct text *from = a->has_angle ? &a->angle : &a->phrase;
     const char *route = from->len && from->data[0] == '@' ? memchr(from->data, ':', from->len) : NULL;
-    if (route)
-        text_add(&address, route + 1, from->len - (size_t)(route + 1 - from->data));
-    else if (from->len)
-        text_add(&address, from->data, from->len);
+    const char *first = route ? route + 1 : from->data;
+    add_address(&address, first, from->len - (size_t)(first - from->data), a->quoted);
     const struct text *shown = a->has_angle && a->phrase.len ? &a->phrase : &a->comment;
     text_decode(&name, shown->data ? shown->data : "", shown->len);
     mime_clean(&name, ADDRESS_BYTES);
@@ -257,7 +294,7 @@ static void emit(struct address_parser *a)
     text_clear(&a->phrase);
     text_clear(&a->angle);
     text_clear(&a->comment);
-    a->has_angle = 0;
+    a->has_angle = a->quoted = 0;
 }
 
 /* A quoted string or, in a depth of parentheses, a comment: what it says is appended to out. */
@@ -289,10 +326,12 @@ void mime_addresses(const char *s, size_t n, mime_address_fn fn, void *arg)
         char c = s[i];
         if (c == '"') {
             i = read_delimited(s, n, i, to);
+            a.quoted |= (!a.has_angle || in_angle) && i + 1 < n && (s[i + 1] == '@' || s[i + 1] == '.');
         } else if (c == '(') {
             i = read_delimited(s, n, i, &a.comment);
         } else if (c == '<' && !in_angle) {
             in_angle = a.has_angle = 1;
+            a.quoted = 0; /* that was the name */
         } else if (c == '>' && in_angle) {
             in_angle = 0;
         } else if ((c == ',' || c == ';') && !in_angle) {

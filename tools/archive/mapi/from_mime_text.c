@@ -1,4 +1,5 @@
 /* Bodies to text: transfer encodings and charsets. */
+#include <ctype.h>
 #include <errno.h>
 #include <iconv.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 /* ---- base64, quoted-printable ------------------------------------------------------------------------------------------------------------ */
 
 enum { NO_LETTER = 0xff };
+
+enum { DATA, ENDED, TEXT }; /* mime_decoder.ended */
+enum { LINE_MAX_BYTES = 1000 };
 
 static const uint8_t *base64_table(void)
 {
@@ -32,13 +36,13 @@ static const uint8_t *base64_table(void)
     return table;
 }
 
-/* Everything that is no letter of base64 is passed over; what stands behind '=' up to the next four letters' start too. */
-static void decode_base64(struct mime_decoder *d, const uint8_t *p, size_t n, struct text *out)
+/* Everything that is no letter of base64 is passed over. Bytes taken: up to the first '=', which ends the data. */
+static size_t decode_letters(struct mime_decoder *d, const uint8_t *p, size_t n, struct text *out)
 {
     const uint8_t *table = base64_table();
     char part[3 * 1024];
-    size_t len = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t len = 0, i = 0;
+    for (; i < n && p[i] != '='; i++) {
         if (d->have == 0 && i + 4 <= n && len + 3 <= sizeof part) {
             uint32_t a = table[p[i]], b = table[p[i + 1]], c = table[p[i + 2]], e = table[p[i + 3]];
             if ((a | b | c | e) < 64) {
@@ -54,10 +58,6 @@ static void decode_base64(struct mime_decoder *d, const uint8_t *p, size_t n, st
             text_add(out, part, len);
             len = 0;
         }
-        if (p[i] == '=') { /* padding: what is left of bits is none of the data */
-            d->bits = 0;
-            d->have = 0;
-        }
         uint32_t v = table[p[i]];
         if (v == NO_LETTER)
             continue;
@@ -70,6 +70,45 @@ static void decode_base64(struct mime_decoder *d, const uint8_t *p, size_t n, st
         }
     }
     text_add(out, part, len);
+    if (i == n)
+        return n;
+    d->bits = 0; /* padding: what is left of bits is none of the data */
+    d->have = 0;
+    d->ended = ENDED;
+    return i + 1;
+}
+
+/* Behind the end: more base64, as some programs join it, or the text that mailing lists append to a body, whatever its encoding. */
+static void end_line(struct mime_decoder *d, struct text *out)
+{
+    const uint8_t *p = (const uint8_t *)d->line.data, *table = base64_table();
+    size_t n = d->line.len, i = 0;
+    while (n && isspace(p[n - 1]))
+        n--;
+    while (i < n && isspace(p[i]))
+        i++;
+    while (i < n && p[i] != '-' && p[i] != '_' && (table[p[i]] != NO_LETTER || p[i] == '='))
+        i++;
+    if (i < n)
+        d->ended = TEXT;
+    else
+        for (i = 0; i < n;)
+            i += decode_letters(d, p + i, n - i, out);
+    text_clear(&d->line);
+}
+
+static void decode_base64(struct mime_decoder *d, const uint8_t *p, size_t n, struct text *out)
+{
+    size_t i = 0;
+    while (i < n && d->ended != TEXT) {
+        if (d->ended == DATA) {
+            i += decode_letters(d, p + i, n - i, out);
+        } else {
+            text_byte(&d->line, (char)p[i]);
+            if (p[i++] == '\n' || d->line.len == LINE_MAX_BYTES)
+                end_line(d, out);
+        }
+    }
 }
 
 static int hex(uint8_t c)
@@ -139,6 +178,9 @@ void mime_decode_end(struct mime_decoder *d, struct text *out)
 {
     if (d->held_len > 1)
         text_add(out, d->held, d->held_len);
+    if (d->line.len)
+        end_line(d, out);
+    text_release(&d->line);
     text_release(&d->blanks);
 }
 
@@ -156,7 +198,7 @@ static const struct {
     {"windows-1252", 1252, NULL}, {"windows-1253", 1253, NULL}, {"windows-1254", 1254, NULL}, {"windows-1255", 1255, NULL}, {"windows-1256", 1256, NULL},
     {"windows-1257", 1257, NULL}, {"windows-1258", 1258, NULL}, {"windows-874", 874, "CP874"}, {"koi8-r", 20866, NULL}, {"koi8-u", 21866, NULL},
     {"gb2312", 936, "GB18030"}, {"gbk", 936, "GB18030"}, {"x-gbk", 936, "GB18030"}, {"gb18030", 54936, NULL}, {"hz-gb-2312", 52936, NULL},
-    {"big5", 950, NULL}, {"shift_jis", 932, "CP932"}, {"x-sjis", 932, "CP932"}, {"euc-jp", 51932, NULL}, {"iso-2022-jp", 50220, NULL},
+    {"big5", 950, NULL}, {"chinesebig5", 950, "BIG5"}, {"shift_jis", 932, "CP932"}, {"x-sjis", 932, "CP932"}, {"euc-jp", 51932, NULL}, {"iso-2022-jp", 50220, NULL},
     {"euc-kr", 51949, "CP949"}, {"ks_c_5601-1987", 949, "CP949"}, {"iso-2022-kr", 50225, NULL}, {"utf-7", 65000, NULL}, {"unicode-1-1-utf-7", 65000, "UTF-7"},
     {"utf-16", 1200, NULL}, {"utf-16le", 1200, NULL}, {"utf-16be", 1201, NULL}, {"macintosh", 10000, NULL}, {"x-mac-roman", 10000, "MACINTOSH"},
     {"ibm437", 437, NULL}, {"ibm850", 850, NULL}, {"cp850", 850, NULL}, {"cp-850", 850, "CP850"}, {"tis-620", 874, NULL},
