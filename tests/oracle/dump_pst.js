@@ -1,6 +1,7 @@
 // What npm pst-extractor finds in a PST file: JSON lines, a folder or an item each. usage: node dump_pst.js MODULE FILE
 'use strict'
 const crypto = require('crypto')
+const fs = require('fs')
 const { PSTFile } = require(process.argv[2])
 const say = (o) => process.stdout.write(JSON.stringify(o) + '\n')
 console.log = console.error
@@ -25,16 +26,26 @@ function attachment(a) {
   return out
 }
 
+// It reads the whole table again for each of its rows.
+const once = (table) => {
+  if (table) {
+    const rows = table.getItems()
+    table.getItems = () => rows
+  }
+}
+
 function item(path, m) {
   const attachments = []
   const recipients = []
+  tried(() => m.numberOfRecipients && once(m.recipientTable))
+  tried(() => m.numberOfAttachments && once(m.attachmentTable))
   for (let i = 0, n = tried(() => m.numberOfAttachments, 0); i < n; i++) attachments.push(tried(() => attachment(m.getAttachment(i)), null))
   for (let i = 0, n = tried(() => m.numberOfRecipients, 0); i < n; i++) {
     const r = m.getRecipient(i)
     recipients.push([r.recipientType, r.displayName, r.smtpAddress || r.emailAddress, r.addrType])
   }
   say({
-    path, class: m.messageClass, subject: m.subject, sender: [m.sentRepresentingName, m.sentRepresentingEmailAddress],
+    path, class: m.messageClass, subject: m.subject, id: m.internetMessageId, reply: m.inReplyToId, header: m.transportMessageHeaders, sender: [m.sentRepresentingName, m.sentRepresentingEmailAddress],
     submit: seconds(m.clientSubmitTime), delivery: seconds(m.messageDeliveryTime), text: m.body, html: m.bodyHTML, attachments, recipients,
   })
 }
@@ -49,4 +60,4 @@ function folder(path, f) {
   }
 }
 
-folder([], new PSTFile(process.argv[3]).getRootFolder())
+folder([], new PSTFile(fs.readFileSync(process.argv[3])).getRootFolder()) // from memory: many times as fast

@@ -11,7 +11,7 @@ NORMALISED, and why:
                windows-1252, GB 2312 is GB 18030), as browsers and cubby do; white space at the end of a quoted-printable line goes (RFC 2045, 6.7).
   files        (name, SHA-256) pairs; names to letters and digits only, 40 characters from the start (pffexport cuts and replaces). The bytes as they are.
 """
-import datetime, email, email.header, email.utils, hashlib, json, os, quopri, re, unicodedata
+import codecs, datetime, email, email.header, email.utils, hashlib, json, os, quopri, re, unicodedata
 
 FIELDS = ("subject", "date", "delivery", "sender", "to", "text", "html", "files", "inner")
 
@@ -30,6 +30,10 @@ def clean_text(s):
         return s
     s = unicodedata.normalize("NFC", s).replace("\r\n", "\n").replace("\0", "").lstrip("\ufeff")
     return s.rstrip()
+
+
+def clean_header(s):
+    return clean_text(s.replace("\r", "")) or None
 
 
 def file_key(name):
@@ -60,6 +64,20 @@ def in_charset(data, charset):
             return data.decode(charset, "replace")
         except LookupError:
             return unlabelled(data)
+
+
+def html_charset(part, data):
+    """What the MIME header says, if it says something that is known and can be; else what the HTML itself says."""
+    def fits(name):
+        try:
+            data.decode(name) if name in ("us-ascii", "ascii") else codecs.lookup(name)
+            return name
+        except (LookupError, ValueError):
+            return "big5" if name == "chinesebig5" else None
+
+    said = part.get_content_charset()
+    meta = (re.search(rb"charset[\s=\"']*([^\s\"';/>]+)", m.group(0), re.I) for m in re.finditer(rb"<meta[^>]*", data[:1024], re.I))
+    return next((n for n in [said and fits(said)] + [fits(m.group(1).decode("ascii", "replace").lower()) for m in meta if m] if n), None)
 
 
 def words(value):
@@ -98,15 +116,29 @@ def text_of(part):
     return in_charset(decoded(part), part.get_content_charset())
 
 
+def raw_value(value):
+    """A header's value as text; its encoded words as they are."""
+    if isinstance(value, email.header.Header):
+        return unlabelled(b"".join(str(p).encode("ascii", "surrogateescape") for p, _ in value._chunks))
+    return str(value)
+
+
+def in_turn(m, field):
+    return [a.lower() for _, a in email.utils.getaddresses([raw_value(v) for v in m.get_all(field, [])]) if a]
+
+
 def people(m, fields):
-    return sorted({a.lower() for f in fields for _, a in email.utils.getaddresses([str(v) for v in m.get_all(f, [])]) if a})
+    return sorted({a for f in fields for a in in_turn(m, f)})
 
 
 def from_message(m, made=()):
     """An item from a parsed message. made: content types that its writer made of properties."""
     out = {"kind": "mail", "subject": clean_subject(words(m.get("Subject", ""))), "date": seconds(m.get("Date")), "files": [], "inner": []}
-    out["sender"] = (people(m, ["From"]) + [""])[0]
+    out["sender"] = (in_turn(m, "From") + in_turn(m, "Sender") + [""])[0]
     out["to"] = people(m, ["To", "Cc", "Bcc"])
+    for k, field in ((1, "To"), (2, "Cc"), (3, "Bcc")):
+        out["to", k] = people(m, [field])
+    out["id"], out["reply"] = (clean_subject(words(m.get(f, ""))) for f in ("Message-ID", "In-Reply-To"))
     cls = str(m.get("X-MAPI-Message-Class", ""))
 
     def walk(p, alternative):
@@ -126,7 +158,7 @@ def from_message(m, made=()):
             out["text"] = clean_text(text_of(p))
         elif kind == "text/html" and plain and "html" not in out:
             out["html"] = clean_text(decoded(p))
-            out["charset"] = p.get_content_charset()
+            out["charset"] = html_charset(p, decoded(p))
         elif kind == "text/rtf" and plain:
             out["rtf"] = decoded(p)
         else:
@@ -147,7 +179,9 @@ def of_cubby(eml, dates):
     for at, _, names in sorted(os.walk(eml)):
         for n in sorted(n for n in names if n.endswith(".eml")):
             with open(os.path.join(at, n), "rb") as f:
-                item = from_message(email.message_from_bytes(f.read()), ("text/calendar", "text/vcard"))
+                data = f.read()
+            item = from_message(email.message_from_bytes(data), ("text/calendar", "text/vcard"))
+            item["header"] = clean_header(unlabelled(re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]))
             parts = os.path.relpath(at, eml).split(os.sep)
             item["folder"] = folder_key(parts)
             item["where"] = "%s/%s" % ("/".join(parts), n[:8])
@@ -190,6 +224,10 @@ def pff_item(at):
         with open(path, encoding="utf-8", errors="replace") as r:
             blocks = r.read().split("\n\n")
         out["to"] = sorted({m.group(1).strip().lower() for b in blocks for m in [re.search(r"^Email address:\s*(.*)$", b, re.M)] if m})
+    path = os.path.join(at, "InternetHeaders.txt")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8", errors="replace", newline="") as r:
+            out["header"] = clean_header(r.read())
     for name, key in (("Message.txt", "text"), ("Message.html", "html"), ("Message.rtf", "rtf")):
         path = os.path.join(at, name)
         if os.path.exists(path):
@@ -272,6 +310,10 @@ def of_extractor(path):
             out["date"], out["delivery"] = d["submit"], d["delivery"]
             out["sender"] = d["sender"][1].lower()
             out["to"] = sorted({r[2].lower() for r in d["recipients"] if r[2]})
+            for k in (1, 2, 3):
+                out["to", k] = sorted({r[2].lower() for r in d["recipients"] if r[2] and r[0] == k})
+            out["id"], out["reply"], out["header"] = clean_subject(d["id"]), clean_subject(d["reply"]), clean_header(d["header"])
+            out["embedded"] = sum(1 for a in d["attachments"] if a and a["method"] == 5)
             if d["text"]:
                 out["text"] = clean_text(d["text"])
             if d["html"]:

@@ -46,7 +46,7 @@ for packed in "$CORPUS"/pst/*.?st "$CORPUS"/pst/*.?st.xz; do
         if [ $rc -eq 77 ]; then
             say_skip "$name" $program
         elif refuses $program "$name"; then
-            ok "$name: $program refuses it"
+            if [ $rc -ne 0 ]; then ok "$name: $program refuses it"; else fail "$name: $program refuses it" "it does not"; fi
         elif [ $rc -ne 0 ]; then
             fail "$name" "$program ended with status $rc: $(tail -n 1 guarded.log)"
         else

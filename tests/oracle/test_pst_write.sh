@@ -21,7 +21,7 @@ if python3 "$ORACLE/same_mail.py" s.dump s2.dump; then ok "folders, messages, fl
 mkdir eml
 exits "the messages" 0 "$C" export -q --format eml --verbatim s eml
 rm -rf s2
-LIMIT=${CUBBY_ORACLE_LIMIT:-1800} # pst-extractor takes some minutes
+LIMIT=${CUBBY_ORACLE_LIMIT:-1800} # a machine may be busy
 for program in pffexport readpst extractor; do
     look $program x.pst "out.$program"
     rc=$?
