@@ -44,6 +44,7 @@ endif
 ifdef COVERAGE
 BUILD := build-coverage
 SANFLAGS := --coverage -fprofile-update=atomic
+TESTFLAGS := -include tests/coverage.h
 OPT := -O0 -g
 endif
 
@@ -100,7 +101,7 @@ $(BUILD)/tools/%.o: tools/%.c | deps
 
 $(BUILD)/tests/%.o: tests/%.c | deps
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(CPPFLAGS) -Itests -Itools $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) -Itests -Itools $(TESTFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 define layer_archive
 $(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
@@ -156,7 +157,7 @@ $(FAULT_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fault/fault_table.o $(SIM_
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $(FAULT_LD) $^ $(LIBS) -o $@
 
 CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/check/test_%,$(wildcard tests/check/*.c)))
-$(CHECK_BIN): $(BUILD)/%: $(BUILD)/%.o $(CHECK_OBJ) $(SIM_OBJ) $(BUILD)/libcubby.a
+$(CHECK_BIN): $(BUILD)/%: $(BUILD)/%.o $(CHECK_OBJ) $(BUILD)/tests/fault/fault_table.o $(SIM_OBJ) $(BUILD)/libcubby.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 CORRUPT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/corrupt/test_%,$(wildcard tests/corrupt/*.c)))
@@ -166,7 +167,17 @@ $(CORRUPT_BIN): $(BUILD)/%: $(BUILD)/%.o $(CORRUPT_OBJ) $(BUILD)/libcubby.a
 # A fuzz target without a fuzzer runs over files: its corpus.
 # In the fuzzer's process exit would be a crash: usage errors call it.
 $(BUILD)/tests/fuzz/fuzz_cli: FUZZ_LD := -Wl,--wrap=exit
-$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(SIM_OBJ) $(filter-out $(BUILD)/tools/cubby.o,$(TOOL_OBJ)) $(BUILD)/libcubby.a
+# The simulated disk is not what is fuzzed: it costs less, and says nothing of what is new, without instruments.
+ifdef FUZZER
+$(SIM_OBJ) $(BUILD)/tests/fault/fault_table.o: CFLAGS := $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS))
+endif
+$(BUILD)/tests/fuzz/fuzz_ops: $(BUILD)/tests/fault/fault_table.o
+# An archive, so that a target has only what it needs: the fuzzer looks at all of a program after each run.
+$(BUILD)/libtools.a: $(filter-out $(BUILD)/tools/cubby.o,$(TOOL_OBJ))
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $^
+
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(SIM_OBJ) $(BUILD)/libtools.a $(BUILD)/libcubby.a
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) $(FUZZ_LD) $^ $(LIBS) $(TOOL_LIBS) -o $@
 
 .SECONDARY:

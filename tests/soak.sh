@@ -3,6 +3,7 @@
 #
 # CUBBY_SOAK_DIR      a folder that is kept from run to run: seeds, places, totals ($BUILD/soak)
 # CUBBY_SOAK_SECONDS  for each layer (600)
+# CUBBY_SOAK_FUZZERS  how many fuzz targets run at the same time (2)
 #
 # A layer is a function below, soak_LAYER. What it runs finds both variables in its environment, prints ok and not ok lines, and adds what it did to
 # $CUBBY_SOAK_DIR/LAYER.state, lines of a name and a number (tests/soak.h does that for programs in C). A program that knows nothing of this is run
@@ -53,12 +54,37 @@ soak_corrupt() { until_over corrupt corrupt/test_corrupt -a bits -r "$CUBBY_SOAK
 soak_kill() { seeds kill model/test_kill 10; }
 soak_reads() { seeds reads model/test_threads 10; }
 soak_churn() { "$BUILD/tests/model/test_churn" || add churn failures 1; }
-soak_fuzz() { # its corpus is its place
-    local targets
-    targets=$(find tests/fuzz -name 'fuzz_*.c' | wc -l)
-    make -s fuzz FUZZ_SECONDS=$((CUBBY_SOAK_SECONDS * 2 / targets + 1)) | tee "$TEST_TMP/fuzz"
-    add fuzz runs "$(sed -n 's/^ok fuzz[^:]*: \([0-9]*\) runs.*/\1/p' "$TEST_TMP/fuzz" | awk "{ n += \$1 } END { print n + 0 }")"
-    add fuzz failures "$(grep -c '^not ok' "$TEST_TMP/fuzz")"
+# Each target's CPU time is counted over all runs (cpu_seconds_fuzz_NAME), and those that have had least come first, CUBBY_SOAK_FUZZERS (2) at a time.
+# What they find is kept in $CUBBY_SOAK_DIR/fuzz, where the next run begins. One that fails is left alone until then.
+soak_fuzz() {
+    local build=build-fuzz bin=build-fuzz/soak found=$CUBBY_SOAK_DIR/fuzz name targets left_out=' ' slice
+    env -u MAKEFLAGS -u MAKEOVERRIDES -u BUILD make -s -j2 FUZZER=1 ${CUBBY_SOAK_CC:+CC="$CUBBY_SOAK_CC"} fuzz-programs || { add fuzz failures 1; return; }
+    layer_end=$((SECONDS + CUBBY_SOAK_SECONDS)) # from here on
+    rm -rf "$bin" && mkdir -p "$bin/tests/fuzz" "$found"
+    for name in tests/fuzz/fuzz_*.c; do # links: who builds meanwhile does not disturb
+        name=${name##*/fuzz_} name=${name%.c}
+        ln "$build/tests/fuzz/fuzz_$name" "$bin/tests/fuzz/"
+        add fuzz "cpu_seconds_fuzz_$name" 0
+    done
+    while [ "$(left)" -gt 0 ]; do
+        targets=$(sed -n 's/^cpu_seconds_fuzz_//p' "$CUBBY_SOAK_DIR/fuzz.state" | sort -n -k 2 | while read -r name _; do
+            [[ $left_out == *" $name "* ]] || [ ! -x "$bin/tests/fuzz/fuzz_$name" ] || echo "$name"
+        done | head -n "${CUBBY_SOAK_FUZZERS:-2}" | paste -sd'|')
+        [ -n "$targets" ] || break
+        slice=$(($(left) < 300 ? $(left) : 300))
+        BUILD=$bin FUZZ_FOUND=$found FUZZ_SECONDS=$slice ONLY="^($targets)$" tests/fuzz/run.sh >"$TEST_TMP/fuzz"
+        count_fuzz <"$TEST_TMP/fuzz"
+        grep -E '^(not ok|#)' "$TEST_TMP/fuzz"
+        left_out+=$(sed -n 's,^not ok - fuzz/\([^:]*\):.*,\1 ,p' "$TEST_TMP/fuzz" | tr -d '\n')
+    done
+}
+count_fuzz() { # the lines that tests/fuzz/run.sh prints
+    local result name runs cpu
+    while read -r result name runs cpu; do
+        add fuzz "cpu_seconds_fuzz_$name" "$cpu"
+        add fuzz runs "$runs"
+        [ "$result" = ok ] || add fuzz failures 1
+    done < <(sed -nE 's,^(ok|not ok -) fuzz/([^:]*):( after)? ([0-9]+) runs[^0-9].* ([0-9]+) CPU-seconds.*,\1 \2 \4 \5,; s/^not ok - /not_ok /; /^(ok|not_ok) [a-z0-9_]+ [0-9]+ [0-9]+$/p')
 }
 
 [ $# -gt 0 ] || set -- $layers

@@ -1,31 +1,17 @@
 /* fuzz_page.c - any bytes as the file `index`: meta slots and tree pages are refused or sound; cursors, lookups and the check end, and agree about what
  * they see; and a tree that was read can be written to. The first byte says whether checksums are put right before, so that meaning is reached. */
-#include "base/bytes.h"
-#include "base/hash.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/fuzz_index.h"
 #include "os/vfs_mem.h"
-#include "tree/node.h"
 #include "tree/tree.h"
 
 enum { SALT = 5, PAGE = CUBBY__PAGE_SIZE };
 
-/* Leaves first, then the branches above them, whose cells get the sums of their children; at last the meta slots. */
-static void fix_sums(uint8_t *p, size_t pages)
+/* What says that a page is of this index, and where the tree begins; then the sums. */
+static void fix_pages(uint8_t *p, size_t pages)
 {
-    for (unsigned level = 0; level < CUBBY__TREE_DEPTH_MAX; level++)
-        for (size_t i = CUBBY__META_SLOTS; i < pages; i++) {
-            uint8_t *d = p + i * PAGE;
-            if (d[CUBBY__TREE_LEVEL_OFF] != level)
-                continue;
-            cubby__put64(d + CUBBY__TREE_PAGE_OFF, i);
-            if (level && !cubby__node_problem(d, 1))
-                for (unsigned c = 0; c < cubby__node_count(d); c++) {
-                    uint64_t child = cubby__branch_page(d, c);
-                    if (child < pages)
-                        cubby__branch_set(d, c, child, cubby__get64(p + child * PAGE + CUBBY__TREE_SUM_OFF));
-                }
-            cubby__put64(d + CUBBY__TREE_SUM_OFF, cubby__node_sum(d, i, SALT));
-        }
+    for (size_t i = CUBBY__META_SLOTS; i < pages; i++)
+        cubby__put64(p + i * PAGE + CUBBY__TREE_PAGE_OFF, i);
     for (size_t i = 0; i < CUBBY__META_SLOTS && i < pages; i++) {
         uint8_t *d = p + i * PAGE;
         uint64_t root = cubby__get64(d + CUBBY__META_ROOT_OFF) % (pages + 1);
@@ -33,12 +19,10 @@ static void fix_sums(uint8_t *p, size_t pages)
         cubby__put32(d + CUBBY__META_VERSION_OFF, CUBBY__FORMAT_VERSION);
         memset(d + CUBBY__META_UUID_OFF, 0, 16);
         cubby__put64(d + CUBBY__META_ROOT_OFF, root);
-        if (root && root < pages) {
-            cubby__put64(d + CUBBY__META_ROOT_SUM_OFF, cubby__get64(p + root * PAGE + CUBBY__TREE_SUM_OFF));
+        if (root && root < pages)
             cubby__put32(d + CUBBY__META_LEVEL_OFF, p[root * PAGE + CUBBY__TREE_LEVEL_OFF]);
-        }
-        cubby__put64(d + CUBBY__META_CHECKSUM_OFF, cubby__hash64(d, CUBBY__META_CHECKSUM_OFF, SALT));
     }
+    fix_index(p, pages * PAGE, SALT);
 }
 
 static int count_page(void *arg, uint64_t page, uint32_t level, const char *problem)
@@ -119,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (in.n)
         memcpy(p, in.p, in.n);
     if (fix)
-        fix_sums(p, pages);
+        fix_pages(p, pages);
     must(v->open(v->ctx, "/index", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f) == 0 && v->pwrite(v->ctx, f, p, fix ? pages * PAGE : in.n, 0) == 0);
     v->close(v->ctx, f);
     must(cubby__pager_open(&config, &pager, &err) == 0);

@@ -1,8 +1,11 @@
 /* fuzz_records.c - any bytes as the payload of a record: refused, or decoded and encoded again without change; and a list of such records put to the
- * handlers over a store in memory, whose rows and counters must agree afterwards. */
+ * handlers over a store in memory, whose rows and counters must agree afterwards. At last frames of its segment are replaced by a DAMAGE record, which only a
+ * replay reads: the store opens, without and with an index to the same rows, and takes another record. */
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "fuzz/fuzz.h"
+#include "log/log.h"
+#include "log/segscan.h"
 #include "mail/annotation.h"
 #include "mail/apply.h"
 #include "mail/mailcheck.h"
@@ -87,6 +90,7 @@ static void decode_rows(const uint8_t *p, size_t n)
 /* ---- the handlers ---- */
 
 enum { TAKE_UIDVALIDITY = 200 }; /* not a record: the call */
+enum { FRAMES = 2000 };
 
 struct world {
     struct cubby__memfs *fs;
@@ -166,10 +170,119 @@ static int counters_are_right(void *arg, const cubby_finding *f)
     return 0;
 }
 
+/* ---- damage ---- */
+
+/* Frames of the log that a DAMAGE takes the place of. */
+struct hole {
+    size_t first, count; /* count 0: there is none */
+    struct input payload;
+};
+
+struct segment {
+    uint8_t *p;
+    size_t n, offs[FRAMES], count; /* of frames; the last is where the next one would be */
+    struct cubby__seed seed;
+};
+
+static void *read_file(const cubby_vfs *v, const char *path, size_t *n)
+{
+    cubby_file *f;
+    cubby_vfs_stat st;
+    must(v->open(v->ctx, path, CUBBY_OPEN_READ, &f) == 0 && v->fstat(v->ctx, f, &st) == 0);
+    void *p = malloc(st.size + 1);
+    must(p && v->pread(v->ctx, f, p, st.size, 0) == (int64_t)st.size);
+    v->close(v->ctx, f);
+    *n = st.size;
+    return p;
+}
+
+static void read_segment(struct world *w, const char *path, struct segment *s)
+{
+    struct cubby__ident ident;
+    struct cubby__log *log;
+    struct cubby__seg_header h;
+    struct cubby__frame f;
+    size_t n;
+    void *id = read_file(w->o.vfs, "/s/cubby.id", &n);
+    must(cubby__ident_decode(id, &ident, "cubby.id", 0, &w->err) == 0 && cubby__log_new(w->o.vfs, "/s", &ident, 0, &log, &w->err) == 0);
+    must(cubby__log_header(log, 1, &h, &w->err) == 0);
+    s->seed = (struct cubby__seed){ident.salt, h.nonce};
+    s->p = read_file(w->o.vfs, path, &s->n);
+    s->count = 0;
+    for (size_t at = h.frames; s->count < FRAMES; at += cubby__frame_size(f.type, f.len)) {
+        s->offs[s->count] = at;
+        if (cubby__frame_decode(s->p + at, s->n - at, &s->seed, at, &f) != 0)
+            break;
+        s->count++;
+    }
+    cubby__seg_header_release(&h);
+    cubby__log_free(&log);
+    free(id);
+}
+
+static void cover(struct world *w, const struct hole *hole)
+{
+    static struct segment s;
+    const char *path = "/s/segments/00000001.seg";
+    struct cubby__framer f = {0};
+    struct cubby__frame lost;
+    cubby_file *file;
+    uint64_t off;
+    read_segment(w, path, &s);
+    if (s.count < 2 || s.count == FRAMES) {
+        free(s.p);
+        return;
+    }
+    size_t from = hole->first % (s.count - 1), to = from + 1 + hole->count % (s.count - from);
+    size_t len = s.offs[to] - s.offs[from] - CUBBY__FRAME_SIZE;
+    uint8_t *payload = calloc(len + 1, 1);
+    must(payload && cubby__frame_decode(s.p + s.offs[from], s.n - s.offs[from], &s.seed, s.offs[from], &lost) == 0);
+    if (hole->payload.n)
+        memcpy(payload, hole->payload.p, hole->payload.n < len ? hole->payload.n : len);
+    cubby__framer_init(&f, &s.seed, s.offs[from], lost.commit);
+    must(cubby__framer_add(&f, CUBBY__REC_DAMAGE, 0, payload, (uint32_t)len, NULL, &off) == 0 && off == s.offs[from]);
+    must(w->o.vfs->open(w->o.vfs->ctx, path, CUBBY_OPEN_WRITE, &file) == 0 && w->o.vfs->pwrite(w->o.vfs->ctx, file, f.buf.data, f.buf.len, off) == 0);
+    w->o.vfs->close(w->o.vfs->ctx, file);
+    cubby__framer_release(&f);
+    free(payload);
+    free(s.p);
+}
+
+static int any_finding(void *arg, const cubby_finding *f)
+{
+    must(f->code && f->file && f->detail);
+    return ++*(int *)arg > 200;
+}
+
+static void live_with(struct world *w, const struct hole *hole)
+{
+    cubby_check_result result = {0};
+    int findings = 0;
+    cover(w, hole);
+    world_open(w, CUBBY_REBUILD);
+    uint64_t rows = hash_of_rows(w);
+    must(cubby__mail_check(w->s, 0, counters_are_right, NULL, &result, &w->err) == 0);
+    must(cubby__store_close(&w->s, &w->err) == 0);
+    world_open(w, 0);
+    must(hash_of_rows(w) == rows);
+    log_one(w, CUBBY__REC_SUBSCRIPTION, (struct input){(const uint8_t *)"\1a", 3});
+    must(cubby__store_close(&w->s, &w->err) == 0);
+    int rc = cubby_check("/s", &w->o, 0, any_finding, &findings, &result, &w->err);
+    must(rc == 0 || rc == CUBBY_ECANCEL);
+}
+
+static struct hole take_hole(struct input *in)
+{
+    struct hole hole = {.first = take(in, 1), .count = 1 + take(in, 1)};
+    hole.payload = take_bytes(in, take(in, 1));
+    return hole;
+}
+
 static void apply_all(struct input in)
 {
     struct world w = {.fs = cubby__memfs_new(), .o = CUBBY_OPTIONS_INIT};
     cubby_check_result result = {0};
+    struct hole hole = {0};
     cubby__memfs_deterministic(w.fs, 1);
     w.o.vfs = cubby__memfs_vfs(w.fs);
     must(cubby__store_create("/s", &w.o, &cubby__mail_handlers, &w.err) == 0);
@@ -180,6 +293,8 @@ static void apply_all(struct input in)
             log_one(&w, type, take_bytes(&in, take(&in, 2) & 0x7fff));
         else if (type == TAKE_UIDVALIDITY)
             take_over(&w, take(&in, 1), (uint32_t)take(&in, 4));
+        else if (type == CUBBY__REC_DAMAGE)
+            hole = take_hole(&in);
     }
     uint64_t live = hash_of_rows(&w);
     must(cubby__mail_check(w.s, 0, counters_are_right, NULL, &result, &w.err) == 0);
@@ -187,6 +302,8 @@ static void apply_all(struct input in)
     world_open(&w, CUBBY_REBUILD);
     must(hash_of_rows(&w) == live);
     must(cubby__store_close(&w.s, &w.err) == 0);
+    if (hole.count)
+        live_with(&w, &hole);
     cubby__memfs_free(&w.fs);
 }
 

@@ -7,10 +7,10 @@
 #include "base/hash.h"
 #include "cubby.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/fuzz_index.h"
 #include "log/log.h"
 #include "log/segscan.h"
 #include "os/vfs_mem.h"
-#include "tree/node.h"
 
 enum { FILES = 16, MESSAGES = 24, PAGE = CUBBY__PAGE_SIZE, FRAMES = 4096 };
 
@@ -237,36 +237,11 @@ static void fix_frames(struct image *im, int file)
     cubby__buf_release(&headers);
 }
 
-static void fix_index(uint8_t *p, size_t n)
-{
-    size_t pages = n / PAGE;
-    for (unsigned level = 0; level < CUBBY__TREE_DEPTH_MAX; level++)
-        for (size_t i = CUBBY__META_SLOTS; i < pages; i++) {
-            uint8_t *d = p + i * PAGE;
-            if (d[CUBBY__TREE_LEVEL_OFF] != level)
-                continue;
-            if (level && !cubby__node_problem(d, 1))
-                for (unsigned c = 0; c < cubby__node_count(d); c++) {
-                    uint64_t child = cubby__branch_page(d, c);
-                    if (child < pages)
-                        cubby__branch_set(d, c, child, cubby__get64(p + child * PAGE + CUBBY__TREE_SUM_OFF));
-                }
-            cubby__put64(d + CUBBY__TREE_SUM_OFF, cubby__node_sum(d, i, ident.salt));
-        }
-    for (size_t i = 0; i < CUBBY__META_SLOTS && i < pages; i++) {
-        uint8_t *d = p + i * PAGE;
-        uint64_t root = cubby__get64(d + CUBBY__META_ROOT_OFF);
-        if (root && root < pages)
-            cubby__put64(d + CUBBY__META_ROOT_SUM_OFF, cubby__get64(p + root * PAGE + CUBBY__TREE_SUM_OFF));
-        cubby__put64(d + CUBBY__META_CHECKSUM_OFF, cubby__hash64(d, CUBBY__META_CHECKSUM_OFF, ident.salt));
-    }
-}
-
 static void fix(struct image *im)
 {
     for (size_t i = 0; i < CUBBY__ID_COPIES && (i + 1) * PAGE <= im->f[0].n; i++)
         fix_id(im->f[0].p + i * PAGE);
-    fix_index(im->f[1].p, im->f[1].n);
+    fix_index(im->f[1].p, im->f[1].n, ident.salt);
     for (int i = 2; i < im->count; i++) {
         fix_header(im->f[i].p, im->f[i].n);
         fix_frames(im, i);

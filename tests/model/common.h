@@ -66,6 +66,17 @@ static inline void __attribute__((noreturn)) die_call(const char *file, int line
             die(__VA_ARGS__);                                                                                                                        \
     } while (0)
 
+/* A command of the shell: what system() returns. */
+static inline int __attribute__((format(printf, 1, 2))) run_shell(const char *fmt, ...)
+{
+    char cmd[3000];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(cmd, sizeof cmd, fmt, ap);
+    va_end(ap);
+    return system(cmd);
+}
+
 static inline void *need(void *p)
 {
     if (!p)

@@ -271,15 +271,8 @@ static inline uint64_t shared_word(int off)
     return v;
 }
 
-static inline void __attribute__((format(printf, 1, 2))) shell(const char *fmt, ...)
-{
-    char cmd[3000];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(cmd, sizeof cmd, fmt, ap);
-    va_end(ap);
-    CHECK(system(cmd) == 0, "%s: failed", cmd);
-}
+/* A command that must succeed. */
+#define shell(...) CHECK(run_shell(__VA_ARGS__) == 0, __VA_ARGS__)
 
 static inline int is_refusal(int rc)
 {

@@ -106,16 +106,6 @@ static pid_t serve(void)
     return pid;
 }
 
-static int __attribute__((format(printf, 1, 2))) run(const char *fmt, ...)
-{
-    char cmd[2000];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(cmd, sizeof cmd, fmt, ap);
-    va_end(ap);
-    return system(cmd);
-}
-
 /* ---- recording ---- */
 
 static uint64_t position(void)
@@ -156,7 +146,7 @@ static int record_workload(const char *make, uint64_t *first)
     pid_t server = serve();
     for (int i = 0; i < 100 && access(disk_file, F_OK) != 0; i++)
         usleep(10000);
-    int failed = run("%s '%s' >/dev/null 2>&1 && mount -o loop '%s' '%s' >/dev/null 2>&1", make, disk_file, disk_file, place) != 0;
+    int failed = run_shell("%s '%s' >/dev/null 2>&1 && mount -o loop '%s' '%s' >/dev/null 2>&1", make, disk_file, disk_file, place) != 0;
     if (!failed) {
         begin_notes(place);
         create();
@@ -167,7 +157,7 @@ static int record_workload(const char *make, uint64_t *first)
         CHECK(status == 0, "the writer ended with status %d", status);
         CHECK(umount(place) == 0, "umount %s: %s", place, strerror(errno));
     }
-    run("umount '%s' >/dev/null 2>&1", mount_point);
+    run_shell("umount '%s' >/dev/null 2>&1", mount_point);
     kill(server, SIGKILL);
     waitpid(server, &status, 0);
     return failed;
@@ -247,7 +237,7 @@ static void cuts_of(const char *fs, uint64_t first, int cuts)
         for (; flushed < last; flushed++)
             apply_event(&d, log, flushed);
         make_cut_disk(&d, log, flushed, moments[i]);
-        CHECK(run("mount -o loop '%s' '%s' >/dev/null 2>&1", image, place) == 0, "seed %" PRIu64 ": %s cannot be mounted, cut at %" PRIu64, base_seed, fs, moments[i]);
+        CHECK(run_shell("mount -o loop '%s' '%s' >/dev/null 2>&1", image, place) == 0, "seed %" PRIu64 ": %s cannot be mounted, cut at %" PRIu64, base_seed, fs, moments[i]);
         known = began;
         notes_until(whole, moments[i]);
         cubby_store *s = open_store(store_dir, NULL);

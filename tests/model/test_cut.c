@@ -15,19 +15,9 @@ enum { GOING_DOWN_NO_FLUSH = 2 };
 static char image[600], place[600];
 static uint64_t cuts;
 
-static int __attribute__((format(printf, 1, 2))) run(const char *fmt, ...)
-{
-    char cmd[2000];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(cmd, sizeof cmd, fmt, ap);
-    va_end(ap);
-    return system(cmd);
-}
-
 static int mount_it(void)
 {
-    return run("mount -o loop '%s' '%s' >/dev/null 2>&1", image, place);
+    return run_shell("mount -o loop '%s' '%s' >/dev/null 2>&1", image, place);
 }
 
 static void __attribute__((noreturn)) write_on(uint64_t seed)
@@ -75,7 +65,7 @@ static void cuts_on(const char *fs, const char *make, unsigned mib, const char *
 {
     snprintf(image, sizeof image, "%s/%s.img", dir, fs);
     snprintf(place, sizeof place, "%s/%s", dir, fs);
-    if (mkdir(place, 0700) != 0 || run("truncate -s %uM '%s' && %s '%s' >/dev/null 2>&1", mib, image, make, image) != 0 || mount_it() != 0) {
+    if (mkdir(place, 0700) != 0 || run_shell("truncate -s %uM '%s' && %s '%s' >/dev/null 2>&1", mib, image, make, image) != 0 || mount_it() != 0) {
         printf("skip power cuts on %s: it cannot be made and mounted here (root, loop devices, %s)\n", fs, make);
         return;
     }

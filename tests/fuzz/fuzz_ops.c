@@ -1,0 +1,662 @@
+/* fuzz_ops.c - any operations of the public interface on the simulated disk, with power cuts, kills, failing calls and failing memory between and within
+ * them. What must hold is play_check of crash/scenario.h, after each of these and at the end; what was acknowledged is recorded as it happens.
+ *
+ * The input is four bytes of options, then operations of four bytes each: which, and three arguments. A power cut (CUT) is armed for a number of disk
+ * operations later: what it leaves is kept while the step that it hits goes on, so that the state behind the commit under way is known, too; then
+ * the rest of the operations goes on with that disk (the next epoch). CUTs that follow at once cut the recovery from it. FAIL, FAIL_DISK, FAIL_HEAP and KILL are
+ * armed the same way; if the outcome of a commit is unknown then, the epoch is played again without the failure to learn what it would have made. */
+#include <errno.h>
+
+#include "base/hash.h"
+#include "crash/scenario_list.h"
+#include "fuzz/fuzz_ops.h"
+
+/* Thousands of small allocations a run: they are cheaper so. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "malloc_context_size=4:quarantine_size_mb=16";
+}
+
+static struct sim *base; /* scenario_some_mail */
+static struct play_state base_state;
+static uint64_t base_live;
+
+/* ---- power cuts ---- */
+
+/* One of the disks that a power cut may leave now. Owner: the caller. */
+static struct sim *cut(struct sim *s, unsigned how)
+{
+    static const char *const kinds[] = {"none", "all", "rand:%x", "prefix:%u", "without:%u", "only:%u", "mask:%x", "rand:%x"};
+    struct sim_states_options o = {.map_writeback = how >> 7};
+    char id[32];
+    unsigned arg = how >> 3 & 15;
+    snprintf(id, sizeof id, kinds[how & 7], (how & 7) == 2 || (how & 7) == 7 ? how * 2654435761u : arg);
+    struct sim *image = sim_state(s, id, &o);
+    return image ? image : sim_state(s, "none", &o);
+}
+
+static void on_op(void *arg, struct sim *s, const struct sim_op *op)
+{
+    struct world *w = arg;
+    if (!w->cut_at || w->image || op->n < w->cut_at)
+        return;
+    w->image = cut(s, w->cut_how);
+    w->image_state = w->p.state;
+    tell("[cut %s %s] ", op->kind, op->path);
+}
+
+static void arm_cut(struct world *w, struct sim *s, const uint8_t *op)
+{
+    w->cut_at = sim_ops(s) + 1 + op[1];
+    w->cut_how = op[2];
+}
+
+/* ---- epochs ---- */
+
+static void disarm(struct world *w)
+{
+    heap_arm(0, 0);
+    sim_fail_at(w->sim, 0, 0, SIM_ONCE);
+    w->fail_at = 0;
+    fault_arm(w->faults, ALL_CALLS, 0, F_EIO, 0);
+    for (int i = 0; i < PLAY_HANDLES; i++)
+        if (w->p.procs[i])
+            proc_limit(w->p.procs[i], 0);
+    w->armed = 0;
+}
+
+static int must_fail_later(struct input in)
+{
+    for (; in.n >= OP; take_bytes(&in, OP))
+        if (in.p[0] % OPS >= KILL)
+            return 1;
+    return 0;
+}
+
+/* Goes on with w->sim, on which nothing is open. */
+static void begin_epoch(struct world *w, const struct play_state *state)
+{
+    uint64_t seed = w->p.seed;
+    w->start_in = w->in;
+    w->start_state = *state;
+    w->start_names = w->names;
+    w->oracle = calloc(1, sizeof *w->oracle);
+    must(w->oracle != NULL);
+    w->start = NULL;
+    if (!w->again && must_fail_later(w->in)) { /* the other run will be on such a copy, too: the same clock */
+        w->start = w->sim;
+        w->sim = sim_copy(w->start);
+    }
+    w->faults = fault_table_new(sim_vfs(w->sim));
+    w->spent = w->noisy = w->disk_failed = w->armed = 0;
+    sim_on_op(w->sim, on_op, w);
+    play_begin(&w->p, &w->sc, w->oracle, fault_table_vfs(w->faults), seed);
+    w->p.recording = w->oracle;
+    w->p.steps = w->names.steps;
+    w->p.state.made = state->made;
+    w->p.state.uidnext = state->uidnext;
+    w->p.state.modseq = state->modseq;
+    if (state->made != MADE)
+        play_create(&w->p);
+    play_open(&w->p, 0, 0);
+}
+
+static void end_epoch(struct world *w)
+{
+    disarm(w);
+    w->names.steps = w->p.steps;
+    w->cut_at = 0;
+    sim_on_op(w->sim, NULL, NULL);
+    w->p.rc = 0;
+    play_end(&w->p);
+    if (w->p.wrong[0])
+        wrong(w, "%s", w->p.wrong);
+    if (sim_open_files(w->sim))
+        wrong(w, "I10: files are left open");
+    fault_table_free(&w->faults);
+    sim_free(&w->start);
+}
+
+static void free_epoch(struct world *w)
+{
+    oracle_free(&w->oracle);
+    sim_free(&w->sim);
+}
+
+/* ---- what was done ---- */
+
+static void do_op(struct world *w, const uint8_t *op);
+
+/* The state behind commit number n, which the failure kept from being recorded: as it is without. 0: it cannot be known. */
+static int learn(struct world *w, int n)
+{
+    if (w->oracle->after[n].text)
+        return 1;
+    if (!w->start || w->spent)
+        return 0;
+    struct world *v = calloc(1, sizeof *v);
+    must(v != NULL);
+    tell("[again] ");
+    v->sc = w->sc;
+    v->p.seed = w->p.seed;
+    v->in = w->start_in;
+    v->again = 1;
+    v->names = w->start_names;
+    v->sim = sim_copy(w->start);
+    begin_epoch(v, &w->start_state);
+    while (v->in.n > w->in.n && v->p.state.commits < n) {
+        struct input op = take_bytes(&v->in, OP);
+        do_op(v, op.p);
+    }
+    for (int i = 0; i <= v->oracle->commits && i <= n; i++)
+        if (!w->oracle->after[i].text) {
+            w->oracle->after[i] = v->oracle->after[i];
+            v->oracle->after[i] = (struct dump){0};
+            w->oracle->commits = i;
+        }
+    end_epoch(v);
+    free_epoch(v);
+    free(v);
+    return w->oracle->after[n].text != NULL;
+}
+
+/* 0: what a check would compare with is not known. */
+static int learn_all(struct world *w, const struct play_state *s)
+{
+    for (int i = s->commits - s->loose; i <= s->commits + s->under_way; i++)
+        if (!learn(w, i))
+            return 0;
+    return 1;
+}
+
+/* Each is an open of its own or two, so one of them at a time. */
+static unsigned checks_of(unsigned dice)
+{
+    static const unsigned more[] = {CHECK_FSCK, CHECK_INDEX, CHECK_AGAIN, CHECK_WRITE};
+    return CHECK_STATE | (dice & 4 ? more[dice & 3] : 0);
+}
+
+/* A checkpoint whose sync failed may have left its slot in the index, though its pages are used again: only the segments count then. */
+static void forget_index(const struct world *w, struct sim *s)
+{
+    if (w->disk_failed)
+        sim_vfs(s)->unlink(sim_vfs(s)->ctx, PLAY_STORE "/index");
+}
+
+/* The disk that is left, cut off again within its recovery as long as the input says so. Owner of what is returned: the caller. */
+static struct sim *check_image(struct world *w, struct sim *image)
+{
+    char why[2500] = "";
+    unsigned quiet = w->noisy ? 0 : CHECK_QUIET;
+    forget_index(w, image);
+    while (w->in.n >= OP && w->in.p[0] % OPS == CUT && w->ops++ < OPS_MAX) {
+        struct input op = take_bytes(&w->in, OP);
+        arm_cut(w, image, op.p);
+        w->image = NULL;
+        sim_on_op(image, on_op, w);
+        if (play_check(&w->p, sim_vfs(image), CHECK_STATE | quiet, why, sizeof why) != 0)
+            wrong(w, "power cut: %s", why);
+        sim_on_op(image, NULL, NULL);
+        w->cut_at = 0;
+        if (!w->image)
+            break;
+        sim_free(&image);
+        image = w->image;
+    }
+    w->image = NULL;
+    unsigned what = checks_of(w->cut_how >> 3);
+    if (play_check(&w->p, sim_vfs(image), what | quiet, why, sizeof why) != 0)
+        wrong(w, "power cut: %s", why);
+    w->index_lost = w->disk_failed || (what & CHECK_INDEX) != 0; /* and may come back with the next power cut */
+    if (sim_open_files(image))
+        wrong(w, "I10: files are left open");
+    return image;
+}
+
+/* The power is off: the next epoch goes on with what is left. 0: nothing more can be said. */
+static int after_cut(struct world *w)
+{
+    struct sim *image = w->image;
+    struct play_state s = w->image_state;
+    disarm(w);
+    if (!learn_all(w, &s)) {
+        sim_free(&w->image);
+        return 0;
+    }
+    sim_crash_at(w->sim, 1);
+    end_epoch(w);
+    w->p.state = s;
+    w->image = NULL;
+    image = check_image(w, image);
+    s.made = s.made == MADE_PERHAPS ? MADE : s.made; /* by the check */
+    free_epoch(w);
+    w->sim = image;
+    begin_epoch(w, &s);
+    w->noisy = w->index_lost;
+    if (w->p.rc)
+        wrong(w, "after a power cut the store cannot be used");
+    return 1;
+}
+
+/* ---- failures ---- */
+
+static int is_honest(int rc)
+{
+    return rc == CUBBY_EIO || rc == CUBBY_ENOSPC || rc == CUBBY_ENOMEM || rc == CUBBY_ELATCHED || rc == CUBBY_EACCES || rc == CUBBY_EBUSY || rc == CUBBY_EUNKNOWN;
+}
+
+static int is_refusal(int rc)
+{
+    return rc == CUBBY_ENOENT || rc == CUBBY_EEXIST || rc == CUBBY_EINVAL || rc == CUBBY_ELIMIT || rc == CUBBY_EHASCHILD || rc == CUBBY_ECONFLICT;
+}
+
+/* kill -9, also within a transaction; others take over, or the next to open. */
+static void die(struct world *w)
+{
+    int i = in_use(w);
+    if (i < 0 || w->p.rc)
+        return;
+    w->noisy = 1;
+    release_snapshots(w);
+    play_die(&w->p, i);
+    if (w->armed == KILL && w->victim == i)
+        w->armed = 0;
+    int alone = !any_open(w);
+    need_handle(w);
+    if (alone && !w->p.rc) /* recovery makes it durable */
+        w->p.state.loose = 0;
+}
+
+/* Nothing fails any more: the next transaction settles what was unknown, and what is there is known. 0: nothing more can be said. */
+static int settle(struct world *w)
+{
+    struct play *p = &w->p;
+    struct dump now = {0};
+    cubby_txn *t = NULL;
+    need_handle(w);
+    int rc = p->rc ? p->rc : cubby_txn_begin(p->store, 0, &t);
+    cubby_txn_abort(&t);
+    if (rc == CUBBY_ELATCHED || rc == CUBBY_EACCES || rc == CUBBY_ENOSPC) { /* as documented: another handle */
+        close_handle(w, in_use(w));
+        p->rc = 0;
+        need_handle(w);
+        rc = p->rc ? p->rc : cubby_txn_begin(p->store, 0, &t);
+        cubby_txn_abort(&t);
+    }
+    if (rc || (rc = dump_store(p->store, &now)) != 0)
+        wrong(w, "after a failure nothing works: %d", rc);
+    int last = p->state.commits + p->state.under_way, i = last;
+    while (i >= p->state.commits && learn(w, i) && !dump_same(&w->oracle->after[i], &now))
+        i--;
+    if (i >= p->state.commits && !w->oracle->after[i].text) {
+        dump_free(&now);
+        return 0;
+    }
+    if (i < p->state.commits) {
+        char why[600];
+        dump_difference(&w->oracle->after[p->state.commits], &now, why, sizeof why);
+        wrong(w, "I1/I2: after a failure: %s", why);
+    }
+    dump_free(&now);
+    for (int k = i + 1; k <= last; k++) /* that one never was */
+        dump_free(&w->oracle->after[k]);
+    p->state.loose = i > p->state.commits && !p->txn_lazy ? 0 : p->state.loose + (i > p->state.commits);
+    p->state.commits = i;
+    p->state.under_way = 0;
+    w->oracle->commits = i;
+    return 1;
+}
+
+static int hit(const struct world *w)
+{
+    return heap_hits() || fault_hits(w->faults) || (w->fail_at && sim_ops(w->sim) >= w->fail_at);
+}
+
+/* A step failed because it was made to, or something failed and it did not mind. 0: nothing more can be said. */
+static int after_failure(struct world *w, const uint8_t *op)
+{
+    struct play *p = &w->p;
+    tell("[%s: %d] ", p->step ? p->step : "failed", p->rc);
+    if (p->rc && !is_honest(p->rc) && !is_refusal(p->rc))
+        wrong(w, "I11");
+    if (p->rc && !is_honest(p->rc) && strcmp(p->step, "open") == 0)
+        wrong(w, "I11: open");
+    int killed = w->armed == KILL;
+    disarm(w);
+    w->noisy = 1;
+    w->disk_failed |= !killed;
+    if (p->rc && op[0] % OPS == HOLD) /* half of what it shows is known */
+        play_release(p, op[1] % PLAY_SNAPS);
+    p->rc = 0;
+    play_txn_abort(p);
+    if (killed && w->victim >= 0)
+        play_use(p, w->victim);
+    if (killed ? w->victim >= 0 : op[3] % 4 == 1)
+        die(w);
+    if (op[3] % 4 == 2)
+        for (int i = 0; i < PLAY_HANDLES; i++)
+            close_handle(w, i);
+    if (op[3] % 4 == 3 && !w->image) {
+        w->image = cut(w->sim, op[3] >> 2);
+        w->image_state = p->state;
+        tell("[cut] ");
+        return 1;
+    }
+    int known = settle(w);
+    w->spent = 1;
+    return known;
+}
+
+static void arm_kill(struct world *w, uint64_t calls)
+{
+    struct proc_counts n;
+    w->victim = in_use(w);
+    proc_counts(w->p.procs[w->victim], &n);
+    proc_limit(w->p.procs[w->victim], calls);
+    w->kill_at = n.calls + calls;
+}
+
+static void arm_failure(struct world *w, enum op what, const uint8_t *op)
+{
+    if (w->again || w->armed || w->spent)
+        return;
+    uint64_t n = 1 + op[1];
+    w->armed = what;
+    if (what == KILL && in_use(w) >= 0)
+        arm_kill(w, n);
+    else if (what == FAIL_DISK) { /* a failed sync has lost what it should have kept */
+        w->fail_at = sim_ops(w->sim) + n;
+        sim_fail_at(w->sim, w->fail_at, op[2] & 1 ? -ENOSPC : -EIO, op[2] >> 7 ? SIM_FOREVER : SIM_ONCE);
+    } else if (what == FAIL)
+        fault_arm(w->faults, ALL_CALLS, n, (enum fault_kind)(op[2] % FAULTS), op[2] >> 7);
+    else if (what == FAIL_HEAP)
+        heap_arm(n, op[2] >> 7);
+}
+
+/* ---- operations ---- */
+
+static uint64_t folder(const struct world *w, unsigned b)
+{
+    unsigned n = w->names.made < FOLDERS ? w->names.made : FOLDERS;
+    return b % 4 < 2 || !n ? INBOX : w->names.folders[b / 4 % n];
+}
+
+static const char *uids(unsigned b)
+{
+    static const char *const sets[] = {"1", "2", "1:3", "2,4:6", "1:1000", "3:5,7", "4", "6:20"};
+    return sets[b % 8];
+}
+
+static void made_folder(struct world *w)
+{
+    if (!w->p.rc)
+        w->names.folders[w->names.made++ % FOLDERS] = w->p.folder;
+}
+
+static void set_property(struct world *w, const uint8_t *op)
+{
+    struct play *p = &w->p;
+    uint64_t f = folder(w, op[2]);
+    switch (op[1] % 6) {
+    case 0: play_special(p, f, 1u << op[3] % 8); break;
+    case 1: play_subscribe(p, op[3] & 2 ? "a\0b" : "INBOX", op[3] & 2 ? 4 : 6, op[3] & 1); break;
+    case 2: play_annotate(p, f, op[3] & 1 ? "/shared/comment" : "/private/x", (size_t)(op[3] >> 1) * 7); break;
+    case 3: play_uidvalidity(p, f, 1000u + op[3]); break;
+    default: play_recent(p, f); break;
+    }
+}
+
+static void append(struct world *w, enum op what, const uint8_t *op)
+{
+    static const char *const words[] = {NULL, "$Forwarded", "work", "Work"};
+    struct play_mail mail = {.body = (size_t)op[2] * (op[2] < 240 ? 9 : 150), .mime = what == APPEND_MIME};
+    if (++w->names.adds > ADDS_MAX)
+        return;
+    if (what == APPEND_WITH) {
+        mail.flags = op[3] & 31;
+        mail.keyword = words[op[3] >> 5 & 3];
+        mail.second = op[3] >> 7 ? folder(w, op[2]) : 0;
+    }
+    play_add(&w->p, folder(w, op[1]), &mail);
+}
+
+static void harm_index(struct world *w, const uint8_t *op)
+{
+    static const uint8_t junk[512] = {0x5a, 1, 2, 3};
+    const cubby_vfs *v = sim_vfs(w->sim); /* not the failing one */
+    cubby_file *f;
+    for (int i = 0; i < PLAY_HANDLES; i++)
+        close_handle(w, i);
+    if (w->p.rc)
+        return;
+    w->noisy = 1;
+    if (op[1] & 1)
+        v->unlink(v->ctx, PLAY_STORE "/index");
+    else if (v->open(v->ctx, PLAY_STORE "/index", CUBBY_OPEN_WRITE, &f) == 0) {
+        v->pwrite(v->ctx, f, junk, sizeof junk, (op[2] % 32) * 4096u + (op[3] % 8) * 512u);
+        v->close(v->ctx, f);
+    }
+    if (op[1] & 2 || !(op[1] & 1)) /* a page that no open looks at is found by who reads it, and that is an error */
+        play_repair(&w->p);
+    play_open(&w->p, 0, 0);
+}
+
+/* What is no part of a transaction. */
+static void do_store_op(struct world *w, enum op what, const uint8_t *op)
+{
+    struct play *p = &w->p;
+    int i;
+    if (p->txn)
+        play_txn_commit(p);
+    switch (what) {
+    case CHECKPOINT: play_checkpoint(p); break;
+    case SYNC: play_sync(p); break;
+    case REOPEN:
+    case REBUILD:
+        for (i = 0; i < PLAY_HANDLES; i++)
+            close_handle(w, i);
+        play_open(p, 0, what == REBUILD || w->disk_failed ? CUBBY_REBUILD : 0);
+        break;
+    case OPEN_SECOND:
+        if (!p->stores[1 + op[1] % 2])
+            play_open(p, 1 + op[1] % 2, op[1] % 2 ? CUBBY_READ_ONLY : 0);
+        need_handle(w);
+        break;
+    case USE:
+        i = op[1] % PLAY_HANDLES;
+        if (p->stores[i] && !cubby_is_read_only(p->stores[i]))
+            play_use(p, i);
+        break;
+    case CLOSE:
+        close_handle(w, in_use(w));
+        need_handle(w);
+        break;
+    case HOLD:
+        play_release(p, op[1] % PLAY_SNAPS);
+        play_hold(p, op[1] % PLAY_SNAPS);
+        break;
+    case HELD:
+        if (p->snaps[op[1] % PLAY_SNAPS])
+            play_held(p, op[1] % PLAY_SNAPS);
+        break;
+    case RELEASE: play_release(p, op[1] % PLAY_SNAPS); break;
+    case LOOK: play_look(p); break;
+    case CHECK:
+        if (!w->disk_failed)
+            play_fsck(p);
+        break;
+    case HARM_INDEX: harm_index(w, op); break;
+    default: play_repair(p); break;
+    }
+}
+
+static void run_op(struct world *w, enum op what, const uint8_t *op)
+{
+    static const char *const names[] = {"Archive", "b", "INBOX", "c d"};
+    static const char *const words[] = {"one", "ONE", "$two", "three"};
+    struct play *p = &w->p;
+    switch (what) {
+    case APPEND:
+    case APPEND_MIME:
+    case APPEND_WITH: append(w, what, op); break;
+    case FLAG:
+    case FLAG_LAZY:
+        if (p->txn && what == FLAG_LAZY)
+            play_txn_commit(p);
+        play_flag(p, folder(w, op[1]), uids(op[2]), op[2] / 8 % 3, op[3] & 31, NULL, what == FLAG_LAZY ? CUBBY_LAZY : 0);
+        break;
+    case KEYWORD: play_flag(p, folder(w, op[1]), uids(op[2]), op[2] / 8 % 3, 0, words[op[3] % 4], 0); break;
+    case EXPUNGE: play_expunge(p, folder(w, op[1]), uids(op[2]), op[3] & 1); break;
+    case COPY: play_copy(p, folder(w, op[1]), uids(op[2]), folder(w, op[3])); break;
+    case MOVE: play_move(p, folder(w, op[1]), uids(op[2]), folder(w, op[3])); break;
+    case FOLDER_CREATE:
+        play_folder_create(p, op[1] & 4 ? folder(w, op[1]) : CUBBY_ROOT, names[op[2] % 4]);
+        made_folder(w);
+        break;
+    case FOLDER_RENAME: play_folder_rename(p, folder(w, op[1]), op[2] & 4 ? folder(w, op[2]) : CUBBY_ROOT, names[op[2] % 4]); break;
+    case FOLDER_DELETE: play_folder_delete(p, folder(w, op[1])); break;
+    case PROPERTY: set_property(w, op); break;
+    case TXN:
+        if (!p->txn)
+            play_txn_begin(p, 0);
+        else if (op[1] % 4)
+            play_txn_commit(p);
+        else
+            play_txn_abort(p);
+        break;
+    case DIE: die(w); break;
+    case CUT:
+        if (!w->again)
+            arm_cut(w, w->sim, op);
+        break;
+    case KILL:
+    case FAIL:
+    case FAIL_HEAP:
+    case FAIL_DISK: arm_failure(w, what, op); break;
+    default: do_store_op(w, what, op); break;
+    }
+}
+
+static void do_op(struct world *w, const uint8_t *op)
+{
+    enum op what = (enum op)(op[0] % OPS);
+    tell("%u(%u %u %u) ", what, op[1], op[2], op[3]);
+    run_op(w, what, op);
+    if (w->p.rc && is_refusal(w->p.rc) && (w->again || !hit(w))) { /* nothing was done */
+        w->p.rc = 0;
+        tell("[no] ");
+    }
+}
+
+/* What an error of the system may make a look at the store say. */
+static void excuse(struct world *w, enum op what)
+{
+    int ro = 0;
+    for (int i = 0; i < PLAY_HANDLES; i++)
+        ro |= w->p.stores[i] && cubby_is_read_only(w->p.stores[i]);
+    if (what == CHECK || what == REPAIR || what == HARM_INDEX || (ro && strstr(w->p.wrong, "I12"))) {
+        w->p.wrong[0] = '\0';
+        w->p.rc = CUBBY_EIO;
+    }
+}
+
+/* The process that was to be killed asked for more than it was granted. */
+static int killed(const struct world *w)
+{
+    struct proc_counts n;
+    if (w->armed != KILL || w->victim < 0)
+        return w->armed == KILL;
+    proc_counts(w->p.procs[w->victim], &n);
+    return n.calls > w->kill_at;
+}
+
+/* The state behind the last commit is about to matter. */
+static void record(struct world *w)
+{
+    w->p.recording = w->oracle;
+    if (!w->oracle->after[w->p.state.commits].text && w->p.store)
+        play_record(&w->p);
+}
+
+/* 0: the rest of the input says nothing. */
+static int step(struct world *w)
+{
+    struct input bytes = take_bytes(&w->in, OP);
+    enum op what = (enum op)(bytes.p[0] % OPS);
+    if (what >= TXN || what == FLAG_LAZY || w->p.state.loose || w->armed || w->cut_at)
+        record(w);
+    else /* for speed: it will not be looked at, or can be recorded later */
+        w->p.recording = NULL;
+    do_op(w, bytes.p);
+    int failed = w->armed && (hit(w) || killed(w));
+    if (w->p.wrong[0] && failed)
+        excuse(w, what);
+    if (w->p.wrong[0])
+        wrong(w, "%s", w->p.wrong);
+    if (w->p.rc && strcmp(w->p.step, "dump") == 0) /* half of it is there */
+        dump_free(&w->oracle->after[w->p.state.commits]);
+    if (failed && !w->image) {
+        if (!after_failure(w, bytes.p))
+            return 0;
+    } else if (w->p.rc && !failed) {
+        wrong(w, "nothing was made to fail");
+    }
+    return w->image ? after_cut(w) : 1;
+}
+
+static void make_base(void)
+{
+    struct scenario sc = {.name = "some mail"};
+    struct play p;
+    heap_install();
+    base = sim_new(1);
+    play_begin(&p, &sc, NULL, sim_vfs(base), 1);
+    scenario_some_mail(&p);
+    play_checkpoint(&p); /* an open then has nothing to replay */
+    play_end(&p);
+    must(p.rc == 0);
+    base_state = p.state;
+    base_live = heap_live();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static const uint64_t segments[] = {0, 2000, 3000, 4096}, checkpoints[] = {0, 400, 600, 1500};
+    struct world w = {.in = {data, n}};
+    char why[2500] = "";
+    if (!base)
+        make_base();
+    told = 0;
+    story[0] = '\0';
+    uint64_t options[OP];
+    for (int i = 0; i < OP; i++)
+        options[i] = take(&w.in, 1);
+    w.sc = (struct scenario){.name = "fuzz", .segment_bytes = segments[options[0] & 3], .checkpoint_bytes = (uint32_t)checkpoints[options[0] >> 2 & 3]};
+    w.p.seed = options[1];
+    w.sim = options[0] & 0x10 ? sim_new(1) : sim_copy(base);
+    if (!(options[0] & 0x10))
+        w.names.folders[w.names.made++] = 2;
+    w.cut_at = options[0] & 0x20 ? options[2] + 1 : 0;
+    w.cut_how = (unsigned)options[3];
+    begin_epoch(&w, options[0] & 0x10 ? &(struct play_state){0} : &base_state);
+    int more = w.image ? after_cut(&w) : 1;
+    while (more && w.in.n >= OP && w.ops++ < OPS_MAX)
+        more = step(&w);
+    tell("[end] ");
+    if (more)
+        record(&w);
+    end_epoch(&w);
+    if (more) {
+        forget_index(&w, w.sim);
+        unsigned what = checks_of((unsigned)cubby__hash64(data, n, 0)) | CHECK_KILLED | (w.noisy ? 0 : CHECK_QUIET);
+        if (w.p.wrong[0] || play_check(&w.p, sim_vfs(w.sim), what, why, sizeof why) != 0)
+            wrong(&w, "at the end: %s", why);
+    }
+    free_epoch(&w);
+    if (heap_live() != base_live)
+        wrong(&w, "%llu allocations are never freed", (unsigned long long)(heap_live() - base_live));
+    if (getenv("FUZZ_VERBOSE"))
+        fprintf(stderr, "# %s\n", story);
+    return 0;
+}
