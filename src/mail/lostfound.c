@@ -292,14 +292,14 @@ static int put_pieces(struct making *m, struct cubby__lostfound *lf, const struc
     int rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
     if (rc)
         return rc;
-    for (;;) {
+    do { /* m holds a message */
         rc = put(m, lf, txn, TOKEN + *count, NULL, &uid);
         saved[(*count)++] = m->saved;
         m->saved = 0;
         if (rc || *count == CUBBY__LOST_BATCH || !next_short(all, &first, pos))
             break;
         rc = write_pieces(m, lf, &all->at[first], *pos - first);
-    }
+    } while (rc == 0);
     if (rc)
         cubby__txn_abort(&txn);
     return rc ? rc : cubby__txn_commit(&txn, NULL);
