@@ -50,7 +50,13 @@ until_over() { # LAYER PROGRAM ARGUMENT...: a program that can be stopped at any
 
 soak_crash() { "$BUILD/tests/crash/test_crash" | grep -vE '^ok - crash/'; }
 soak_fault() { until_over fault fault/test_fault -a all -r "$CUBBY_SOAK_DIR/fault.place"; }
-soak_corrupt() { until_over corrupt corrupt/test_corrupt -a bits -r "$CUBBY_SOAK_DIR/corrupt.place"; }
+soak_corrupt() { # its place is the number of the next damaged store; behind the last one it begins anew
+    local place=$CUBBY_SOAK_DIR/corrupt.place before after
+    before=$(cat "$place" 2>/dev/null || echo 0)
+    until_over corrupt corrupt/test_corrupt -a bits -r "$place"
+    after=$(cat "$place" 2>/dev/null || echo "$before")
+    add corrupt damaged $((after < before ? after : after - before))
+}
 soak_kill() { seeds kill model/test_kill 10; }
 soak_reads() { seeds reads model/test_threads 10; }
 soak_churn() { "$BUILD/tests/model/test_churn" || add churn failures 1; }
