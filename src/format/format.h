@@ -52,6 +52,7 @@
 #define CUBBY__SHARED_STATE0_OFF    64  /* two published states of CUBBY__STATE_SIZE bytes */
 #define CUBBY__SHARED_STATE1_OFF    256
 #define CUBBY__SHARED_ANCHORS_OFF   448 /* u64 nonce of the index, 0: none; then of two versions of it: u64 commit, u64 page + level << 56, u64 checksum */
+#define CUBBY__SHARED_UNSYNCED_OFF  504 /* u64 nonce of an index that a sync of failed, 0: none */
 #define CUBBY__SHARED_SLOTS_OFF     512 /* reader slots, u64 each: oldest commit this handle reads + 1, or 0 */
 #define CUBBY__SHARED_SLOTS         448
 #define CUBBY__SHARED_READY         0x0231796262756300ull /* "\0cubby1\2" */

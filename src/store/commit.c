@@ -52,15 +52,18 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
-/* What is in use besides what readers read: the published version, the checkpoint, the anchors. */
+/* What is in use besides what readers read: the published version, the checkpoint, what else a slot may name (X7), the anchors. */
 static int protect_from(struct cubby__store *s, const struct cubby__published *p, uint64_t oldest_reader, cubby_error *err)
 {
     struct cubby__root anchors[CUBBY__ANCHORS];
-    uint64_t commits[2 + CUBBY__ANCHORS] = {p->root_commit, s->pending.checkpoint_commit};
+    uint64_t commits[4 + CUBBY__ANCHORS] = {p->root_commit, s->pending.checkpoint_commit};
     cubby__anchors_move(s, p, oldest_reader);
     size_t n = cubby__anchors(s, anchors), count = 2;
     for (size_t i = 0; i < n; i++)
         commits[count++] = anchors[i].commit;
+    for (size_t i = 0; i < 2; i++)
+        if (s->doubted[i])
+            commits[count++] = s->doubted[i];
     return cubby__pager_protect(s->pager, commits, count, oldest_reader, err);
 }
 

@@ -10,8 +10,10 @@
  * X5  A slot that is found may be one whose writer was killed before its second sync. Pages of the checkpoint before it are not used again before a
  *     sync: after a stop that was not clean, and when a slot is newer than what is published.
  * X6  The index before is kept, as tmp/old-index, until the new one has a checkpoint: a rebuild that dies does not take with it what proves that commits
- *     had been synced. */
-#include <stdio.h>
+ *     had been synced.
+ * X7  When a sync of the index failed, nobody knows which of its pages are on the disk, and no later sync tells: none of those who are attached makes another
+ *     checkpoint of that file. Its slot may be on the disk or in memory only; so what either slot names is kept until a later checkpoint is synced, also
+ *     by whoever opens the store or takes over, who cannot know how the newer one came about. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -291,7 +293,7 @@ static void drop_old_index(struct cubby__store *s)
     cubby__free(path);
 }
 
-static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
+static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
 {
     struct cubby__pager *p;
     retire_index(s);
@@ -316,6 +318,16 @@ static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubb
     if (rc == 0 && !s->read_only && s->pending.checkpoint_commit == s->pending.commit)
         drop_old_index(s);
     return rc;
+}
+
+/* Where there is no room for both, without the old one: what it proves is known here, if not to the next. */
+static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
+{
+    int rc = rebuild_beside_old(s, evidence, seq, err);
+    if (rc != CUBBY_ENOSPC || s->read_only)
+        return rc;
+    drop_old_index(s);
+    return rebuild_beside_old(s, evidence, seq, err);
 }
 
 static int unsound(void *arg, uint64_t page, uint32_t level, const char *problem)
@@ -445,10 +457,6 @@ int cubby__index_open(struct cubby__store *s, cubby_error *err)
     if ((rc = last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &meta, err)) != 0)
         return rc;
     cubby__raise(&meta.commit, p.durable);
-    rc = rebuild(s, meta.commit, meta.seq + 1, err);
-    if (rc != CUBBY_ENOSPC || s->read_only)
-        return rc;
-    drop_old_index(s); /* no room for both: what it proves is known here, if not to the next */
     return rebuild(s, meta.commit, meta.seq + 1, err);
 }
 
@@ -477,15 +485,29 @@ static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err
     return rc;
 }
 
+/* X7 */
+static int sync_failed(const struct cubby__store *s)
+{
+    return cubby__shared_get(s, CUBBY__SHARED_UNSYNCED_OFF) == cubby__pager_nonce(s->pager);
+}
+
+static void set_sync_failed(struct cubby__store *s)
+{
+    cubby__shared_set(s, CUBBY__SHARED_UNSYNCED_OFF, cubby__pager_nonce(s->pager));
+}
+
 static int load_pages(struct cubby__store *s, cubby_error *err)
 {
-    struct cubby__meta meta;
+    struct cubby__meta meta = {0};
+    int whole;
     struct cubby__root roots[2 + CUBBY__ANCHORS] = {cubby__published_root(&s->pending)};
     size_t count = 1 + cubby__anchors(s, roots + 1);
     int rc = cubby__meta_read(s->pager, &meta, err);
-    if (rc == 0 && meta.seq > s->pending.checkpoint_seq) { /* X5 */
+    if (rc == 0 && meta.seq > s->pending.checkpoint_seq && !sync_failed(s)) { /* X5 */
         rc = cubby__pager_sync(s->pager, err);
         atomic_fetch_add(&s->syncs, 1);
+        if (rc != 0)
+            set_sync_failed(s);
     }
     if (rc == 0) {
         roots[count++] = meta.root;
@@ -496,7 +518,12 @@ static int load_pages(struct cubby__store *s, cubby_error *err)
     } else if (rc != CUBBY_DONE) {
         return rc;
     }
-    return cubby__pager_load_live(s->pager, roots, count, s->pending.root_commit, s->pending.file_pages, err);
+    rc = cubby__pager_load_live_and(s->pager, roots, count, &meta.older, &whole, s->pending.root_commit, s->pending.file_pages, err);
+    if (rc == 0) {
+        s->doubted[0] = whole ? meta.older.commit : 0; /* X7: if it is not whole, its pages were given up long ago */
+        s->doubted[1] = 0;
+    }
+    return rc;
 }
 
 int cubby__index_lost(int rc)
@@ -563,7 +590,7 @@ int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__publishe
 {
     struct cubby__published p = *at;
     cubby_error local;
-    if (s->no_checkpoint)
+    if (sync_failed(s))
         return 0;
     struct cubby__meta m = {.nonce = cubby__pager_nonce(s->pager), .seq = p.checkpoint_seq + 1, .commit = p.commit, .chain = p.chain, .seg = (uint32_t)p.seg,
                             .seg_nonce = p.seg_nonce, .seg_end = p.seg_off, .pages = p.file_pages, .ceiling = p.ceiling, .root = cubby__published_root(&p)};
@@ -571,18 +598,20 @@ int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__publishe
         return 0;
     int rc = cubby__meta_write(s->pager, &m, err ? err : &local);
     atomic_fetch_add(&s->syncs, 2);
-    if (rc != 0) {
-        /* What a failed sync left of the pages nobody knows: this handle never vouches for them again. The old checkpoint stands. */
-        s->no_checkpoint = 1;
-        cubby__notice(s, "the index checkpoint failed (%s); the next open replays more of the log", (err ? err : &local)->message);
-        return rc;
-    }
     if (!w_held)
         pthread_mutex_lock(&s->w);
-    s->pending.checkpoint_commit = m.commit;
-    s->pending.checkpoint_seq = m.seq;
-    s->pending.replay_bytes -= p.replay_bytes;
+    if (rc != 0) { /* X7: the old checkpoint stands */
+        set_sync_failed(s);
+        s->doubted[1] = m.commit;
+    } else {
+        s->pending.checkpoint_commit = m.commit;
+        s->pending.checkpoint_seq = m.seq;
+        s->pending.replay_bytes -= p.replay_bytes;
+        s->doubted[0] = s->doubted[1] = 0;
+    }
     if (!w_held)
         pthread_mutex_unlock(&s->w);
-    return 0;
+    if (rc != 0)
+        cubby__notice(s, "the index checkpoint failed (%s); the next open replays more of the log", (err ? err : &local)->message);
+    return rc;
 }

@@ -105,11 +105,12 @@ struct cubby__store {
     uint64_t reserve_of;         /* the segment since which tmp/reserve is known to be there */
     int64_t roll_again_ms;       /* a full disk kept the log from rolling: not before then */
     uint64_t ceiling_commit;     /* the commit that announced pending.ceiling */
+    uint64_t doubted[2];         /* versions of the index that a slot on the disk may name besides the checkpoint (X7): found there; of a checkpoint that failed */
 
     /* group side: under g */
     pthread_mutex_t g;
     pthread_cond_t done;
-    int syncing, users, have_lock, latched, no_checkpoint;
+    int syncing, users, have_lock, latched;
     struct cubby__synced own_synced; /* the last that a sync of this handle proved */
 
     /* reader side: under v */

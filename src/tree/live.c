@@ -7,6 +7,7 @@ struct marks {
     uint8_t *at; /* one a page: of the newest version that reaches it, from 1 on; 0: none does */
     uint64_t pages;
     uint8_t mark;
+    int perhaps; /* of a version that need not be whole: then this is no damage */
 };
 
 enum { VERSIONS_MAX = 8 };
@@ -26,7 +27,7 @@ static int walk(struct cubby__pager *p, struct marks *m, struct cubby__link link
     if (link.level == 0)
         return 0;
     struct cubby__page *page;
-    int rc = cubby__pager_get(p, link, &page, err);
+    int rc = m->perhaps ? cubby__pager_get_fresh(p, link, &page, err) : cubby__pager_get(p, link, &page, err);
     if (rc != 0)
         return rc;
     unsigned count = cubby__node_count(page->data);
@@ -41,16 +42,18 @@ static uint64_t version_of(const struct cubby__root *root, uint64_t now)
     return root->commit < now ? root->commit : now;
 }
 
-/* The newest, which is `now`, first. */
-static int walk_roots(struct cubby__pager *p, struct marks *m, const struct versions *v, const struct cubby__root *roots, size_t count, uint64_t now,
-                      cubby_error *err)
+/* The newest, which is `now`, first. *broken: it was the last one, which need not be whole (sure: how many must). */
+static int walk_roots(struct cubby__pager *p, struct marks *m, const struct versions *v, const struct cubby__root *roots, size_t count, size_t sure, uint64_t now,
+                      int *broken, cubby_error *err)
 {
     int rc = 0;
     for (size_t n = v->count; n > 0; n--) {
         m->mark = (uint8_t)n;
         for (size_t i = 0; rc == 0 && i < count; i++) {
+            m->perhaps = i >= sure;
             if (roots[i].page && version_of(&roots[i], now) == v->at[n - 1])
                 rc = walk(p, m, cubby__link_root(&roots[i]), err);
+            *broken = m->perhaps && (rc == CUBBY_ECORRUPT || rc == CUBBY_EIO);
         }
     }
     return rc;
@@ -92,12 +95,11 @@ static uint64_t birth_on_disk(void *arg, uint64_t page)
     return n < 0 ? CUBBY__BIRTH_UNKNOWN : n < (int64_t)sizeof b ? 0 : cubby__get64(b);
 }
 
-int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages,
-                           cubby_error *err)
+/* The first `sure` of the roots must be whole. *broken: what is behind them is not, and nothing has been learned. */
+static int load(struct cubby__pager *p, const struct cubby__root *roots, size_t count, size_t sure, uint64_t now, uint64_t file_pages, int *broken, cubby_error *err)
 {
-    if (p->txn.active || p->dirty.count)
-        return cubby__fail(err, CUBBY_EINVAL, p->path, CUBBY__NO_OFFSET, "there are unflushed index pages");
     struct versions v = {0};
+    *broken = 0;
     int rc = add_version(&v, now);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = add_version(&v, version_of(&roots[i], now));
@@ -108,7 +110,7 @@ int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roo
     m.at = cubby__calloc(m.pages, 1);
     if (!m.at)
         return cubby__fail_mem(err);
-    rc = walk_roots(p, &m, &v, roots, count, now, err);
+    rc = walk_roots(p, &m, &v, roots, count, sure, now, broken, err);
     if (rc == 0 && cubby__alloc_reset(&p->alloc, m.pages, v.at, v.count) != 0)
         rc = cubby__fail_mem(err);
     if (rc == 0) {
@@ -118,6 +120,32 @@ int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roo
     }
     cubby__free(m.at);
     return rc;
+}
+
+int cubby__pager_load_live_and(struct cubby__pager *p, const struct cubby__root *roots, size_t count, const struct cubby__root *perhaps, int *whole, uint64_t now,
+                               uint64_t file_pages, cubby_error *err)
+{
+    struct cubby__root all[VERSIONS_MAX];
+    int broken = 0, rc;
+    *whole = perhaps->page != 0 && count < VERSIONS_MAX;
+    if (p->txn.active || p->dirty.count)
+        return cubby__fail(err, CUBBY_EINVAL, p->path, CUBBY__NO_OFFSET, "there are unflushed index pages");
+    if (*whole) {
+        if (count)
+            memcpy(all, roots, count * sizeof *roots);
+        all[count] = *perhaps;
+        rc = load(p, all, count + 1, count, now, file_pages, &broken, err);
+        if (!broken)
+            return rc;
+    }
+    *whole = 0;
+    return load(p, roots, count, count, now, file_pages, &broken, err);
+}
+
+int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages, cubby_error *err)
+{
+    int whole;
+    return cubby__pager_load_live_and(p, roots, count, &(struct cubby__root){0}, &whole, now, file_pages, err);
 }
 
 int cubby__pager_protect(struct cubby__pager *p, const uint64_t *commits, size_t count, uint64_t oldest_reader, cubby_error *err)

@@ -102,7 +102,7 @@ static int bound_pages(struct cubby__pager *p, struct cubby__meta *m, cubby_erro
 
 int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_error *err)
 {
-    struct cubby__meta best = {0};
+    struct cubby__meta best = {0}, other = {0};
     int seen[SLOT_GOOD + 1] = {0};
     for (unsigned slot = 0; p->file && slot < CUBBY__META_SLOTS; slot++) {
         uint8_t s[CUBBY__META_SIZE];
@@ -111,8 +111,12 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
         if (rc != 0)
             return rc;
         enum slot_state state = check_slot(p, s, slot, &m);
-        if (state == SLOT_GOOD && (!seen[SLOT_GOOD] || m.seq > best.seq))
+        if (state == SLOT_GOOD && (!seen[SLOT_GOOD] || m.seq > best.seq)) {
+            other = best;
             best = m;
+        } else if (state == SLOT_GOOD) {
+            other = m;
+        }
         seen[state]++;
     }
     if (seen[SLOT_VERSION])
@@ -130,6 +134,8 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
         atomic_store_explicit(&p->alloc.pages, best.pages, memory_order_relaxed);
     *out = best;
     out->bad_slots = seen[SLOT_BAD];
+    if (other.nonce == best.nonce)
+        out->older = other.root;
     return 0;
 }
 

@@ -39,6 +39,7 @@ struct cubby__meta {
     uint64_t ceiling;
     struct cubby__root root;
     int bad_slots; /* read: slots that hold something that does not verify */
+    struct cubby__root older; /* read: what the other slot names, if it verifies; else no page. Its pages may have been used again */
 };
 
 struct cubby__pager_config {
@@ -165,6 +166,9 @@ int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err
  * was made, of those walked since their birth, that does not reach them: so the more versions are walked, the sooner pages are used again.
  * file_pages: what cubby__pager_stat.pages must at least be (from the published state). */
 int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages, cubby_error *err);
+/* The same with one more version, of which pages may have been used again already: *whole says whether it counted, that is, whether its branch pages verify. */
+int cubby__pager_load_live_and(struct cubby__pager *p, const struct cubby__root *roots, size_t count, const struct cubby__root *perhaps, int *whole, uint64_t now,
+                               uint64_t file_pages, cubby_error *err);
 /* The versions in use: commits of the published root and of the checkpoints one by one, and every version from oldest_reader on (a reader's
  * slot tells only the oldest of its snapshots). Called before a transaction; until the next call pages are reused by these: a page with lifetime
  * [birth, death) is free if death <= oldest_reader and none of the commits lies in it. The pager copies the list. */

@@ -22,36 +22,6 @@ static struct sim *base; /* scenario_some_mail */
 static struct play_state base_state;
 static uint64_t base_live;
 
-/* ---- power cuts ---- */
-
-/* One of the disks that a power cut may leave now. Owner: the caller. */
-static struct sim *cut(struct sim *s, unsigned how)
-{
-    static const char *const kinds[] = {"none", "all", "rand:%x", "prefix:%u", "without:%u", "only:%u", "mask:%x", "rand:%x"};
-    struct sim_states_options o = {.map_writeback = how >> 7};
-    char id[32];
-    unsigned arg = how >> 3 & 15;
-    snprintf(id, sizeof id, kinds[how & 7], (how & 7) == 2 || (how & 7) == 7 ? how * 2654435761u : arg);
-    struct sim *image = sim_state(s, id, &o);
-    return image ? image : sim_state(s, "none", &o);
-}
-
-static void on_op(void *arg, struct sim *s, const struct sim_op *op)
-{
-    struct world *w = arg;
-    if (!w->cut_at || w->image || op->n < w->cut_at)
-        return;
-    w->image = cut(s, w->cut_how);
-    w->image_state = w->p.state;
-    tell("[cut %s %s] ", op->kind, op->path);
-}
-
-static void arm_cut(struct world *w, struct sim *s, const uint8_t *op)
-{
-    w->cut_at = sim_ops(s) + 1 + op[1];
-    w->cut_how = op[2];
-}
-
 /* ---- epochs ---- */
 
 static void disarm(struct world *w)
@@ -89,7 +59,7 @@ static void begin_epoch(struct world *w, const struct play_state *state)
         w->sim = sim_copy(w->start);
     }
     w->faults = fault_table_new(sim_vfs(w->sim));
-    w->spent = w->noisy = w->disk_failed = w->armed = 0;
+    w->spent = w->noisy = w->armed = 0;
     sim_on_op(w->sim, on_op, w);
     play_begin(&w->p, &w->sc, w->oracle, fault_table_vfs(w->faults), seed);
     w->p.recording = w->oracle;
@@ -177,19 +147,11 @@ static unsigned checks_of(unsigned dice)
     return CHECK_STATE | (dice & 4 ? more[dice & 3] : 0);
 }
 
-/* A checkpoint whose sync failed may have left its slot in the index, though its pages are used again: only the segments count then. */
-static void forget_index(const struct world *w, struct sim *s)
-{
-    if (w->disk_failed)
-        sim_vfs(s)->unlink(sim_vfs(s)->ctx, PLAY_STORE "/index");
-}
-
 /* The disk that is left, cut off again within its recovery as long as the input says so. Owner of what is returned: the caller. */
 static struct sim *check_image(struct world *w, struct sim *image)
 {
     char why[2500] = "";
     unsigned quiet = w->noisy ? 0 : CHECK_QUIET;
-    forget_index(w, image);
     while (w->in.n >= OP && w->in.p[0] % OPS == CUT && w->ops++ < OPS_MAX) {
         struct input op = take_bytes(&w->in, OP);
         arm_cut(w, image, op.p);
@@ -208,7 +170,7 @@ static struct sim *check_image(struct world *w, struct sim *image)
     unsigned what = checks_of(w->cut_how >> 3);
     if (play_check(&w->p, sim_vfs(image), what | quiet, why, sizeof why) != 0)
         wrong(w, "power cut: %s", why);
-    w->index_lost = w->disk_failed || (what & CHECK_INDEX) != 0; /* and may come back with the next power cut */
+    w->index_lost = (what & CHECK_INDEX) != 0; /* and may come back with the next power cut */
     if (sim_open_files(image))
         wrong(w, "I10: files are left open");
     return image;
@@ -240,16 +202,6 @@ static int after_cut(struct world *w)
 }
 
 /* ---- failures ---- */
-
-static int is_honest(int rc)
-{
-    return rc == CUBBY_EIO || rc == CUBBY_ENOSPC || rc == CUBBY_ENOMEM || rc == CUBBY_ELATCHED || rc == CUBBY_EACCES || rc == CUBBY_EBUSY || rc == CUBBY_EUNKNOWN;
-}
-
-static int is_refusal(int rc)
-{
-    return rc == CUBBY_ENOENT || rc == CUBBY_EEXIST || rc == CUBBY_EINVAL || rc == CUBBY_ELIMIT || rc == CUBBY_EHASCHILD || rc == CUBBY_ECONFLICT;
-}
 
 /* kill -9, also within a transaction; others take over, or the next to open. */
 static void die(struct world *w)
@@ -325,7 +277,6 @@ static int after_failure(struct world *w, const uint8_t *op)
     int killed = w->armed == KILL;
     disarm(w);
     w->noisy = 1;
-    w->disk_failed |= !killed;
     if (p->rc && op[0] % OPS == HOLD) /* half of what it shows is known */
         play_release(p, op[1] % PLAY_SNAPS);
     p->rc = 0;
@@ -456,7 +407,7 @@ static void do_store_op(struct world *w, enum op what, const uint8_t *op)
     case REBUILD:
         for (i = 0; i < PLAY_HANDLES; i++)
             close_handle(w, i);
-        play_open(p, 0, what == REBUILD || w->disk_failed ? CUBBY_REBUILD : 0);
+        play_open(p, 0, what == REBUILD ? CUBBY_REBUILD : 0);
         break;
     case OPEN_SECOND:
         if (!p->stores[1 + op[1] % 2])
@@ -482,10 +433,7 @@ static void do_store_op(struct world *w, enum op what, const uint8_t *op)
         break;
     case RELEASE: play_release(p, op[1] % PLAY_SNAPS); break;
     case LOOK: play_look(p); break;
-    case CHECK:
-        if (!w->disk_failed)
-            play_fsck(p);
-        break;
+    case CHECK: play_fsck(p); break;
     case HARM_INDEX: harm_index(w, op); break;
     default: play_repair(p); break;
     }
@@ -648,7 +596,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         record(&w);
     end_epoch(&w);
     if (more) {
-        forget_index(&w, w.sim);
         unsigned what = checks_of((unsigned)cubby__hash64(data, n, 0)) | CHECK_KILLED | (w.noisy ? 0 : CHECK_QUIET);
         if (w.p.wrong[0] || play_check(&w.p, sim_vfs(w.sim), what, why, sizeof why) != 0)
             wrong(&w, "at the end: %s", why);

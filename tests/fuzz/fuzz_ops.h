@@ -1,4 +1,4 @@
-/* fuzz_ops.h - the world of fuzz_ops.c: what operations there are, what is known of a run, and its handles. */
+/* fuzz_ops.h - the world of fuzz_ops.c: what operations there are, what is known of a run, its handles, its power cuts. */
 #ifndef CUBBY_TESTS_FUZZ_OPS_H
 #define CUBBY_TESTS_FUZZ_OPS_H
 
@@ -40,7 +40,6 @@ struct world {
     uint64_t kill_at;
     uint64_t fail_at;            /* that operation of the disk fails; 0: none */
     int index_lost;              /* the last check removed it */
-    int disk_failed;             /* a call did: see forget_index */
     int noisy;                   /* the index may be found damaged, or what is not synced be there in part */
     uint64_t cut_at;
     unsigned cut_how;
@@ -122,8 +121,50 @@ static void need_handle(struct world *w)
     if (!w->p.store) {
         for (int i = 0; i < PLAY_HANDLES; i++)
             close_handle(w, i);
-        play_open(&w->p, 0, w->disk_failed ? CUBBY_REBUILD : 0);
+        play_open(&w->p, 0, 0);
     }
+}
+
+/* ---- power cuts ---- */
+
+/* One of the disks that a power cut may leave now. Owner: the caller. */
+static struct sim *cut(struct sim *s, unsigned how)
+{
+    static const char *const kinds[] = {"none", "all", "rand:%x", "prefix:%u", "without:%u", "only:%u", "mask:%x", "rand:%x"};
+    struct sim_states_options o = {.map_writeback = how >> 7};
+    char id[32];
+    unsigned arg = how >> 3 & 15;
+    snprintf(id, sizeof id, kinds[how & 7], (how & 7) == 2 || (how & 7) == 7 ? how * 2654435761u : arg);
+    struct sim *image = sim_state(s, id, &o);
+    return image ? image : sim_state(s, "none", &o);
+}
+
+static void on_op(void *arg, struct sim *s, const struct sim_op *op)
+{
+    struct world *w = arg;
+    if (!w->cut_at || w->image || op->n < w->cut_at)
+        return;
+    w->image = cut(s, w->cut_how);
+    w->image_state = w->p.state;
+    tell("[cut %s %s] ", op->kind, op->path);
+}
+
+static void arm_cut(struct world *w, struct sim *s, const uint8_t *op)
+{
+    w->cut_at = sim_ops(s) + 1 + op[1];
+    w->cut_how = op[2];
+}
+
+/* ---- codes ---- */
+
+static int is_honest(int rc)
+{
+    return rc == CUBBY_EIO || rc == CUBBY_ENOSPC || rc == CUBBY_ENOMEM || rc == CUBBY_ELATCHED || rc == CUBBY_EACCES || rc == CUBBY_EBUSY || rc == CUBBY_EUNKNOWN;
+}
+
+static int is_refusal(int rc)
+{
+    return rc == CUBBY_ENOENT || rc == CUBBY_EEXIST || rc == CUBBY_EINVAL || rc == CUBBY_ELIMIT || rc == CUBBY_EHASCHILD || rc == CUBBY_ECONFLICT;
 }
 
 #endif

@@ -2,6 +2,14 @@
 
 enum { ROWS = 150 };
 
+static int unsound(void *arg, uint64_t page, uint32_t level, const char *problem)
+{
+    (void)arg;
+    (void)page;
+    (void)level;
+    return problem != NULL;
+}
+
 static void made(struct bed *b)
 {
     bed_begin_with(b, 8192, 4000);
@@ -469,6 +477,108 @@ START_TEST(an_index_that_is_read_for_the_last_time)
 }
 END_TEST
 
-UNIT_MAIN("store/index", an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+/* The number of the newest checkpoint, which is whole; what the other slot names, too, if it matters. */
+static uint64_t whole_slots(struct bed *b, int both)
+{
+    struct cubby__pager_config c = {.vfs = b->vfs, .path = "/s/index", .salt = b->s->ident.salt};
+    struct cubby__pager *p;
+    struct cubby__meta m;
+    memcpy(c.uuid, b->s->ident.uuid, 16);
+    MUST(cubby__pager_open(&c, &p, &b->err));
+    MUST(cubby__meta_read(p, &m, &b->err));
+    MUST(cubby__tree_check(p, &m.root, unsound, NULL, &b->err));
+    if (both)
+        MUST(cubby__tree_check(p, &m.older, unsound, NULL, &b->err));
+    cubby__pager_close(&p);
+    return m.seq;
+}
+
+static void many_commits(struct bed *b, struct cubby__store *s)
+{
+    char key[16];
+    for (int i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "k%04d", i * 7 % ROWS);
+        MUST(kv_store_in(s, key, "changed", 0, NULL, &b->err));
+    }
+}
+
+static void next_generation(struct bed *b)
+{
+    bed_close(b);
+    bed_open(b);
+    many_commits(b, b->s);
+}
+
+/* X7: the slot of a checkpoint whose sync failed can be read, and may or may not be on the disk. Its pages were used again. */
+START_TEST(the_slot_of_a_failed_checkpoint)
+{
+    struct bed bed, cut, *b = &bed;
+    struct cubby__store *second;
+    bed_begin_with(b, 0, 1u << 30);
+    kv_store_many(b, 0, ROWS, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    many_commits(b, b->s);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    kv_store_many(b, ROWS, ROWS + 20, 100);
+    uint64_t seq = whole_slots(b, 0);
+    fault_set(&b->fault, FAULT_SYNC, "/index", 1, -EIO, 0);
+    ck_assert_int_eq(cubby__store_checkpoint(b->s, &b->err), CUBBY_EIO);
+    many_commits(b, b->s);
+    ck_assert_uint_eq(whole_slots(b, 1), seq + 1);
+    bed_clean(b);
+
+    MUST(cubby__store_open("/s", &b->o, &kv_handlers, &second, &b->err)); /* in a takeover */
+    many_commits(b, second);
+    MUST(cubby__store_checkpoint(second, &b->err)); /* which cannot vouch for what the sync has lost */
+    many_commits(b, second);
+    many_commits(b, b->s);
+    ck_assert_uint_eq(whole_slots(b, 1), seq + 1);
+    MUST(cubby__store_close(&second, &b->err));
+
+    next_generation(b);
+    ck_assert_uint_eq(whole_slots(b, 1), seq + 1);
+    bed_copy(b, &cut);
+    bed_write(&cut, "/s/index", (seq + 1) % 2 * 4096, (uint8_t[4096]){0}, 4096); /* it was not */
+    bed_open(&cut);
+    ck_assert_int_eq(cut.notices, 0);
+    ck_assert_uint_eq(whole_slots(&cut, 0), seq);
+    bed_rebuild_is_equal(&cut);
+    ck_assert_str_eq(kv_look(&cut, "k0007"), "changed");
+    bed_clean(&cut);
+    bed_end(&cut);
+
+    bed_quiet(b);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    many_commits(b, b->s);
+    next_generation(b);
+    ck_assert_uint_ge(whole_slots(b, 0), seq + 2);
+    ck_assert_int_eq(b->notices, 0);
+    bed_rebuild_is_equal(b);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+/* The new file has nothing to do with the sync that failed. */
+START_TEST(a_new_index_after_a_failed_checkpoint)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    fault_set(&b->fault, FAULT_SYNC, "/index", 1, -EIO, 0);
+    ck_assert_int_eq(cubby__store_checkpoint(b->s, &b->err), CUBBY_EIO);
+    bed_unlink(b, "/s/index");
+    MUST(kv_store(b, "more", "1"));
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    ck_assert_uint_eq(b->s->pending.checkpoint_commit, b->s->pending.commit);
+    bed_quiet(b);
+    bed_close(b);
+    bed_open(b);
+    ck_assert_int_eq(b->notices, 0);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/index", the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint, an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
           an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)

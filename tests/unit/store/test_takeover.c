@@ -424,6 +424,29 @@ START_TEST(last_words_that_cannot_be_read)
 }
 END_TEST
 
+/* ---- a disk with no room for two ---- */
+
+/* Nobody who has the store open is left without an index as long as there is room for one. */
+START_TEST(no_room_for_two_indexes)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    kv_store_many(b, 0, 200, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    for (uint64_t slot = 0; slot < 2; slot++)
+        bed_flip(b, "/s/index", slot * 4096 + 100, 1);
+    cubby__shared_set(b->s, CUBBY__SHARED_OWNER_OFF, 0); /* as if somebody else had written */
+    fault_full(&b->fault, 20 << 10);
+    MUST(kv_store(b, "goes", "on"));
+    ck_assert_int_gt(b->fault.hits, 0);
+    ck_assert(!bed_exists(b, "/s/tmp/old-index"));
+    ck_assert_uint_eq(strlen(kv_look(b, "k0199")), 100);
+    b->fault.bounded = 0;
+    sound(b);
+    bed_end(b);
+}
+END_TEST
+
 /* ---- an index that only one handle sees ---- */
 
 /* In a file without a name, or in memory, or there is none. */
@@ -466,7 +489,7 @@ int main(void)
     const TTest *const tests[] = {a_writer_makes_good, a_transaction_makes_good, a_reader_waits, pages_that_a_takeover_finds_damaged,
                                   no_other_index_can_be_made, a_next_segment_that_cannot_be_read, a_next_segment_that_is_none,
                                   another_index_than_before, a_frame_of_a_revoked_snapshot, checkpoints_of_another_log,
-                                  a_directory_that_cannot_be_put_aside, last_words_that_cannot_be_read, scratch_indexes};
+                                  a_directory_that_cannot_be_put_aside, last_words_that_cannot_be_read, no_room_for_two_indexes, scratch_indexes};
     heap_install();
     return unit_run("store/takeover", tests, sizeof tests / sizeof *tests);
 }

@@ -106,6 +106,32 @@ START_TEST(checkpoint_pages_come_free_later)
 }
 END_TEST
 
+/* A version that need not be whole is kept if it is; if not, it is no damage, and its pages are free. */
+START_TEST(a_version_that_may_be_gone)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct fixture f;
+        int whole = -1;
+        fixture_init(&f);
+        uint64_t commits[] = {f.mid.commit, f.now.commit}, before = file_pages(&f);
+        if (gone)
+            disk_flip(&f.disk, f.mid.page * CUBBY__PAGE_SIZE + 100, 1);
+        ck_assert_int_eq(cubby__pager_load_live_and(f.p, &f.now, 1, &f.mid, &whole, f.now.commit, before, NULL), 0);
+        ck_assert_int_eq(whole, !gone);
+        ck_assert_int_eq(cubby__pager_damaged(f.p), 0);
+        ck_assert_int_eq(cubby__pager_protect(f.p, gone ? &f.now.commit : commits, gone ? 1 : 2, UINT64_MAX, NULL), 0);
+        struct cubby__root next = f.now;
+        for (int i = 0; i < 10; i++) {
+            change(&f, &next, "key 003000", i % 2 ? "again" : "and again");
+            expect_sound(f.p, &f.now);
+            if (!gone)
+                expect_sound(f.p, &f.mid);
+        }
+        fixture_release(&f);
+    }
+}
+END_TEST
+
 START_TEST(damage_and_limits)
 {
     struct fixture f;
@@ -142,4 +168,4 @@ START_TEST(leaves_are_not_read)
 END_TEST
 
 UNIT_MAIN("tree/live", what_no_version_reaches_is_free_at_once, a_version_that_was_not_walked_holds_everything, checkpoint_pages_come_free_later,
-          damage_and_limits, leaves_are_not_read)
+          a_version_that_may_be_gone, damage_and_limits, leaves_are_not_read)

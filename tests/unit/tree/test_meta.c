@@ -65,10 +65,13 @@ START_TEST(the_newer_one_counts)
         write_meta(p, seq);
         ck_assert_int_eq(read_meta(&d, &m), 0);
         ck_assert_uint_eq(m.seq, seq);
+        ck_assert_int_eq(m.older.page != 0, seq > 1);
+        ck_assert_uint_eq(m.older.commit, seq > 1 ? m.commit - 1 : 0);
     }
     disk_flip(&d, 4096 + 50, 1); /* slot 1 holds 5 */
     ck_assert_int_eq(read_meta(&d, &m), 0);
     ck_assert_uint_eq(m.seq, 4);
+    ck_assert_uint_eq(m.older.page, 0);
     disk_flip(&d, 50, 1);
     ck_assert_int_eq(read_meta(&d, &m), CUBBY_ECORRUPT);
     cubby__pager_close(&p);
