@@ -167,6 +167,7 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     rc = append(s, nodes, err);
     if (rc != 0)
         return cut_off(s, nodes, rc, err);
+    cubby__note_synced(s); /* of the group before, whose sync these were queued behind */
     *target = s->pending;
     return 0;
 }

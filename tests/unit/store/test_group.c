@@ -290,8 +290,11 @@ START_TEST(what_it_has_seen_is_not_sure_yet)
             ck_assert_int_eq(x[1].err.code, CUBBY_ELATCHED);
             MUST(kv_store(b, "goes", "on"));
         } else {
+            struct cubby__published p;
             ck_assert_int_eq(x[0].rc + x[1].rc, 0);
             ck_assert_uint_eq(x[1].modseq, x[0].modseq);
+            cubby__read_published(b->s, &p);
+            ck_assert_uint_eq(p.durable, x[0].modseq); /* publishing it again does not take back that it is synced */
         }
         sound(b);
         bed_end(b);
