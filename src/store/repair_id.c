@@ -46,14 +46,21 @@ static int read_copies(const cubby_vfs *vfs, cubby_file *f, struct id_file *out,
 
 /* ---- from the segments ---- */
 
+struct candidate {
+    struct cubby__ident ident;
+    uint64_t votes;
+};
+
+enum { STORES_MAX = 32 }; /* whose segments lie here; of more than that nobody asks */
+
 struct search {
     const cubby_vfs *vfs;
     const char *dir;
-    struct cubby__ident ident; /* the one that leads, */
-    uint64_t lead;             /* by so many segments */
-    const uint8_t *uuid;       /* of cubby.id; NULL: that says nothing */
+    struct candidate of[STORES_MAX];
+    size_t count;
+    const uint8_t *uuid; /* of cubby.id; NULL: that says nothing */
     uint64_t votes, unreadable;
-    int own, mixed;            /* a segment has that uuid; they do not agree */
+    int own; /* a segment has that uuid */
     int rc;
     cubby_error *err;
 };
@@ -61,15 +68,32 @@ struct search {
 /* A vote: a segment that strayed in from another store must not decide. */
 static void vote(struct search *x, const struct cubby__ident *id)
 {
+    size_t i = 0;
     x->votes++;
     x->own |= x->uuid && memcmp(id->uuid, x->uuid, sizeof id->uuid) == 0;
-    x->mixed |= x->lead && memcmp(id->uuid, x->ident.uuid, sizeof id->uuid) != 0;
-    if (x->lead && memcmp(id->uuid, x->ident.uuid, sizeof id->uuid) != 0) {
-        x->lead--;
+    while (i < x->count && memcmp(id->uuid, x->of[i].ident.uuid, sizeof id->uuid) != 0)
+        i++;
+    if (i == STORES_MAX)
         return;
+    if (i == x->count)
+        x->of[x->count++].ident = *id;
+    x->of[i].votes++;
+}
+
+/* Whom more segments name than any other store; NULL: nobody. */
+static const struct candidate *leader(const struct search *x)
+{
+    const struct candidate *first = NULL;
+    uint64_t second = 0;
+    for (size_t i = 0; i < x->count; i++) {
+        if (!first || x->of[i].votes > first->votes) {
+            second = first ? first->votes : 0;
+            first = &x->of[i];
+        } else if (x->of[i].votes > second) {
+            second = x->of[i].votes;
+        }
     }
-    if (!x->lead++)
-        x->ident = *id;
+    return first && first->votes > second ? first : NULL;
 }
 
 static int look_at(void *arg, const char *name)
@@ -122,9 +146,14 @@ static int from_segments(const cubby_vfs *vfs, const char *dir, struct cubby__id
     int rc = ask_segments(&x);
     if (rc != 0)
         return rc;
-    if (!x.lead)
+    const struct candidate *most = leader(&x);
+    if (!most && x.count)
+        return cubby__fail(err, CUBBY_ECORRUPT, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
+                           "as many segments are of one store as of another, and %s does not say whose they should be; move away those that do not belong here",
+                           CUBBY__FILE_ID);
+    if (!most)
         return cubby__fail(err, CUBBY_ENOTSTORE, dir, CUBBY__NO_OFFSET, "not a cubby store: neither %s nor a segment says what it is", CUBBY__FILE_ID);
-    *out = x.ident;
+    *out = most->ident;
     return 0;
 }
 
@@ -136,9 +165,9 @@ static int is_foreign(const cubby_vfs *vfs, const char *dir, struct id_file *id,
     int rc = ask_segments(&x);
     if (rc != 0)
         return rc;
-    id->foreign = x.votes > x.unreadable && !x.own && !x.mixed;
+    id->foreign = x.votes > x.unreadable && !x.own && x.count == 1;
     if (id->foreign)
-        id->ident = x.ident;
+        id->ident = x.of[0].ident;
     return 0;
 }
 

@@ -132,6 +132,90 @@ START_TEST(strays)
 }
 END_TEST
 
+/* Neither a cubby.id nor a segment is what it says if it is no file; of segments, those that are files decide. */
+START_TEST(no_regular_files)
+{
+    struct bed bed, *b = &bed;
+    enum cubby__ident_state state;
+    made(b);
+    fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, -EINVAL, 1);
+    REFUSES(cubby__ident_state(&b->fault.vfs, "/s", &state, &b->err), CUBBY_ENOTSTORE);
+    ck_assert_ptr_nonnull(strstr(b->err.message, "not a regular file"));
+    REFUSES(cubby__ident_repair(&b->fault.vfs, "/s", &state, &b->err), CUBBY_ENOTSTORE);
+    bed_unlink(b, "/s/cubby.id");
+    fault_set(&b->fault, FAULT_OPEN, ".seg", 0, -EINVAL, 1);
+    REFUSES(cubby__ident_repair(&b->fault.vfs, "/s", &state, &b->err), CUBBY_ENOTSTORE);
+    fault_set(&b->fault, FAULT_OPEN, "00000002.seg", 0, -EINVAL, 1);
+    MUST(cubby__ident_repair(&b->fault.vfs, "/s", &state, &b->err));
+    ck_assert_int_gt(b->fault.hits, 0);
+    ck_assert_int_eq(state, CUBBY__IDENT_LOST);
+    bed_unlink(b, "/s/cubby.id");
+    fault_set(&b->fault, FAULT_OPEN, "00000002.seg", 0, -ENOENT, 1); /* gone since the directory was read */
+    MUST(cubby__ident_repair(&b->fault.vfs, "/s", &state, &b->err));
+    ck_assert_int_gt(b->fault.hits, 0);
+    fault_set(&b->fault, FAULT_OPEN, "", 0, 0, 0);
+    bed_open(b);
+    bed_end(b);
+}
+END_TEST
+
+/* Segments that all are of other stores than cubby.id, and of two: none of them is believed. */
+START_TEST(two_other_stores)
+{
+    struct bed bed, *b = &bed;
+    enum cubby__ident_state state;
+    struct cubby__seg_header h;
+    struct cubby__buf head = CUBBY__BUF_INIT;
+    cubby_file *f;
+    uint64_t n;
+    made(b);
+    uint8_t *other = of_another_store(&n);
+    write_file(b, "/s/cubby.id", other, n);
+    free(other);
+    MUST(cubby__ident_state(b->vfs, "/s", &state, &b->err));
+    ck_assert_int_eq(state, CUBBY__IDENT_FOREIGN);
+    MUST(b->vfs->open(b->vfs->ctx, seg_path(2), CUBBY_OPEN_READ, &f));
+    MUST(cubby__seg_header_read(b->vfs, f, seg_path(2), &h, &b->err));
+    b->vfs->close(b->vfs->ctx, f);
+    h.ident.uuid[0] ^= 1;
+    h.copy_min = (uint32_t)(h.frames / 2);
+    MUST(cubby__seg_header_encode(&h, &head));
+    write_file(b, seg_path(2), head.data, head.len);
+    cubby__buf_release(&head);
+    cubby__seg_header_release(&h);
+    MUST(cubby__ident_state(b->vfs, "/s", &state, &b->err));
+    ck_assert_int_eq(state, CUBBY__IDENT_SOUND);
+    cubby__memfs_free(&b->fs);
+}
+END_TEST
+
+/* A thousand old ones are kept already: something else is wrong, and this one is not thrown away. */
+START_TEST(no_name_is_free)
+{
+    struct bed bed, *b = &bed;
+    enum cubby__ident_state state;
+    char path[64];
+    uint64_t n, size;
+    made(b);
+    uint8_t *other = of_another_store(&n);
+    write_file(b, "/s/cubby.id", other, n);
+    MUST(b->vfs->mkdir(b->vfs->ctx, "/s/quarantine"));
+    for (int i = 0; i < 1000; i++) {
+        snprintf(path, sizeof path, i ? "/s/quarantine/cubby.id.%d" : "/s/quarantine/cubby.id", i);
+        write_file(b, path, "x", 1);
+    }
+    REFUSES(cubby__ident_repair(b->vfs, "/s", &state, &b->err), CUBBY_EEXIST);
+    uint8_t *now = file(b, "/s/cubby.id", &size);
+    ck_assert(size == n && memcmp(now, other, n) == 0);
+    bed_unlink(b, "/s/quarantine/cubby.id.7");
+    MUST(cubby__ident_repair(b->vfs, "/s", &state, &b->err));
+    ck_assert_uint_eq(bed_size(b, "/s/quarantine/cubby.id.7"), n);
+    free(now);
+    free(other);
+    cubby__memfs_free(&b->fs);
+}
+END_TEST
+
 /* At every call that fails on the way nothing is lost: the old file is there, or the new one, and the next repair goes on. */
 START_TEST(failures)
 {
@@ -161,4 +245,4 @@ START_TEST(failures)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_id", what_cannot_be_read_stops, of_another_one, strays, failures)
+UNIT_MAIN("store/repair_id", what_cannot_be_read_stops, of_another_one, strays, no_regular_files, two_other_stores, no_name_is_free, failures)

@@ -29,13 +29,18 @@ static void is_sound(struct bed *b)
 }
 
 /* A header of another store, under this name. */
-static void stray(struct bed *b, uint32_t seg)
+static void stray_of(struct bed *b, uint32_t seg, uint8_t store)
 {
     struct cubby__seg_header h = header_of(b, 1);
-    memset(h.ident.uuid, 0x5a, sizeof h.ident.uuid);
+    memset(h.ident.uuid, store, sizeof h.ident.uuid);
     h.number = seg;
     write_header(b, seg_path(seg), &h);
     cubby__seg_header_release(&h);
+}
+
+static void stray(struct bed *b, uint32_t seg)
+{
+    stray_of(b, seg, 0x5a);
 }
 
 /* Segments that strayed in do not decide, wherever they are in the order; nor one that has another's name, nor files that are none. */
@@ -59,6 +64,36 @@ START_TEST(the_most_segments_decide)
     ck_assert_mem_eq(before, after, 2 * CUBBY__PAGE_SIZE);
     free(before);
     free(after);
+    bed_end(b);
+}
+END_TEST
+
+/* Its own are more than those of any other store, but fewer than those of all others together. Where two have as many, nobody knows. */
+START_TEST(strays_of_many_stores)
+{
+    struct bed bed, *b = &bed;
+    uint8_t own[16], now[16];
+    made(b);
+    uint32_t last = bed_last_segment(b), next = last;
+    bed_read(b, "/s/cubby.id", CUBBY__ID_UUID_OFF, own, sizeof own);
+    for (uint8_t store = 1; store <= 3; store++)
+        for (uint32_t i = 1; i < last; i++)
+            stray_of(b, ++next, store);
+    bed_unlink(b, "/s/cubby.id");
+    MUST(repair(b));
+    bed_read(b, "/s/cubby.id", CUBBY__ID_UUID_OFF, now, sizeof now);
+    ck_assert_mem_eq(own, now, sizeof own);
+    bed_unlink(b, "/s/cubby.id");
+    stray_of(b, ++next, 2);
+    REFUSES(repair(b), CUBBY_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(b->err.message, "as many"));
+    ck_assert(!bed_exists(b, "/s/cubby.id"));
+    for (uint8_t store = 4; store < 100; store++)
+        stray_of(b, ++next, store);
+    stray_of(b, ++next, 2);
+    MUST(repair(b));
+    bed_read(b, "/s/cubby.id", CUBBY__ID_UUID_OFF, now, sizeof now);
+    ck_assert_uint_eq(now[0], 2);
     bed_end(b);
 }
 END_TEST
@@ -178,5 +213,5 @@ START_TEST(locks_on_the_directory)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_votes", the_most_segments_decide, a_segment_without_identity, copies_that_differ, another_version,
+UNIT_MAIN("store/repair_votes", the_most_segments_decide, strays_of_many_stores, a_segment_without_identity, copies_that_differ, another_version,
           no_segments_at_all, locks_on_the_directory)
