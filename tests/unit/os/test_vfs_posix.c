@@ -1,10 +1,16 @@
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit/os/vfs_suite.h"
@@ -192,5 +198,54 @@ START_TEST(a_write_that_is_cut_short)
 }
 END_TEST
 
-UNIT_MAIN("os/vfs_posix", VFS_SUITE, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask, root_gives_files_to_the_owner,
+/* From here on this process may not call statx: a sandbox made before there was one says EPERM. */
+static int forbid_statx(int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statx, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* 0: what is said without statx is what was said with it. */
+static int says_the_same(const char *name, cubby_file *f, int error)
+{
+    cubby_vfs_stat by_name = {0}, by_file = {0}, here = {0}, open = {0};
+    if (vfs->stat(vfs->ctx, path(name), &by_name) || vfs->fstat(vfs->ctx, f, &by_file))
+        return 1;
+    if (forbid_statx(error))
+        return 77;
+    if (vfs->stat(vfs->ctx, path(name), &here) || vfs->fstat(vfs->ctx, f, &open))
+        return 2;
+    if (vfs->stat(vfs->ctx, path("none"), &(cubby_vfs_stat){0}) != -ENOENT)
+        return 3;
+    return memcmp(&by_name, &here, sizeof here) || memcmp(&by_file, &open, sizeof open) ? 4 : 0;
+}
+
+START_TEST(sandboxes_without_statx)
+{
+    begin();
+    make("f", "five!");
+    cubby_file *f;
+    ck_assert_int_eq(vfs->open(vfs->ctx, path("f"), CUBBY_OPEN_READ, &f), 0);
+    static const int errors[] = {EPERM, ENOSYS};
+    for (size_t i = 0; i < 2; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(says_the_same("f", f, errors[i]));
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFEXITED(status));
+        ck_assert(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77); /* 77: no filters here */
+    }
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
+UNIT_MAIN("os/vfs_posix", VFS_SUITE, sandboxes_without_statx, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask, root_gives_files_to_the_owner,
           closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file, a_write_that_is_cut_short)
