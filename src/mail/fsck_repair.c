@@ -119,8 +119,8 @@ static int look_at_piece(struct repair *r, struct cubby__fetch *f, const struct 
     struct cubby__piece_row row;
     size_t len;
     int rc = cubby__view_get(f->view, key, cubby__key_piece(key, ref->id), value, &len);
-    if (!rc && cubby__piece_row_decode(value, len, &row))
-        rc = CUBBY_ECORRUPT;
+    if (!rc)
+        rc = cubby__piece_row_decode(value, len, &row);
     return rc || !cubby__plan_has(r->plan, row.place.seg) ? rc : cubby__fetch_piece(f, ref, kind, room);
 }
 
@@ -164,7 +164,7 @@ static int find_unreadable(struct repair *r, uint64_t folder, struct cubby__batc
     cubby__fetch_init(&f, &view);
     for (size_t i = 0; i < b->count && !rc; i++) {
         rc = cubby__batch_row(b, i, &view, folder, &row);
-        if (!rc)
+        if (!rc) /* the rows of a new index decode */
             rc = r->flags & CUBBY_CHECK_FULL ? read_message(&view, folder, b->uid[i]) : look_at_message(r, &f, &row, room);
         if (cubby__lost_for_good(&view, rc)) {
             b->uid[kept++] = b->uid[i];

@@ -29,9 +29,9 @@ static int note_entry(struct cubby__txn *txn, struct cubby__spy *spy, const stru
     struct cubby__keywords keywords;
     struct cubby__entry_rec e;
     size_t len;
-    if (cubby__entry_decode(rec->payload, rec->len, &e, &keywords))
-        return CUBBY_OK;
-    int rc = cubby__view_get(cubby__txn_view(txn), key, cubby__key_object(key, e.object), value, &len);
+    int rc = cubby__entry_decode(rec->payload, rec->len, &e, &keywords);
+    if (!rc) /* the handler has decoded it, too */
+        rc = cubby__view_get(cubby__txn_view(txn), key, cubby__key_object(key, e.object), value, &len);
     if (rc != CUBBY_DONE)
         return rc;
     const struct cubby__lost_entry lost = {e.folder, e.object, rec->commit, e.uid, rec->place};

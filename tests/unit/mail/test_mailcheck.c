@@ -5,6 +5,7 @@
 #include "mail/folder_row.h"
 #include "mail/totals.h"
 #include "store/internal.h"
+#include "unit/fault_vfs.h"
 #include "unit/mail/msg_fixture.h"
 #include "unit/mail/nasty.h"
 
@@ -300,8 +301,91 @@ START_TEST(many_bytes)
 }
 END_TEST
 
+/* An index that cannot be read now: what is behind that page is not said to be sound. */
+START_TEST(an_index_that_cannot_be_read)
+{
+    struct fixture fx, *f = &fx;
+    struct found found = {0};
+    cubby_check_result r;
+    struct cubby__txn *txn;
+    struct fault fault;
+    char name[100];
+    uint64_t id;
+    fill(f);
+    must(cubby__txn_begin(f->s, 0, &txn, &f->err));
+    for (int i = 0; i < 600; i++) {
+        snprintf(name, sizeof name, "%080d", i);
+        must(cubby__folder_create(txn, CUBBY_ROOT, name, 80, &id));
+    }
+    must(cubby__txn_commit(&txn, NULL));
+    fixture_close(f);
+    fault_init(&fault, f->o.vfs);
+    f->o.vfs = &fault.vfs;
+    f->o.cache_bytes = 1;
+    must(cubby__store_open("/s", &f->o, &cubby__mail_handlers, &f->s, &f->err));
+    fault_set(&fault, FAULT_PREAD, "index", 0, -EIO, 1);
+    must(check(f, CUBBY_CHECK_FULL, &found, &r));
+    fault_set(&fault, FAULT_PREAD, "", 0, 0, 0);
+    ck_assert_uint_ge(r.findings, 1);
+    ck_assert_str_eq(found.code, "FOLDER_UNREADABLE");
+    ck_assert_uint_eq(found.folder, 0);
+    must(check(f, CUBBY_CHECK_FULL, &found, &r));
+    ck_assert_uint_eq(r.findings, 0);
+    ck_assert_uint_eq(r.messages, NASTY_SMALL);
+    must(cubby__store_close(&f->s, &f->err));
+    cubby__memfs_free(&f->fs);
+}
+END_TEST
+
 static struct fixture *fixture_now;
 static uint64_t to_delete;
+
+static int delete_at_first(void *arg, uint64_t done, uint64_t total)
+{
+    struct fixture *f = fixture_now;
+    struct cubby__txn *txn;
+    (void)total;
+    if (done != 1)
+        return 0;
+    ++*(int *)arg;
+    must(cubby__txn_begin(f->s, 0, &txn, &f->err));
+    must(cubby__folder_delete(txn, to_delete));
+    must(cubby__txn_commit(&txn, NULL));
+    return 0;
+}
+
+/* A folder of so many bytes that it is read through two snapshots, deleted between them. */
+START_TEST(deleted_between_snapshots)
+{
+    struct fixture fx, *f = fixture_now = &fx;
+    struct found found = {0};
+    cubby_check_result r = {0};
+    struct cubby__txn *txn;
+    uint64_t object;
+    int calls = 0;
+    size_t n = 65u << 20;
+    uint8_t *text = malloc(n);
+    memset(text, '\n', n);
+    fixture_begin(f);
+    fixture_feed(f, text, n, 1 << 20);
+    free(text);
+    must(cubby__txn_begin(f->s, 0, &txn, &f->err));
+    must(cubby__folder_create(txn, CUBBY_ROOT, "x", 1, &to_delete));
+    must(cubby__incoming_log(f->in, txn, ++f->token, &object));
+    for (int i = 0; i < 2; i++)
+        must(cubby__entry_add(txn, to_delete, object, NULL, NULL));
+    must(cubby__txn_commit(&txn, NULL));
+    fixture_close(f);
+    fixture_damage(f, "/s/segments/00000001.seg", 2048); /* in its first piece: none is read to the end */
+    fixture_open(f);
+    must(cubby__mail_check_told(f->s, CUBBY_CHECK_FULL, note, &found, delete_at_first, &calls, &r, &f->err));
+    ck_assert_int_eq(calls, 1);
+    ck_assert_uint_eq(r.messages, 2);
+    ck_assert_uint_eq(r.findings, 1); /* of the one that was read */
+    ck_assert_str_eq(found.code, "MESSAGE_UNREADABLE");
+    fixture_end(f);
+}
+END_TEST
 
 static int delete_it(void *arg, const cubby_finding *finding)
 {
@@ -342,4 +426,4 @@ START_TEST(deleted_meanwhile)
 END_TEST
 
 UNIT_MAIN("mail/mailcheck", sound, counters, unreadable, hash, totals, numbers_that_are_too_low, rows_that_mean_nothing, a_page_that_does_not_verify, many_bytes,
-          deleted_meanwhile)
+          an_index_that_cannot_be_read, deleted_between_snapshots, deleted_meanwhile)

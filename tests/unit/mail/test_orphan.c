@@ -3,6 +3,7 @@
 #include "mail/object.h"
 #include "mail/records.h"
 #include "mail/tomb.h"
+#include "unit/fault_vfs.h"
 #include "unit/mail/state_fixture.h"
 
 static struct state the_state, *const st = &the_state;
@@ -66,6 +67,73 @@ START_TEST(objects_without_entry)
     ck_assert_uint_eq(o.count, 0);
     cubby__orphans_release(&o);
     state_end(st);
+}
+END_TEST
+
+static void put_junk(const uint8_t *key, size_t n)
+{
+    begin(st);
+    MUST(cubby__txn_put(st->txn, key, n, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11));
+    log_object(st, 1); /* so that there is something to commit */
+    commit(st);
+}
+
+/* Records, and rows, that mean nothing: the ones are passed over, the others end it, and all is as it was. */
+START_TEST(what_means_nothing)
+{
+    static const uint8_t junk[12] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    static const uint8_t types[] = {CUBBY__REC_OBJECT, CUBBY__REC_ENTRY, CUBBY__REC_FLAGS};
+    struct cubby__orphans o = {0};
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    state_begin(st);
+    for (size_t i = 0; i < sizeof types; i++)
+        ck_assert_int_eq(cubby__orphans_add(&o, &(struct cubby__record){.type = types[i], .payload = junk, .len = sizeof junk}), 0);
+    ck_assert(o.count == 0 && o.entry_count == 0);
+    put_junk(key, cubby__key_object(key, 900));
+    put_junk(key, cubby__key_piece(key, 900));
+    torn_object(&o, 1, 5);
+    torn_object(&o, 900, 5);
+    torn_object(&o, 2, 5);
+    RETURNS(cubby__orphans_settle(&o, look(st)), CUBBY_ECORRUPT);
+    ck_assert_uint_eq(o.count, 3);
+    cubby__orphans_forget(&o);
+    torn_piece(&o, 900, 5, CUBBY__PIECE_BODY);
+    RETURNS(cubby__orphans_settle(&o, &st->view), CUBBY_ECORRUPT);
+    ck_assert_int_eq(st->err.code, CUBBY_ECORRUPT);
+    unlook(st);
+    cubby__orphans_release(&o);
+    state_end(st);
+}
+END_TEST
+
+/* What cannot be read now has not been found to have no home. */
+START_TEST(an_index_that_cannot_be_read)
+{
+    struct cubby__orphans o = {0};
+    struct fault fault;
+    state_begin(st);
+    begin(st);
+    for (unsigned i = 0; i < 500; i++)
+        log_object(st, i);
+    uint64_t at = commit(st);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    fault_init(&fault, st->o.vfs);
+    st->o.vfs = &fault.vfs;
+    st->o.cache_bytes = 1;
+    MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+    for (uint64_t id = 1; id <= 500; id++)
+        torn_object(&o, id, at);
+    look(st);
+    fault_set(&fault, FAULT_PREAD, "index", 0, -EIO, 0);
+    RETURNS(cubby__orphans_settle(&o, &st->view), CUBBY_EIO);
+    ck_assert_uint_eq(o.count, 500);
+    MUST(cubby__orphans_settle(&o, &st->view));
+    ck_assert_uint_eq(o.count, 500);
+    unlook(st);
+    cubby__orphans_release(&o);
+    MUST(cubby__store_close(&st->s, &st->err));
+    cubby__memfs_free(&st->fs);
 }
 END_TEST
 
@@ -137,6 +205,14 @@ START_TEST(tombs)
         ck_assert_int_eq(cubby__tombs_have(&t, there[i]), 1);
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         ck_assert_int_eq(cubby__tombs_have(&t, gone[i]), 0);
+    unlook(st);
+    for (uint32_t i = 0; i < 150; i++) /* more than there was room for at first */
+        expunge(1000 + 2 * i, 1000 + 2 * i);
+    cubby__tombs_release(&t);
+    MUST(cubby__tombs_of(&t, look(st), 1));
+    ck_assert_uint_eq(t.count, 154);
+    for (uint32_t i = 0; i < 150; i++)
+        ck_assert(cubby__tombs_have(&t, 1000 + 2 * i) && !cubby__tombs_have(&t, 1001 + 2 * i));
     RETURNS(cubby__tombs_of(&t, &st->view, 99), CUBBY_ENOENT);
     ck_assert_int_eq(cubby__tombs_have(&t, 3), 0);
     MUST(cubby__tombs_of(&t, &st->view, 1));
@@ -147,4 +223,4 @@ START_TEST(tombs)
 }
 END_TEST
 
-UNIT_MAIN("mail/orphan", objects_without_entry, runs_of_pieces, very_many, tombs)
+UNIT_MAIN("mail/orphan", objects_without_entry, what_means_nothing, an_index_that_cannot_be_read, runs_of_pieces, very_many, tombs)

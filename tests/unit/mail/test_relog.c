@@ -1,7 +1,9 @@
 #include "mail/relog.h"
 
 #include "mail/annotation.h"
+#include "mail/subscription.h"
 #include "store/internal.h"
+#include "unit/fault_vfs.h"
 #include "unit/mail/state_fixture.h"
 
 static struct state the_state, *const st = &the_state;
@@ -121,4 +123,70 @@ START_TEST(flags_that_came_back)
 }
 END_TEST
 
-UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back)
+/* Whatever page of the index cannot be read: it ends, and tells all of it when it can be. */
+START_TEST(an_index_that_cannot_be_read)
+{
+    struct cubby__message_row row;
+    struct fault fault;
+    uint64_t records, other, id = several_segments();
+    int failed = 0;
+    begin(st);
+    for (int i = 0; i < 150; i++) { /* so that the index has many pages */
+        char name[100];
+        snprintf(name, sizeof name, "/%090d", i);
+        MUST(cubby__folder_create(st->txn, CUBBY_ROOT, name + 1, 90, &other));
+        MUST(cubby__subscribe(st->txn, name + 1, 91, 1));
+        MUST(cubby__annotation_set(st->txn, id, name, name, 90));
+    }
+    commit(st);
+    fill(st, id, 300);
+    zero("/s/segments/00000002.seg", 2048, 512);
+    struct cubby__store *fresh = what_segments_say();
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    fault_init(&fault, st->o.vfs);
+    cubby_options o = st->o;
+    o.vfs = &fault.vfs;
+    o.cache_bytes = 1;
+    for (int n = 0, hits = 1; hits; n += 1 + n / 100) {
+        MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &st->s, &st->err));
+        fault_set(&fault, FAULT_PREAD, "index", n, -EIO, 0);
+        int rc = cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err);
+        hits = fault.hits;
+        fault_set(&fault, FAULT_PREAD, "", 0, 0, 0);
+        ck_assert_msg(rc == 0 || (hits && rc == CUBBY_EIO), "%d: %d %s", n, rc, st->err.message);
+        failed += rc != 0;
+        MUST(cubby__store_close(&st->s, &st->err));
+    }
+    ck_assert_int_gt(failed, 20);
+    MUST(cubby__store_close(&fresh, &st->err));
+    MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+    MUST(cubby__incoming_new(st->s, &st->in, &st->err));
+    state_reopen(st, CUBBY_REBUILD);
+    for (uint32_t uid = 1; uid <= 60; uid++) /* those whose objects are lost are expunged, and the others are there */
+        ck_assert_int_ge(row_of(st, id, uid, &row), 0);
+    ck_assert_uint_gt(folder_of(st, id).messages, 350);
+    state_end(st);
+}
+END_TEST
+
+/* Flags that went and came back since the segments were read: those who did it have told it. */
+START_TEST(flags_that_others_set)
+{
+    struct cubby__message_row row;
+    uint64_t records, id = several_segments();
+    flag(id, CUBBY_FLAGS_ADD);
+    uint64_t known = st->s->pending.commit;
+    struct cubby__store *fresh = what_segments_say();
+    flag(id, CUBBY_FLAGS_REMOVE);
+    flag(id, CUBBY_FLAGS_ADD);
+    uint64_t now = st->s->pending.commit;
+    MUST(cubby__relog(st->s, fresh, known, &records, &st->err));
+    MUST(cubby__store_close(&fresh, &st->err));
+    MUST(row_of(st, id, 7, &row));
+    ck_assert_uint_eq(row.modseq, now);
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back, flags_that_others_set, an_index_that_cannot_be_read)

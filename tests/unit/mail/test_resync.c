@@ -1,6 +1,9 @@
 #include "mail/resync.h"
 
+#include "base/error.h"
 #include "mail/records.h"
+#include "unit/fault_vfs.h"
+#include "unit/heap.h"
 #include "unit/mail/state_fixture.h"
 
 static struct state the_state, *const st = &the_state;
@@ -118,6 +121,83 @@ START_TEST(uids_overlapping_tombstones)
 }
 END_TEST
 
+static void log_expunged(uint64_t id, uint32_t uid)
+{
+    struct cubby__buf b = CUBBY__BUF_INIT;
+    struct cubby__ranges s = {0};
+    uint8_t bytes[2 * CUBBY__VARINT_MAX];
+    cubby__expunge_head(id, 0, &b);
+    cubby__buf_add(&b, bytes, cubby__range_put(&s, uid, uid, bytes));
+    begin(st);
+    MUST(cubby__txn_log(st->txn, CUBBY__REC_EXPUNGE, 0, b.data, b.len));
+    commit(st);
+    cubby__buf_release(&b);
+}
+
+/* A tombstone behind the gap does not end it. */
+START_TEST(uids_before_a_tombstone)
+{
+    uint64_t ranges, id = with_holes();
+    log_expunged(id, 25);
+    mark(id, 31);
+    uint64_t since = folder_of(st, id).highestmodseq;
+    MUST(cubby__resync_uids(st->s, id, &ranges, &st->err));
+    ck_assert_uint_eq(ranges, 3);
+    vanished(id, since, "11:19,21:24,26:30");
+    state_end(st);
+}
+END_TEST
+
+enum { APART = 212000, TOMB = 130, STEP = 16516 }; /* 5 bytes for each stretch, and room for all below the last uid */
+
+static int refuse_expunges, expunges;
+static uint32_t longest;
+
+static int refuse(struct cubby__txn *txn, const struct cubby__record *rec)
+{
+    if (rec->type == CUBBY__REC_EXPUNGE && refuse_expunges)
+        return cubby__fail_mem(cubby__txn_err(txn));
+    expunges += rec->type == CUBBY__REC_EXPUNGE;
+    longest = rec->len > longest ? (uint32_t)rec->len : longest;
+    return cubby__mail_handlers.apply(txn, rec);
+}
+
+/* So many stretches that a record does not hold them; and one that is refused ends it. */
+START_TEST(uids_in_several_records)
+{
+    struct cubby__handlers h = cubby__mail_handlers;
+    uint64_t ranges, id = with_holes();
+    cubby_add_options o = CUBBY_ADD_INIT;
+    struct cubby__buf b = CUBBY__BUF_INIT;
+    struct cubby__ranges s = {0};
+    uint8_t bytes[2 * CUBBY__VARINT_MAX];
+    cubby__expunge_head(id, 0, &b);
+    for (uint32_t i = 0; i < APART; i++)
+        cubby__buf_add(&b, bytes, cubby__range_put(&s, 21 + i * STEP, 20 + i * STEP + TOMB, bytes));
+    begin(st);
+    MUST(cubby__txn_log(st->txn, CUBBY__REC_EXPUNGE, 0, b.data, b.len));
+    commit(st);
+    cubby__buf_release(&b);
+    o.uid = 21 + (uint32_t)APART * STEP; /* what lies before it is found while messages are read */
+    begin(st);
+    add(st, id, &o);
+    commit(st);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    h.apply = refuse;
+    MUST(cubby__store_open("/s", &st->o, &h, &st->s, &st->err));
+    refuse_expunges = 1;
+    RETURNS(cubby__resync_uids(st->s, id, &ranges, &st->err), CUBBY_ENOMEM);
+    ck_assert_uint_eq(ranges, 0);
+    refuse_expunges = 0;
+    MUST(cubby__resync_uids(st->s, id, &ranges, &st->err));
+    ck_assert_uint_eq(ranges, APART + 1);
+    ck_assert(expunges == 2 && longest < CUBBY__RECORD_SPLIT + 64);
+    MUST(cubby__store_close(&st->s, &st->err));
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
 static uint64_t modseq_of(uint64_t id, uint32_t uid)
 {
     struct cubby__message_row row;
@@ -197,4 +277,122 @@ START_TEST(flags_without_name)
 }
 END_TEST
 
-UNIT_MAIN("mail/resync", uids_without_explanation, uids_to_the_end, uids_overlapping_tombstones, flags_up_to_a_commit, flags_of_many, flags_without_name)
+static void set_flags(uint64_t id, const char *set, unsigned flags, const char *a, const char *b)
+{
+    const char *keywords[] = {a, b};
+    cubby_uidset *u = uids(set);
+    begin(st);
+    MUST(cubby__flags_change(st->txn, id, u, CUBBY_FLAGS_REPLACE, flags, keywords, b ? 2 : a ? 1 : 0, NULL));
+    commit(st);
+    cubby_uidset_free(&u);
+}
+
+/* Neighbours with other flags, or as many other keywords: each keeps its own. */
+START_TEST(flags_of_neighbours)
+{
+    const struct cubby__unnamed none = {.any = 0};
+    struct cubby__message_row before[11], after;
+    uint64_t count, id = with_holes();
+    set_flags(id, "5", CUBBY_SEEN, "$one", NULL);
+    set_flags(id, "6", CUBBY_SEEN, "$two", NULL);
+    set_flags(id, "7", CUBBY_SEEN, "$one", "$two");
+    set_flags(id, "8:9", 0, "$one", "$two");
+    for (uint32_t uid = 5; uid <= 10; uid++)
+        MUST(row_of(st, id, uid, &before[uid]));
+    MUST(cubby__resync_flags(st->s, id, modseq_of(id, 9), &none, &count, &st->err));
+    ck_assert_uint_eq(count, 9);
+    for (uint32_t uid = 5; uid <= 10; uid++) {
+        MUST(row_of(st, id, uid, &after));
+        ck_assert(after.modseq > before[uid].modseq && after.flags == before[uid].flags && after.keywords.count == before[uid].keywords.count);
+        ck_assert_mem_eq(after.keywords.id, before[uid].keywords.id, after.keywords.count * sizeof *after.keywords.id);
+    }
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+/* A row that breaks its format ends it; what comes behind it is not told of alone. */
+START_TEST(flags_that_mean_nothing)
+{
+    const struct cubby__unnamed none = {.any = 0};
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    uint64_t count, id = with_holes();
+    uint64_t last = modseq_of(id, 20), was = modseq_of(id, 1);
+    begin(st);
+    MUST(cubby__txn_put(st->txn, key, cubby__key_message(key, id, 7), "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11));
+    log_object(st, 1);
+    commit(st);
+    RETURNS(cubby__resync_flags(st->s, id, last, &none, &count, &st->err), CUBBY_ECORRUPT);
+    ck_assert_uint_eq(modseq_of(id, 1), was);
+    state_end(st);
+}
+END_TEST
+
+/* Each allocation fails in turn: nothing is half told. */
+START_TEST(flags_without_memory)
+{
+    const struct cubby__unnamed none = {.any = 0};
+    uint64_t count, was;
+    int refused = 0;
+    heap_install();
+    uint64_t id = with_holes();
+    uint64_t last = was = modseq_of(id, 20);
+    for (int n = 0, hits = 1; hits; n++) {
+        heap_fail(n, 0);
+        int rc = cubby__resync_flags(st->s, id, last, &none, &count, &st->err);
+        hits = heap_works();
+        ck_assert_msg(rc == 0 || (hits && rc == CUBBY_ENOMEM), "%d: %d %s", n, rc, st->err.message);
+        if (rc)
+            ck_assert_uint_eq(modseq_of(id, 20), was);
+        refused += rc != 0;
+    }
+    ck_assert_int_gt(refused, 1);
+    ck_assert_uint_gt(modseq_of(id, 20), was);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+/* More numbers given than there may be: damage says so. And an index that cannot be read now. */
+START_TEST(keywords_beyond_the_last)
+{
+    struct cubby__unnamed unnamed;
+    struct fault fault;
+    uint64_t id = with_holes();
+    int failed = 0;
+    set_flags(id, "5", 0, "$one", NULL);
+    begin(st);
+    cubby__txn_floors(st->txn)->keyword = CUBBY__KEYWORDS_MAX + 5;
+    for (int i = 0; i < 300; i++) {
+        char name[100];
+        uint64_t other;
+        snprintf(name, sizeof name, "%090d", i);
+        MUST(cubby__folder_create(st->txn, CUBBY_ROOT, name, 90, &other));
+        log_object(st, (unsigned)i);
+    }
+    commit(st);
+    MUST(cubby__unnamed_keywords(st->s, &unnamed, &st->err));
+    ck_assert(unnamed.any && !(unnamed.bit[0] & 2) && unnamed.bit[CUBBY__KEYWORDS_MAX / 8] & 1u << CUBBY__KEYWORDS_MAX % 8);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    fault_init(&fault, st->o.vfs);
+    st->o.vfs = &fault.vfs;
+    st->o.cache_bytes = 1;
+    for (int n = 0, hits = 1; hits; n++) {
+        MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+        fault_set(&fault, FAULT_PREAD, "index", n, -EIO, 0);
+        int rc = cubby__unnamed_keywords(st->s, &unnamed, &st->err);
+        hits = fault.hits;
+        fault_set(&fault, FAULT_PREAD, "", 0, 0, 0);
+        ck_assert_int_eq(rc, hits ? CUBBY_EIO : CUBBY_OK);
+        failed += hits;
+        cubby__store_close(&st->s, NULL);
+    }
+    ck_assert_int_ge(failed, 1);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
+UNIT_MAIN("mail/resync", uids_without_explanation, uids_to_the_end, uids_overlapping_tombstones, uids_before_a_tombstone, uids_in_several_records,
+          flags_up_to_a_commit, flags_of_many, flags_without_name, flags_of_neighbours, flags_that_mean_nothing, flags_without_memory,
+          keywords_beyond_the_last)

@@ -115,6 +115,22 @@ START_TEST(no_name_is_free)
 }
 END_TEST
 
+/* What lies in a segment's place and is no file cannot be kept, so it is not replaced: whoever put it there takes it away. */
+START_TEST(no_regular_file)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__newseg n;
+    bed_begin_with(b, 4096, 3000);
+    kv_store_many(b, 0, 80, 100);
+    fault_set(&b->fault, FAULT_OPEN, "segments/00000002.seg", 0, -EINVAL, 0);
+    REFUSES(cubby__newseg_begin(&n, b->s, 2, &b->err), CUBBY_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(b->err.message, "not a regular file"));
+    ck_assert_ptr_nonnull(strstr(b->err.path, "00000002.seg"));
+    ck_assert(!bed_exists(b, "/s/tmp/00000002.seg") && !bed_exists(b, "/s/quarantine"));
+    bed_end(b);
+}
+END_TEST
+
 /* In quarantine there are: another file of that length, and this one, from a repair that was cut off. */
 static void with_quarantine(struct bed *from, struct bed *b, const uint8_t *bytes, uint64_t n)
 {
@@ -176,4 +192,4 @@ START_TEST(every_call_fails)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, every_call_fails)
+UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, no_regular_file, every_call_fails)

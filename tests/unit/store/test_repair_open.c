@@ -179,6 +179,69 @@ START_TEST(an_older_index)
 }
 END_TEST
 
+/* Whoever tried to open it has moved an index away, and one more was there since: what goes further counts. */
+START_TEST(two_indexes)
+{
+    struct bed bed, *b = &bed;
+    uint64_t n;
+    made(b);
+    uint8_t *old = file_bytes(b, "/s/index", &n);
+    bed_open(b);
+    kv_store_many(b, 80, 160, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+    bed_write(b, "/s/tmp/old-index", 0, old, n);
+    free(old);
+    bed_zero(b, seg_path(bed_last_segment(b)), 0, 1024);
+    does(b, "HEADER_MADE "); /* the old one does not know its nonce */
+    bed_open(b);
+    ck_assert_str_ne(kv_look(b, "k0159"), "");
+    bed_end(b);
+}
+END_TEST
+
+/* The last segment becomes something that is no file between two looks at it: it is left where it is, as if nothing could be read of it. */
+START_TEST(the_last_segment_is_no_file)
+{
+    struct bed bed, *b = &bed;
+    char on[32];
+    made(b);
+    uint32_t last = bed_last_segment(b);
+    bed_zero(b, seg_path(last), 0, 1024);
+    snprintf(on, sizeof on, "%08u.seg", last);
+    fault_set(&b->fault, FAULT_OPEN, on, 1, -EINVAL, 0);
+    does(b, "");
+    ck_assert_int_eq(b->fault.hits, 1);
+    ck_assert_uint_eq(bed_last_segment(b), last);
+    does(b, "HEADER_MADE ");
+    bed_end(b);
+}
+END_TEST
+
+/* No uidvalidity is raised so far that folders to come have none. */
+START_TEST(the_highest_uidvalidity)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *txn;
+    const uint32_t high = UINT32_MAX - 5;
+    bed_begin_with(b, 4096, 3000);
+    MUST(cubby__txn_begin(b->s, 0, &txn, &b->err));
+    cubby__txn_floors(txn)->uidvalidity = high;
+    MUST(kv_put(txn, "key", "value", 5));
+    MUST(cubby__txn_commit(&txn, NULL));
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    bed_zero(b, seg_path(1), 0, bed_size(b, seg_path(1)));
+    does(b, "STAND_IN ");
+    bed_unlink(b, "/s/index");
+    struct cubby__seg_header h = header_of(b, bed_last_segment(b));
+    ck_assert_uint_eq(h.floors.uidvalidity, high);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
 /* The index knows the nonce; and no frame is left that it would help to read. */
 START_TEST(no_frame_is_left)
 {
@@ -212,4 +275,4 @@ START_TEST(an_index_that_cannot_be_read_now)
 END_TEST
 
 UNIT_MAIN("store/repair_open", sound, no_directory, every_call_fails, nothing_is_left, an_index_that_says_nothing, an_older_index,
-          no_frame_is_left, an_index_that_cannot_be_read_now)
+          two_indexes, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now)

@@ -1,5 +1,6 @@
 /* test_repair_plan.c - plans for damage of several kinds at once, and for stores that do not hold still (store/repair.c). */
 #include "store/repair.h"
+#include "unit/heap.h"
 #include "unit/store/segment_util.h"
 
 static int told(void *arg, const cubby_finding *f)
@@ -58,7 +59,7 @@ static int is_damage(struct bed *b, uint32_t seg, uint64_t off)
 START_TEST(misfits)
 {
     struct bed bed, *b = &bed;
-    struct cubby__misfit m[6];
+    struct cubby__misfit m[7];
     struct cubby__plan *plan;
     struct places two, three, four, one, five;
     made(b);
@@ -76,18 +77,50 @@ START_TEST(misfits)
     m[3] = misfit(&one, 6);
     m[4] = misfit(&two, 16); /* behind the damage */
     m[5] = misfit(&five, 2); /* of one whose header is lost meanwhile */
+    m[6] = misfit(&five, 3); /* and again */
     for (size_t i = 10; i < 14; i++)
         bed_flip(b, seg_path(2), two.at[i].off + CUBBY__FRAME_SIZE, 1);
     bed_unlink(b, seg_path(3));
     bed_zero(b, seg_path(5), 0, 1024);
     bed_open(b);
-    MUST(cubby__plan_make(b->s, m, 6, NULL, NULL, &plan, &b->err));
+    MUST(cubby__plan_make(b->s, m, 7, NULL, NULL, &plan, &b->err));
     for (uint32_t seg = 1; seg <= 6; seg++)
         ck_assert_int_eq(cubby__plan_has(plan, seg), seg < 6);
     apply(b, plan, "SEGMENT_REPLACED SEGMENT_REPLACED STAND_IN SEGMENT_REPLACED STAND_IN ");
     ck_assert(is_damage(b, 1, m[3].place.off) && is_damage(b, 4, m[2].place.off));
     ck_assert(is_damage(b, 2, m[1].place.off) && is_damage(b, 2, two.at[10].off) && is_damage(b, 2, m[4].place.off));
     clean_when_rebuilt(b);
+    bed_end(b);
+}
+END_TEST
+
+/* Each allocation fails in turn: there is no plan then, and no half of one. */
+START_TEST(misfits_without_memory)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__misfit m[4];
+    struct cubby__plan *plan;
+    struct places one, two;
+    int refused = 0;
+    heap_install();
+    made(b);
+    frames_of(b, 1, &one);
+    frames_of(b, 2, &two);
+    m[0] = misfit(&one, 2);
+    m[1] = misfit(&one, 4);
+    m[2] = misfit(&two, 2);
+    m[3] = misfit(&two, 4);
+    for (int n = 0, hits = 1; hits; n++) {
+        heap_fail(n, 0);
+        int rc = cubby__plan_make(b->s, m, 4, NULL, NULL, &plan, &b->err);
+        hits = heap_works();
+        ck_assert_msg(rc == 0 || (rc == CUBBY_ENOMEM && !plan && hits), "%d: %d %s", n, rc, b->err.message);
+        refused += rc != 0;
+        ck_assert(rc != 0 || (cubby__plan_has(plan, 1) && cubby__plan_has(plan, 2)));
+        if (rc == 0)
+            cubby__plan_free(&plan);
+    }
+    ck_assert_int_gt(refused, 4); /* the plan, two segments, the holes of both */
     bed_end(b);
 }
 END_TEST
@@ -354,5 +387,5 @@ START_TEST(notes)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_plan", misfits, many, a_hole_that_is_too_small, two_in_a_row, a_gap, a_successor_that_cannot_be_read_now, a_gap_that_is_too_wide,
+UNIT_MAIN("store/repair_plan", misfits, misfits_without_memory, many, a_hole_that_is_too_small, two_in_a_row, a_gap, a_successor_that_cannot_be_read_now, a_gap_that_is_too_wide,
           the_end_moves, the_end_is_damaged_meanwhile, notes)
