@@ -273,15 +273,23 @@ static void frail_peer(struct peer *parent)
     }
 }
 
-/* Now and then all are gone, and who comes next finds what they left; or they come all at once. */
+static unsigned count_of(unsigned fate)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < atomic_load(&board->count); i++)
+        n += atomic_load(&board->message[i].fate) == fate;
+    return n;
+}
+
+/* Now and then all are gone, and who comes next finds what they left; or they come all at once. Until every end was met. */
 static void at_random(void)
 {
     struct peer p[4];
     uint64_t rng = 1;
     unsigned n = sizeof p / sizeof *p, acknowledged = 0, refused = 0, unknown = 0;
-    double until = seconds() + 1.5;
+    double start = seconds();
     close_store(&(cubby_store *){open_here()});
-    while (seconds() < until) {
+    while (seconds() < start + 1.5 || (seconds() < start + 30 && (acknowledged <= 20 || !refused || !unknown))) {
         for (unsigned i = 0; i < n; i++)
             p[i] = spawn(frail_peer);
         for (unsigned i = 0; i < n; i++)
@@ -298,12 +306,9 @@ static void at_random(void)
         must_look(s);
         must_store(s, 1);
         close_store(&s);
-    }
-    for (unsigned i = 0; i < atomic_load(&board->count); i++) {
-        unsigned fate = atomic_load(&board->message[i].fate);
-        acknowledged += fate == ACKNOWLEDGED;
-        refused += fate == REFUSED;
-        unknown += fate == UNKNOWN;
+        acknowledged = count_of(ACKNOWLEDGED);
+        refused = count_of(REFUSED);
+        unknown = count_of(UNKNOWN);
     }
     check_all();
     printf("# %u messages acknowledged, %u refused, %u unknown\n", acknowledged, refused, unknown);
