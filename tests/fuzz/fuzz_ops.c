@@ -170,7 +170,7 @@ static struct sim *check_image(struct world *w, struct sim *image)
     unsigned what = checks_of(w->cut_how >> 3);
     if (play_check(&w->p, sim_vfs(image), what | quiet, why, sizeof why) != 0)
         wrong(w, "power cut: %s", why);
-    w->index_lost = (what & CHECK_INDEX) != 0; /* and may come back with the next power cut */
+    w->index_lost |= (what & CHECK_INDEX) != 0; /* unsynced: the one before may come back with any later power cut */
     if (sim_open_files(image))
         wrong(w, "I10: files are left open");
     return image;

@@ -39,7 +39,7 @@ struct world {
     int victim;                  /* the handle whose process is to be killed when it has made so many calls; -1: it was, closing */
     uint64_t kill_at;
     uint64_t fail_at;            /* that operation of the disk fails; 0: none */
-    int index_lost;              /* the last check removed it */
+    int index_lost;              /* a check removed it */
     int noisy;                   /* the index may be found damaged, or what is not synced be there in part */
     uint64_t cut_at;
     unsigned cut_how;

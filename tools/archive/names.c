@@ -135,50 +135,45 @@ static int is_allowed(const char *s, size_t n, uint32_t code)
     return !wrong && code >= 0x20 && code != 0x7f && !(code >= 0x80 && code < 0xa0);
 }
 
-/* The most bytes that a character of n bytes can take in a folder name: some of those that no composed form may hold come apart there. */
-static size_t room_of(uint32_t code, size_t n)
-{
-    static const uint32_t apart[][2] = {{0x340, 0x344}, {0x958, 0x95f}, {0x9dc, 0x9df}, {0xa33, 0xa5e}, {0xb5c, 0xb5d}, {0xf43, 0xfb9},
-                                        {0x2adc, 0x2adc}, {0xfb1d, 0xfb4e}, {0x1d15e, 0x1d164}, {0x1d1bb, 0x1d1c0}};
-    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
-        if (code >= apart[i][0] && code <= apart[i][1])
-            return 3 * n;
-    return n;
-}
-
-/* Puts the name that stands at `start` into the form that folders have it in: so two that a store takes for one are seen to be one. */
-static void normalize(struct text *name, size_t start)
+/* Puts the name that stands at `start` into the form that folders have it in: so two that a store takes for one are seen to be one. Some characters come
+ * apart there and take more room: as many are left out at the end as have none. 1: some were. */
+static int normalize(struct text *name, size_t start)
 {
     char form[FOLDER_NAME_MAX + 1];
-    size_t len;
+    size_t len, full = name->len;
     const uint64_t not_at_the_top = 1; /* what becomes of INBOX is another matter */
-    if (cubby_folder_name(not_at_the_top, name->data + start, name->len - start, form, &len) != 0)
-        return;
+    while (name->len > start && cubby_folder_name(not_at_the_top, name->data + start, name->len - start, form, &len) != 0)
+        do
+            name->len--;
+        while (name->len > start && ((unsigned char)name->data[name->len] & 0xc0) == 0x80);
+    int cut = name->len < full;
+    if (name->len == start)
+        return cut;
     name->len = start;
     text_add(name, form, len);
+    return cut;
 }
 
 int names_clean(const char *raw, size_t len, struct text *out)
 {
-    size_t start = out->len, used = 0;
+    size_t start = out->len;
     int changed = 0;
     for (size_t i = 0, n; i < len; i += n) {
         uint32_t code;
         n = text_next(raw + i, len - i, &code);
         int ok = is_allowed(raw + i, n, code);
         changed |= !ok;
-        used += room_of(code, n);
-        if (used > FOLDER_NAME_MAX) {
+        if (out->len - start + n > FOLDER_NAME_MAX) {
             changed = 1;
             break;
         }
         text_add(out, ok ? raw + i : "_", ok ? n : 1);
     }
+    changed |= normalize(out, start);
     if (out->len == start) {
         text_byte(out, '_');
         changed = 1;
     }
-    normalize(out, start);
     return changed;
 }
 
