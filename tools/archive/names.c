@@ -140,7 +140,7 @@ static int is_allowed(const char *s, size_t n, uint32_t code)
 static int normalize(struct text *name, size_t start)
 {
     char form[FOLDER_NAME_MAX + 1];
-    size_t len, full = name->len;
+    size_t len = 0, full = name->len;
     const uint64_t not_at_the_top = 1; /* what becomes of INBOX is another matter */
     while (name->len > start && cubby_folder_name(not_at_the_top, name->data + start, name->len - start, form, &len) != 0)
         do
