@@ -59,7 +59,7 @@ static void begin_epoch(struct world *w, const struct play_state *state)
         w->sim = sim_copy(w->start);
     }
     w->faults = fault_table_new(sim_vfs(w->sim));
-    w->spent = w->noisy = w->armed = 0;
+    w->spent = w->armed = 0;
     sim_on_op(w->sim, on_op, w);
     play_begin(&w->p, &w->sc, w->oracle, fault_table_vfs(w->faults), seed);
     w->p.recording = w->oracle;
@@ -195,7 +195,7 @@ static int after_cut(struct world *w)
     free_epoch(w);
     w->sim = image;
     begin_epoch(w, &s);
-    w->noisy = w->index_lost;
+    w->noisy |= w->index_lost;
     if (w->p.rc)
         wrong(w, "after a power cut the store cannot be used");
     return 1;

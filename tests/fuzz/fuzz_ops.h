@@ -40,7 +40,7 @@ struct world {
     uint64_t kill_at;
     uint64_t fail_at;            /* that operation of the disk fails; 0: none */
     int index_lost;              /* a check removed it */
-    int noisy;                   /* the index may be found damaged, or what is not synced be there in part */
+    int noisy;                   /* a disk failed: the index may be found damaged from then on, for one that was replaced may come back; what is not synced may be there in part */
     uint64_t cut_at;
     unsigned cut_how;
     struct sim *image;           /* what the power cut left */
