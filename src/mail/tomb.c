@@ -69,15 +69,7 @@ int cubby__tombs_of(struct cubby__tombs *t, struct cubby__view *view, uint64_t f
 
 size_t cubby__tombs_seek(const struct cubby__tombs *t, uint64_t uid)
 {
-    size_t low = 0, high = t->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (t->at[mid].last < uid)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    return cubby__uidranges_seek(t->at, t->count, uid);
 }
 
 int cubby__tombs_have(const struct cubby__tombs *t, uint32_t uid)

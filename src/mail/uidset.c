@@ -44,17 +44,22 @@ static int grow(cubby_uidset *set)
     return CUBBY_OK;
 }
 
-size_t cubby__uidset_seek(const struct cubby_uidset *set, uint32_t uid)
+size_t cubby__uidranges_seek(const struct cubby__uidrange *range, size_t count, uint64_t uid)
 {
-    size_t lo = 0, hi = set->count;
+    size_t lo = 0, hi = count;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (set->range[mid].last < uid)
+        if (range[mid].last < uid)
             lo = mid + 1;
         else
             hi = mid;
     }
     return lo;
+}
+
+size_t cubby__uidset_seek(const struct cubby_uidset *set, uint32_t uid)
+{
+    return cubby__uidranges_seek(set->range, set->count, uid);
 }
 
 static int insert(cubby_uidset *set, size_t at, uint32_t first, uint32_t last)

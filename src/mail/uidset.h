@@ -18,5 +18,7 @@ struct cubby_uidset {
 
 /* Index of the first range that ends at or behind uid; set->count if there is none. */
 size_t cubby__uidset_seek(const struct cubby_uidset *set, uint32_t uid);
+/* The same in ascending, disjoint ranges that are no set. */
+size_t cubby__uidranges_seek(const struct cubby__uidrange *range, size_t count, uint64_t uid);
 
 #endif
