@@ -291,6 +291,7 @@ int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *
     struct check c = {.s = s, .hooks = hooks, .fn = fn, .arg = arg, .result = result, .err = err ? err : &local};
     uint64_t before = result->findings;
     int usable = 0;
+    s->o.flags |= CUBBY__AS_OPENED; /* it is of one state */
     read_evidence(&c);
     int rc = check_identity(&c);
     if (rc == 0)

@@ -114,8 +114,7 @@ void cubby__old_pagers_close(struct cubby__store *s)
     s->old_pager_count = 0;
 }
 
-/* X3. Takes p over, unless it fails. Under v. */
-static int replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err)
+int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err)
 {
     if (s->pager && s->views) {
         struct cubby__pager **old = cubby__realloc(s->old_pagers, (s->old_pager_count + 1) * sizeof(struct cubby__pager *));
@@ -142,14 +141,14 @@ int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err
         if (rc == CUBBY_DONE || (rc == 0 && meta.nonce != nonce))
             rc = cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the index was replaced and its successor is not there");
         if (rc == 0)
-            rc = replace_pager(s, p, err);
+            rc = cubby__replace_pager(s, p, err);
         if (rc != 0)
             cubby__pager_close(&p);
     }
     return rc;
 }
 
-int cubby__index_changed(struct cubby__store *s)
+int cubby__index_changed(struct cubby__store *s, uint64_t nonce, uint64_t seq)
 {
     struct cubby__pager *p;
     struct cubby__meta meta = {0};
@@ -162,7 +161,7 @@ int cubby__index_changed(struct cubby__store *s)
         return 1;
     int rc = cubby__meta_read(p, &meta, &unused);
     cubby__pager_close(&p);
-    return rc != 0 || meta.nonce != s->pending.index_nonce || meta.seq != s->pending.checkpoint_seq;
+    return rc != 0 || meta.nonce != nonce || meta.seq != seq;
 }
 
 /* ---- opening ---- */
@@ -301,7 +300,7 @@ static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);
-    rc = replace_pager(s, p, err);
+    rc = cubby__replace_pager(s, p, err);
     pthread_mutex_unlock(&s->v);
     if (rc != 0) {
         cubby__pager_close(&p);

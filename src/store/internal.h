@@ -83,6 +83,9 @@ struct cubby__store {
     const struct cubby__handlers *handlers;
     struct cubby__ident ident;
     int read_only;
+    int may_attach;       /* cubby.id may be written */
+    atomic_int alone;     /* alone.c: it reads, and is not attached */
+    uint64_t alone_since; /* what SHARED_CURRENT was then. Under w */
     int no_space; /* ... because there was none to recover */
     uint64_t token; /* names this handle in the shared page */
     uint64_t generation; /* of the process that opened it (os/fork.h) */
@@ -93,7 +96,7 @@ struct cubby__store {
     int slot;          /* our reader slot, -1: none */
     struct cubby__log *log;
 
-    /* writer side: under w */
+    /* writer side: under w. A handle that is alone looks around under it */
     pthread_mutex_t w;
     struct cubby__published pending; /* as published, with the queued commits added */
     struct cubby__floors floors;     /* of pending */
@@ -163,8 +166,19 @@ int cubby__store_open_bare(const char *path, const cubby_options *o, const struc
  * evidence: a commit known to have been synced (0: none). s->pending and s->floors are the result, its root not yet flushed. */
 int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err);
 
-/* A flag of options inside the library: a read-only handle that rebuilds may use a file in tmp/, without a name, rather than memory. */
-enum { CUBBY__SCRATCH_INDEX = 1 << 16 };
+/* alone.c */
+int cubby__open_read_only(struct cubby__store *s, cubby_error *err);
+/* If nobody protects what this handle reads: it joins those who came, or goes on to what others left. */
+int cubby__keep_up(struct cubby__store *s, cubby_error *err);
+
+/* open.c: the index that is published now. */
+int cubby__follow_published(struct cubby__store *s, cubby_error *err);
+
+/* Flags of options inside the library, for read-only handles. */
+enum {
+    CUBBY__SCRATCH_INDEX = 1 << 16, /* what it rebuilds may be in a file in tmp/, without a name, rather than in memory */
+    CUBBY__AS_OPENED = 1 << 17      /* alone, it stays with what it found when it was opened */
+};
 
 /* index.c: opening, replacing and checkpointing the index */
 int cubby__index_open(struct cubby__store *s, cubby_error *err);
@@ -172,8 +186,10 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
 int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
 void cubby__old_pagers_close(struct cubby__store *s);
-/* Of a handle that reads alone: is there another checkpoint than the one that it was opened with? */
-int cubby__index_changed(struct cubby__store *s);
+/* Of a handle that reads alone: is there another checkpoint than this one of that index? */
+int cubby__index_changed(struct cubby__store *s, uint64_t nonce, uint64_t seq);
+/* X3. Takes p over, unless it fails. Under v. */
+int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err);
 int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);

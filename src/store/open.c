@@ -149,7 +149,7 @@ static int refuse_network(struct cubby__store *s, cubby_error *err)
     return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "the store is on a network file system, whose locks and caches it cannot rely on");
 }
 
-static int follow(struct cubby__store *s, cubby_error *err)
+int cubby__follow_published(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__published p;
     cubby__read_published(s, &p);
@@ -162,13 +162,13 @@ static int follow(struct cubby__store *s, cubby_error *err)
 /* Another handle has the store open: its published state is ours. */
 static int join(struct cubby__store *s, cubby_error *err)
 {
-    int rc = follow(s, err);
+    int rc = cubby__follow_published(s, err);
     if (!cubby__index_lost(rc))
         return rc;
     rc = cubby__writer_lock(s, err);
     if (rc != 0)
         return rc;
-    rc = follow(s, err); /* it was only being built anew? */
+    rc = cubby__follow_published(s, err); /* it was only being built anew? */
     if (cubby__index_lost(rc)) { /* deleted or damaged under the others: build a new one, as the writer */
         s->o.flags |= CUBBY_REBUILD;
         rc = cubby__index_open(s, err);
@@ -176,27 +176,6 @@ static int join(struct cubby__store *s, cubby_error *err)
     }
     cubby__writer_unlock(s);
     return rc;
-}
-
-static int open_alone(struct cubby__store *s, cubby_error *err)
-{
-    s->read_only = 1;
-    s->shared = cubby__calloc(1, CUBBY__PAGE_SIZE);
-    return s->shared ? cubby__index_open(s, err) : cubby__fail_mem(err);
-}
-
-/* Beside others it is a reader like any: it writes its slot of the shared page and nothing else. */
-static int open_read_only(struct cubby__store *s, int may_attach, cubby_error *err)
-{
-    int rc = !may_attach || s->o.flags & CUBBY_REBUILD ? CUBBY_DONE : cubby__attach_beside(s, err);
-    if (rc == CUBBY_DONE)
-        return open_alone(s, err);
-    if (rc == 0)
-        rc = follow(s, err);
-    if (!cubby__index_lost(rc))
-        return rc;
-    cubby__leave_beside(s);
-    return open_alone(s, err);
 }
 
 static int open_attached(struct cubby__store *s, cubby_error *err)
@@ -231,7 +210,7 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
     if (rc != 0)
         return rc;
     rc = open_id(s, err);
-    int may_attach = !s->read_only;
+    s->may_attach = !s->read_only;
     if (rc == 0)
         rc = refuse_network(s, err);
     if (s->o.flags & CUBBY_READ_ONLY || s->ident.rocompat)
@@ -239,7 +218,7 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
     if (rc == 0)
         rc = cubby__log_new(s->vfs, s->path, &s->ident, !s->read_only, &s->log, err);
     if (rc == 0)
-        rc = s->read_only ? open_read_only(s, may_attach, err) : open_attached(s, err);
+        rc = s->read_only ? cubby__open_read_only(s, err) : open_attached(s, err);
     if (rc == CUBBY_ENOSPC && !s->read_only) { /* no room to recover or rebuild: the mail can be read all the same */
         cubby_options again = s->o;
         again.flags |= CUBBY_READ_ONLY;

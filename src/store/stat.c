@@ -5,16 +5,14 @@
 #include "store/internal.h"
 #include "store/segstat.h"
 
-static int add_segments(struct cubby__store *s, cubby_stat *out, cubby_error *err)
+static int add_segments(struct cubby__store *s, const struct cubby__published *p, cubby_stat *out, cubby_error *err)
 {
     uint32_t *numbers;
     size_t count;
-    struct cubby__published p;
-    cubby__read_published(s, &p);
     int rc = cubby__log_list(s->log, &numbers, &count, err);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        uint64_t size = p.seg_off;
-        if (numbers[i] != p.seg)
+        uint64_t size = p->seg_off;
+        if (numbers[i] != p->seg)
             rc = cubby__log_size(s->log, numbers[i], &size, err);
         out->segment_bytes += size;
     }
@@ -55,9 +53,12 @@ int cubby__store_get_stat(struct cubby__store *s, cubby_stat *out, cubby_error *
     int child = cubby__refuse_child(s, err);
     if (child != 0)
         return child;
-    cubby__read_published(s, &p);
+    int rc = cubby__keep_up(s, err);
+    if (rc != 0)
+        return rc;
     memcpy(out->uuid, s->ident.uuid, sizeof out->uuid);
     pthread_mutex_lock(&s->v);
+    cubby__read_published(s, &p);
     cubby__pager_get_stat(s->pager, &ps);
     pthread_mutex_unlock(&s->v);
     out->index_bytes = ps.pages * CUBBY__PAGE_SIZE;
@@ -67,7 +68,7 @@ int cubby__store_get_stat(struct cubby__store *s, cubby_stat *out, cubby_error *
     out->checkpoint_commit = p.checkpoint_commit;
     out->syncs = atomic_load(&s->syncs);
     out->body_reads = atomic_load(&s->body_reads);
-    int rc = add_segments(s, out, err);
+    rc = add_segments(s, &p, out, err);
     if (rc == 0)
         rc = add_rows(s, out, err);
     /* What is neither of a message in a folder nor of a retained one: records of state, headers, damage. */

@@ -59,6 +59,8 @@ struct cubby__view {
     struct cubby__txn *txn;   /* NULL: a snapshot */
     uint64_t commit;          /* last commit in it */
     struct cubby__lease lease; /* of a snapshot: whether its slot still says so */
+    int alone;                 /* no slot protects it (alone.c) ... */
+    uint64_t checkpoint_seq;   /* ... and its pages may be used again behind this checkpoint */
     cubby_error *err;         /* where calls put the detail; owner: whoever made the view */
     struct cubby__view *next; /* list of the store's snapshots */
     struct cubby__view **link;
@@ -145,7 +147,8 @@ struct cubby__check_hooks {
     void *arg;
 };
 
-/* Of a read-only handle: every segment frame by frame, every page of the index, and the index against one built anew. Adds to *result. */
+/* Of a read-only handle: every segment frame by frame, every page of the index, and the index against one built anew. Adds to *result. If others come the
+ * handle does not keep up with them, from then on. */
 int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *hooks, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                        cubby_error *err);
 

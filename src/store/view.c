@@ -17,7 +17,7 @@ static uint64_t oldest_view(const struct cubby__store *s, uint64_t slot)
 {
     uint64_t oldest = UINT64_MAX;
     for (const struct cubby__view *v = s->views; v; v = v->next)
-        if (is_good(v, slot) && v->commit < oldest)
+        if (!v->alone && is_good(v, slot) && v->commit < oldest)
             oldest = v->commit;
     return oldest;
 }
@@ -32,13 +32,13 @@ static void claim_views(struct cubby__store *s)
     } while (!cubby__slot_swap(s, slot, oldest == UINT64_MAX ? 0 : oldest + 1));
 }
 
-/* Nobody protects a handle that reads alone; but what a writer that came later has changed is behind another checkpoint than the one it began with. */
+/* Nobody protects one that reads alone (N1); but what a writer that came later has changed is behind another checkpoint than the one it began with. */
 static int is_lost(const struct cubby__lease *lease, int failed)
 {
     const struct cubby__view *v = (const struct cubby__view *)(const void *)((const char *)(const void *)lease - offsetof(struct cubby__view, lease));
-    if (v->store->slot >= 0)
+    if (!v->alone)
         return !is_good(v, cubby__slot_get(v->store));
-    return failed && cubby__index_changed(v->store);
+    return failed && cubby__index_changed(v->store, cubby__pager_nonce(v->pager), v->checkpoint_seq);
 }
 
 static void link_view(struct cubby__store *s, struct cubby__view *view)
@@ -69,6 +69,8 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     int rc = cubby__refuse_child(s, err);
     if (rc == 0)
         rc = cubby__still_there(s, err);
+    if (rc == 0)
+        rc = cubby__keep_up(s, err);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);
@@ -79,6 +81,8 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     view->pager = s->pager;
     view->root = cubby__published_root(&p);
     view->lease.lost = is_lost;
+    view->alone = s->slot < 0;
+    view->checkpoint_seq = p.checkpoint_seq;
     view->root.lease = &view->lease;
     view->commit = p.commit;
     view->err = err;
