@@ -1,16 +1,16 @@
 /* alone.c - a handle that only reads and is not attached: when it was opened nobody was there to attach to, or it may not (FORMAT.md 3).
  *
- * N1  It writes nothing and takes no lock, so nobody protects what it reads: a page that does not verify any more may be a later version's. A snapshot keeps
+ * A1  It writes nothing and takes no lock, so nobody protects what it reads: a page that does not verify any more may be a later version's. A snapshot keeps
  *     the pager that it was begun with, and the index file tells whether that page is damaged or only old (view.c).
- * N2  Before it begins a snapshot it looks whether others came, and joins them; or whether others were here, and opens the store anew. So its snapshots
+ * A2  Before it begins a snapshot it looks whether others came, and joins them; or whether others were here, and opens the store anew. So its snapshots
  *     have what was acknowledged before they began, like everybody's.
- * N3  SHARED_CURRENT tells that others were here: it begins at random, when the first one attaches, and changes with every publish. It is looked at before
+ * A3  SHARED_CURRENT tells that others were here: it begins at random, when the first one attaches, and changes with every publish. It is looked at before
  *     the store is read, so what is read is that state or a later one. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/internal.h"
 
-/* N3. What cannot be read does not change. */
+/* A3. What cannot be read does not change. */
 static uint64_t last_publish(struct cubby__store *s)
 {
     uint64_t current = 0;

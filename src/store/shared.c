@@ -296,7 +296,7 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
             if ((rc = not_a_twin(s, err)) != 0)
                 return rc;
             memset(s->shared, 0, CUBBY__PAGE_SIZE);
-            cubby__shared_set(s, CUBBY__SHARED_CURRENT_OFF, s->token << 1); /* N3 */
+            cubby__shared_set(s, CUBBY__SHARED_CURRENT_OFF, s->token << 1); /* A3 */
             cubby__shared_set(s, CUBBY__SHARED_DIR_OFF, dir_hash(s));
             *first = 1;
             break;

@@ -32,7 +32,7 @@ static void claim_views(struct cubby__store *s)
     } while (!cubby__slot_swap(s, slot, oldest == UINT64_MAX ? 0 : oldest + 1));
 }
 
-/* Nobody protects one that reads alone (N1); but what a writer that came later has changed is behind another checkpoint than the one it began with. */
+/* Nobody protects one that reads alone (A1); but what a writer that came later has changed is behind another checkpoint than the one it began with. */
 static int is_lost(const struct cubby__lease *lease, int failed)
 {
     const struct cubby__view *v = (const struct cubby__view *)(const void *)((const char *)(const void *)lease - offsetof(struct cubby__view, lease));

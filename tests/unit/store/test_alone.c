@@ -1,4 +1,4 @@
-/* A handle that only reads, with nobody to attach to: what it sees of those who come and go (alone.c, N1 to N3). */
+/* A handle that only reads, with nobody to attach to: what it sees of those who come and go (alone.c, A1 to A3). */
 #include <pthread.h>
 
 #include "unit/heap.h"
