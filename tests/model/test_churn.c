@@ -389,11 +389,12 @@ static void acknowledge(const struct change *c, uint64_t number)
     atomic_fetch_add(&board->commits, 1);
 }
 
-/* Too many: the oldest go. Who is below the mark has been dying before it was raised. */
+/* Too many: the oldest go. Who is below the mark has been dying before it was raised; it may have been raised by one that was killed before its commit, and
+ * uids that it saw came to nothing, too. */
 static void trim(struct worker *w, cubby_txn *txn, struct change *c, const cubby_folder *f)
 {
     uint32_t low = atomic_load(&board->low[c->f]), keep = (uint32_t)f->uidnext - LIVE / 3;
-    expunge_some(w, txn, c, low ? low : 1, keep);
+    expunge_some(w, txn, c, low && low <= keep ? low : 1, keep);
     if (keep < UIDS && keep > low)
         atomic_store(&board->low[c->f], keep);
 }
