@@ -97,7 +97,10 @@ struct word {
     size_t text_len, whole_len;
 };
 
-/* Is there an encoded word at s? */
+/* Where the last word without an end was looked for, none ends in front of this: the marks behind that one need not look there again. */
+static const char *barren;
+
+/* Is there an encoded word at s? In one text, never called for an earlier place than before. */
 static int find_word(const char *s, size_t len, struct word *w)
 {
     if (len < 8 || s[0] != '=' || s[1] != '?')
@@ -114,11 +117,11 @@ static int find_word(const char *s, size_t len, struct word *w)
     memcpy(w->charset, name, n);
     w->charset[n] = 0;
     w->text = q + 3;
-    const char *p = w->text;
-    while (p + 1 < end && !(p[0] == '?' && p[1] == '='))
-        p++;
-    if (p + 1 >= end)
+    const char *from = barren && w->text < barren ? barren : w->text, *p = memmem(from, (size_t)(end - from), "?=", 2);
+    if (!p) {
+        barren = end - 1;
         return 0;
+    }
     w->text_len = (size_t)(p - w->text);
     w->whole_len = (size_t)(p + 2 - s);
     return is_known(w->charset);
@@ -228,6 +231,7 @@ static pthread_mutex_t decoding = PTHREAD_MUTEX_INITIALIZER;
 static void decode(struct text *out, const char *value, size_t len)
 {
     static struct text flat;
+    barren = NULL;
     text_clear(out);
     text_clear(&flat);
     text_unfold(&flat, value, len);

@@ -1,5 +1,6 @@
 #include "../../../tools/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "unit/unit.h"
@@ -60,6 +61,21 @@ START_TEST(hostile_words_take_no_time)
     ck_assert_uint_eq(t.len, n);
     text_release(&t);
     free(s);
+}
+END_TEST
+
+/* A word ends within 8192 bytes, or is none; then a word behind it is one, wherever the search for the end of the first was given up. */
+START_TEST(a_word_without_an_end)
+{
+    static char s[8300], want[8400];
+    struct text t = {0};
+    for (int n = 8100; n < 8200; n++) {
+        int whole = snprintf(s, sizeof s, "=?utf-8?q?%0*d =?utf-8?q?y?=", n, 0) <= 8192;
+        snprintf(want, sizeof want, "%s%0*d %sy", whole ? "" : "=?utf-8?q?", n, 0, whole ? "=?utf-8?q?" : "");
+        text_decode(&t, s, strlen(s));
+        ck_assert_str_eq(t.data, want);
+    }
+    text_release(&t);
 }
 END_TEST
 
@@ -198,5 +214,5 @@ START_TEST(durations)
 }
 END_TEST
 
-UNIT_MAIN("tools/text", encoded_words, neighbouring_words, broken_words_stay, hostile_words_take_no_time, unfolding, senders, columns, sizes, dates,
-          dates_go_round, durations)
+UNIT_MAIN("tools/text", encoded_words, neighbouring_words, broken_words_stay, hostile_words_take_no_time, a_word_without_an_end, unfolding, senders, columns, sizes,
+          dates, dates_go_round, durations)
