@@ -13,6 +13,7 @@
 #define CUBBY__DIR_SEGMENTS "segments"
 #define CUBBY__DIR_TMP      "tmp"
 #define CUBBY__FILE_OLD_INDEX "old-index" /* in tmp/ */
+#define CUBBY__FILE_NEW_INDEX "new-index" /* in tmp/ */
 #define CUBBY__FILE_RESERVE "reserve" /* in tmp/ */
 #define CUBBY__DIR_QUARANTINE "quarantine"
 
@@ -249,6 +250,7 @@
 #define CUBBY__KEYWORD_LEN_MAX   255
 #define CUBBY__KEYWORDS_MAX      1024
 #define CUBBY__UID_MAX           0xffffffffu
+#define CUBBY__UIDVALIDITY_LAST  0xfeffffffu  /* that is taken over, or that damage raises to: folders to come need some, too */
 #define CUBBY__HEADER_STORED_MAX (256u << 10) /* header bytes split into groups; what lies behind is stored with the body */
 #define CUBBY__MIME_PARTS_MAX    10000
 #define CUBBY__MIME_DEPTH_MAX    100

@@ -145,6 +145,20 @@ static int make_way(struct cubby__store *s, cubby_error *err)
     return rc == CUBBY_ENOSPC || rc == CUBBY_ELIMIT ? 0 : rc; /* it is the transaction that fails, if it needs more */
 }
 
+/* By the leader: an index that can be used, and room in the log. What was queued may have failed on the way, and been undone; or there is another index:
+ * then it is from what is published that this transaction goes on, or the next would take over while this one is queued. */
+static int make_ready(struct cubby__store *s, cubby_error *err)
+{
+    int rc = cubby__current_state(s, err);
+    if (rc != 0)
+        return rc;
+    cubby__renew_index(s);
+    rc = cubby__replace_damaged(s, err);
+    if (rc == 0)
+        rc = make_way(s, err);
+    return rc == 0 ? cubby__current_state(s, err) : rc;
+}
+
 /* Everything that a transaction needs once the lock is held. */
 static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *err)
 {
@@ -152,15 +166,11 @@ static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *
     if (rc == 0)
         rc = cubby__current_state(s, err);
     cubby__pager_look(s->pager);
-    if (rc == 0 && (cubby__is_full(s) || cubby__is_tight(s) || cubby__pager_damaged(s->pager))) {
+    if (rc == 0 && (cubby__is_full(s) || cubby__is_tight(s) || cubby__pager_damaged(s->pager) || cubby__wants_renewal(s))) {
         pthread_mutex_unlock(&s->w); /* leading comes before w */
         cubby__lead_in_turn(s);
         pthread_mutex_lock(&s->w);
-        rc = cubby__current_state(s, err);
-        if (rc == 0)
-            rc = cubby__replace_damaged(s, err);
-        if (rc == 0)
-            rc = make_way(s, err);
+        rc = make_ready(s, err);
         cubby__lead_done(s);
     }
     if (rc == 0)

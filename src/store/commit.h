@@ -63,4 +63,9 @@ int cubby__seg_from_reserve(struct cubby__store *s, struct cubby__seg_header *h,
 /* An index of which a page did not verify makes way for a new one, once nothing is queued. */
 int cubby__replace_damaged(struct cubby__store *s, cubby_error *err);
 
+/* renew.c: one of which a sync failed makes way for a copy when a checkpoint is due. By the leader, with w held; then cubby__current_state
+ * says where to go on from. */
+int cubby__wants_renewal(const struct cubby__store *s);
+void cubby__renew_index(struct cubby__store *s);
+
 #endif

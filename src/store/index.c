@@ -1,10 +1,11 @@
-/* index.c - opening the index, replacing it, following another process's replacement, checkpoints, taking over as writer.
+/* index.c - opening the index, replacing it, following another process's replacement, checkpoints. Taking over as writer: takeover.c.
  *
- * X1  The index is derived: whatever is wrong with it (missing, damaged, of another store, ahead of the log) is answered by building a new one from
- *     the segments. It is never taken for "empty", and an I/O error is not damage.
+ * X1  The index is derived: whatever is wrong with it (missing, not to be opened, damaged, of another store, ahead of the log) is answered by building a new
+ *     one from the segments. It is never taken for "empty", and an I/O error is not damage.
  * X2  A checkpoint names a place in the log only after the log is synced up to there; its slot is written after its pages are synced, and it
  *     counts after the slot is synced.
- * X3  A new index has a new nonce; whoever has the old file open goes on reading it until its snapshots end.
+ * X3  A new index has a new nonce, which stands in the file from the beginning on, checkpoint or not; whoever has the old file open goes on reading it until
+ *     its snapshots end.
  * X4  Versions of the tree are told apart by root_commit, which is the published commit; but when a recovery finds numbers used up and no commit,
  *     it is one more. A checkpoint cannot name such a version: it waits for the next commit.
  * X5  A slot that is found may be one whose writer was killed before its second sync. Pages of the checkpoint before it are not used again before a
@@ -13,7 +14,9 @@
  *     had been synced.
  * X7  When a sync of the index failed, nobody knows which of its pages are on the disk, and no later sync tells: none of those who are attached makes another
  *     checkpoint of that file. Its slot may be on the disk or in memory only; so what either slot names is kept until a later checkpoint is synced, also
- *     by whoever opens the store or takes over, who cannot know how the newer one came about. */
+ *     by whoever opens the store or takes over, who cannot know how the newer one came about.
+ * X8  No store depends on a sync of the index. One without a checkpoint is used as long as the store is open; then it costs a rebuild. One of which a sync
+ *     failed makes way for a copy (renew.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +25,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "log/segname.h"
-#include "store/internal.h"
+#include "store/index.h"
 #include "store/segstat.h"
 
 struct cubby__root cubby__published_root(const struct cubby__published *p)
@@ -138,8 +141,8 @@ int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err
     int rc = open_pager(s, 0, 0, &p, err);
     if (rc == 0) {
         rc = cubby__meta_read(p, &meta, err);
-        if (rc == CUBBY_DONE || (rc == 0 && meta.nonce != nonce))
-            rc = cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the index was replaced and its successor is not there");
+        if (rc == CUBBY_DONE || rc == 0) /* X8: its label will do */
+            rc = meta.nonce == nonce ? 0 : cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the index was replaced and its successor is not there");
         if (rc == 0)
             rc = cubby__replace_pager(s, p, err);
         if (rc != 0)
@@ -192,8 +195,10 @@ static int checkpoint_fits(struct cubby__store *s, const struct cubby__meta *m, 
         if (rc != 0)
             return rc;
         if (got == sizes[i] && cubby__frame_decode(b, got, &seed, m->seg_end - sizes[i], &f) == 0 && f.commit == m->commit &&
-            f.type == (i == 0 ? CUBBY__REC_COMMIT : CUBBY__REC_PROOF) && cubby__get64(b + CUBBY__FRAME_SIZE) == m->chain)
-            return 0; /* the chain stands first in both payloads */
+            f.type == (i == 0 ? CUBBY__REC_COMMIT : CUBBY__REC_PROOF) && cubby__get64(b + CUBBY__FRAME_SIZE) == m->chain &&
+            f.len == sizes[i] - CUBBY__FRAME_SIZE &&
+            cubby__payload_sum(b + CUBBY__FRAME_SIZE, f.len, &seed, m->seg_end - sizes[i], f.commit) == f.paysum)
+            return 0; /* the chain stands first in both payloads. The rest must be sound, too: if it is not, the log has lost its end */
     }
     return CUBBY_DONE;
 }
@@ -233,8 +238,7 @@ static int flush_recovered(struct cubby__store *s, cubby_error *err)
     return 0;
 }
 
-/* ... and makes it visible. */
-static int publish_recovered(struct cubby__store *s, cubby_error *err)
+int cubby__index_publish_recovered(struct cubby__store *s, cubby_error *err)
 {
     int rc = flush_recovered(s, err);
     if (rc == 0)
@@ -284,7 +288,7 @@ static void retire_index(struct cubby__store *s)
         cubby__notice(s, "the index was not a regular file; it is now %s/%s", CUBBY__DIR_QUARANTINE, name);
 }
 
-static void drop_old_index(struct cubby__store *s)
+void cubby__index_drop_old(struct cubby__store *s)
 {
     char *path = cubby__path_join(s->path, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX);
     if (path)
@@ -310,22 +314,21 @@ static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_
     s->pending.checkpoint_seq = seq;
     if (rc == 0)
         rc = flush_recovered(s, err);
-    if (rc == 0 && !s->read_only)
-        rc = cubby__index_checkpoint(s, &s->pending, 1, err); /* first: who follows the nonce looks for it in a slot */
-    if (rc == 0)
-        cubby__publish(s, &s->pending);
-    if (rc == 0 && !s->read_only && s->pending.checkpoint_commit == s->pending.commit)
-        drop_old_index(s);
-    return rc;
+    if (rc != 0)
+        return rc;
+    if (!s->read_only && cubby__index_checkpoint(s, &s->pending, 1, err) == 0 && s->pending.checkpoint_commit == s->pending.commit)
+        cubby__index_drop_old(s);
+    cubby__publish(s, &s->pending); /* X8 */
+    return 0;
 }
 
 /* Where there is no room for both, without the old one: what it proves is known here, if not to the next. */
-static int rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
+int cubby__index_rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
 {
     int rc = rebuild_beside_old(s, evidence, seq, err);
     if (rc != CUBBY_ENOSPC || s->read_only)
         return rc;
-    drop_old_index(s);
+    cubby__index_drop_old(s);
     return rebuild_beside_old(s, evidence, seq, err);
 }
 
@@ -348,14 +351,16 @@ static int stale_slot(struct cubby__store *s, const struct cubby__meta *meta, cu
     return CUBBY_DONE;
 }
 
-/* X5. CUBBY_DONE: nobody knows what became of its pages. */
-static int make_durable(struct cubby__store *s, cubby_error *err)
+/* X5, or else X7. */
+static void make_durable(struct cubby__store *s)
 {
-    int rc = cubby__pager_sync(s->pager, err);
+    cubby_error why;
+    int rc = cubby__pager_sync(s->pager, &why);
     atomic_fetch_add(&s->syncs, 1);
-    if (rc != 0)
-        cubby__notice(s, "the index cannot be synced (%s); it is built anew from the segments", err->message);
-    return rc == 0 ? 0 : CUBBY_DONE;
+    if (rc == 0)
+        return;
+    cubby__notice(s, "the index cannot be synced (%s)", why.message);
+    cubby__index_set_sync_failed(s);
 }
 
 /* Without segments there is nothing to build an index from: the one that is there stays. */
@@ -373,8 +378,7 @@ static int segments_there(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
-/* It is damaged, or ends before damage that only a rebuild passes over. */
-static int is_of_no_use(struct cubby__store *s, int rc, const cubby_error *err)
+int cubby__index_is_of_no_use(struct cubby__store *s, int rc, const cubby_error *err)
 {
     return rc == CUBBY_ECORRUPT && (cubby__pager_damaged(s->pager) || strcmp(err->path, CUBBY__FILE_INDEX) == 0);
 }
@@ -383,6 +387,10 @@ static int is_of_no_use(struct cubby__store *s, int rc, const cubby_error *err)
 static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_error *err)
 {
     int rc = open_pager(s, 0, 0, &s->pager, err);
+    if (rc == CUBBY_EACCES) { /* the store may be written all the same, and it is nobody's mail */
+        cubby__notice(s, "the index must not be opened (%s); it is built anew from the segments", err->message);
+        return CUBBY_DONE;
+    }
     if (rc != 0)
         return rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT ? CUBBY_DONE : rc;
     rc = cubby__meta_read(s->pager, meta, err);
@@ -405,10 +413,12 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
     if (rc == 0)
         rc = cubby__recover(s, &from, meta->commit, err);
     if (rc == 0 && !s->read_only && !s->stopped_cleanly)
-        rc = make_durable(s, err);
+        make_durable(s);
     if (rc == 0)
-        rc = publish_recovered(s, err);
-    if (is_of_no_use(s, rc, err)) {
+        rc = cubby__index_publish_recovered(s, err);
+    if (rc == 0 && !s->read_only && cubby__index_sync_failed(s) && cubby__index_renew(s, err) != 0 && cubby__pager_damaged(s->pager))
+        rc = CUBBY_ECORRUPT;
+    if (cubby__index_is_of_no_use(s, rc, err)) {
         cubby__notice(s, "the index is damaged (%s); it is built anew from the segments", err->message);
         rc = CUBBY_DONE;
     }
@@ -456,73 +466,7 @@ int cubby__index_open(struct cubby__store *s, cubby_error *err)
     if ((rc = last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &meta, err)) != 0)
         return rc;
     cubby__raise(&meta.commit, p.durable);
-    return rebuild(s, meta.commit, meta.seq + 1, err);
-}
-
-/* ---- another process wrote before us ---- */
-
-/* What a writer that died left behind the published end, or a latch: it takes a recovery. */
-static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err)
-{
-    uint8_t b[4096];
-    size_t got = 0;
-    *unclean = cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF) != 0;
-    int rc = cubby__log_pread(s->log, (uint32_t)s->pending.seg, b, sizeof b, s->pending.seg_off, &got, err);
-    for (size_t i = 0; i < got; i++)
-        *unclean |= b[i] != 0;
-    if (rc != 0 || *unclean)
-        return rc;
-    struct cubby__seg_header h;
-    cubby_error why;
-    rc = cubby__log_header(s->log, (uint32_t)s->pending.seg + 1, &h, &why);
-    if (rc == 0)
-        cubby__seg_header_release(&h);
-    *unclean = rc == 0 || rc == CUBBY_ECORRUPT;
-    if (*unclean || rc == CUBBY_ENOENT)
-        return 0;
-    *err = why;
-    return rc;
-}
-
-/* X7 */
-static int sync_failed(const struct cubby__store *s)
-{
-    return cubby__shared_get(s, CUBBY__SHARED_UNSYNCED_OFF) == cubby__pager_nonce(s->pager);
-}
-
-static void set_sync_failed(struct cubby__store *s)
-{
-    cubby__shared_set(s, CUBBY__SHARED_UNSYNCED_OFF, cubby__pager_nonce(s->pager));
-}
-
-static int load_pages(struct cubby__store *s, cubby_error *err)
-{
-    struct cubby__meta meta = {0};
-    int whole;
-    struct cubby__root roots[2 + CUBBY__ANCHORS] = {cubby__published_root(&s->pending)};
-    size_t count = 1 + cubby__anchors(s, roots + 1);
-    int rc = cubby__meta_read(s->pager, &meta, err);
-    if (rc == 0 && meta.seq > s->pending.checkpoint_seq && !sync_failed(s)) { /* X5 */
-        rc = cubby__pager_sync(s->pager, err);
-        atomic_fetch_add(&s->syncs, 1);
-        if (rc != 0)
-            set_sync_failed(s);
-    }
-    if (rc == 0) {
-        roots[count++] = meta.root;
-        s->pending.checkpoint_commit = meta.commit;
-        s->pending.checkpoint_seq = meta.seq;
-    } else if (rc == CUBBY_ECORRUPT) {
-        return cubby__fail(err, rc, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "no checkpoint of the index verifies");
-    } else if (rc != CUBBY_DONE) {
-        return rc;
-    }
-    rc = cubby__pager_load_live_and(s->pager, roots, count, &meta.older, &whole, s->pending.root_commit, s->pending.file_pages, err);
-    if (rc == 0) {
-        s->doubted[0] = whole ? meta.older.commit : 0; /* X7: if it is not whole, its pages were given up long ago */
-        s->doubted[1] = 0;
-    }
-    return rc;
+    return cubby__index_rebuild(s, meta.commit, meta.seq + 1, err);
 }
 
 int cubby__index_lost(int rc)
@@ -530,77 +474,44 @@ int cubby__index_lost(int rc)
     return rc == CUBBY_ESTALE || rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT;
 }
 
-/* From what is published on. */
-static int recover_again(struct cubby__store *s, cubby_error *err)
-{
-    struct cubby__published from = s->pending;
-    if (from.durable < from.commit) { /* lazy ones: no later sync can vouch for what a failed one left, so the successor gets them, written anew (R4) */
-        from.commit = from.durable;
-        from.seg_off = from.durable_off;
-        from.chain = from.durable_chain;
-    }
-    int rc = cubby__recover(s, &from, from.durable, err);
-    return rc == 0 ? publish_recovered(s, err) : rc;
-}
-
-int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
-{
-    int unclean = 0, rebuilt = 0;
-    cubby_error local;
-    err = err ? err : &local;
-    cubby__read_published(s, &s->pending);
-    const uint64_t durable = s->pending.durable, seq = s->pending.checkpoint_seq + 1;
-    pthread_mutex_lock(&s->v);
-    int rc = s->pending.index_nonce != cubby__pager_nonce(s->pager) ? cubby__index_follow(s, s->pending.index_nonce, err) : 0;
-    pthread_mutex_unlock(&s->v);
-    cubby__pager_discard(s->pager); /* from here on nobody replaces it: that takes the writer lock */
-    if (cubby__index_lost(rc) || cubby__pager_damaged(s->pager)) { /* damaged, deleted, or whoever was to build the next one died (X1) */
-        rc = rebuild(s, durable, seq, err);
-        rebuilt = 1;
-    }
-    if (rc == 0 && !rebuilt)
-        rc = left_uncleanly(s, &unclean, err);
-    if (rc == 0)
-        rc = load_pages(s, err);
-    if (rc == 0 && unclean)
-        rc = recover_again(s, err);
-    if (!rebuilt && is_of_no_use(s, rc, err)) { /* which only the pages tell, or damage behind its end */
-        rc = rebuild(s, durable, seq, err); /* it recovers, too */
-        rebuilt = 1;
-        if (rc == 0)
-            rc = load_pages(s, err);
-    }
-    if (rc == 0 && (rebuilt || unclean))
-        cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
-    struct cubby__root root = cubby__published_root(&s->pending);
-    if (rc == 0)
-        rc = cubby__floors_load(s, &root, &s->floors, err);
-    if (rc != 0)
-        return rc;
-    s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
-    s->ceiling_commit = s->pending.commit;
-    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, s->token);
-    return 0;
-}
-
 /* ---- checkpoints ---- */
+
+/* X7 */
+int cubby__index_sync_failed(const struct cubby__store *s)
+{
+    return cubby__shared_get(s, CUBBY__SHARED_UNSYNCED_OFF) == cubby__pager_nonce(s->pager);
+}
+
+void cubby__index_set_sync_failed(struct cubby__store *s)
+{
+    cubby__shared_set(s, CUBBY__SHARED_UNSYNCED_OFF, cubby__pager_nonce(s->pager));
+}
+
+struct cubby__meta cubby__index_meta(const struct cubby__published *p, uint64_t nonce)
+{
+    return (struct cubby__meta){.nonce = nonce, .seq = p->checkpoint_seq + 1, .commit = p->commit, .chain = p->chain, .seg = (uint32_t)p->seg,
+                                .seg_nonce = p->seg_nonce, .seg_end = p->seg_off, .pages = p->file_pages, .ceiling = p->ceiling,
+                                .root = cubby__published_root(p)};
+}
+
+int cubby__index_may_checkpoint(const struct cubby__published *p)
+{
+    return p->durable >= p->commit && p->root_commit <= p->commit; /* else there are lazy commits, or nothing but used up numbers */
+}
 
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err)
 {
     struct cubby__published p = *at;
+    struct cubby__meta m = cubby__index_meta(&p, cubby__pager_nonce(s->pager));
     cubby_error local;
-    if (sync_failed(s))
-        return 0;
-    struct cubby__meta m = {.nonce = cubby__pager_nonce(s->pager), .seq = p.checkpoint_seq + 1, .commit = p.commit, .chain = p.chain, .seg = (uint32_t)p.seg,
-                            .seg_nonce = p.seg_nonce, .seg_end = p.seg_off, .pages = p.file_pages, .ceiling = p.ceiling, .root = cubby__published_root(&p)};
-    if (p.durable < p.commit || p.root_commit > p.commit) /* X2: lazy commits; X4 */
+    if (cubby__index_sync_failed(s) || !cubby__index_may_checkpoint(&p))
         return 0;
     int rc = cubby__meta_write(s->pager, &m, err ? err : &local);
     atomic_fetch_add(&s->syncs, 2);
     if (!w_held)
         pthread_mutex_lock(&s->w);
     if (rc != 0) { /* X7: the old checkpoint stands */
-        set_sync_failed(s);
+        cubby__index_set_sync_failed(s);
         s->doubted[1] = m.commit;
     } else {
         s->pending.checkpoint_commit = m.commit;

@@ -108,6 +108,7 @@ struct cubby__store {
     uint64_t reserve_of;         /* the segment since which tmp/reserve is known to be there */
     int64_t roll_again_ms;       /* a full disk kept the log from rolling: not before then */
     uint64_t ceiling_commit;     /* the commit that announced pending.ceiling */
+    uint64_t renew_from;         /* bytes to be replayed before a copy of the index is tried again (renew.c, Y4) */
     uint64_t doubted[2];         /* versions of the index that a slot on the disk may name besides the checkpoint (X7): found there; of a checkpoint that failed */
 
     /* group side: under g */
@@ -171,14 +172,14 @@ int cubby__open_read_only(struct cubby__store *s, cubby_error *err);
 /* If nobody protects what this handle reads: it joins those who came, or goes on to what others left. */
 int cubby__keep_up(struct cubby__store *s, cubby_error *err);
 
-/* open.c: the index that is published now. */
-int cubby__follow_published(struct cubby__store *s, cubby_error *err);
-
 /* Flags of options inside the library, for read-only handles. */
 enum {
     CUBBY__SCRATCH_INDEX = 1 << 16, /* what it rebuilds may be in a file in tmp/, without a name, rather than in memory */
     CUBBY__AS_OPENED = 1 << 17      /* alone, it stays with what it found when it was opened */
 };
+
+/* open.c: the index that is published now. */
+int cubby__follow_published(struct cubby__store *s, cubby_error *err);
 
 /* index.c: opening, replacing and checkpointing the index */
 int cubby__index_open(struct cubby__store *s, cubby_error *err);

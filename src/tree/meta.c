@@ -1,10 +1,11 @@
-/* meta.c - the two meta slots: checkpoint number s stands in slot s % 2, and the higher one that verifies counts. */
+/* meta.c - the two meta slots: checkpoint number s stands in slot s % 2, and the higher one that verifies counts. A new file has a label instead, number 0: it says
+ * which file this is, and is no checkpoint. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "tree/pager.h"
 
-enum slot_state { SLOT_EMPTY, SLOT_BAD, SLOT_VERSION, SLOT_GOOD };
+enum slot_state { SLOT_EMPTY, SLOT_BAD, SLOT_VERSION, SLOT_LABEL, SLOT_GOOD };
 
 static int all_zero(const uint8_t *s, size_t n)
 {
@@ -75,7 +76,13 @@ static enum slot_state check_slot(const struct cubby__pager *p, const uint8_t *s
     decode(s, out);
     if (memcmp(s + CUBBY__META_UUID_OFF, p->uuid, sizeof p->uuid) != 0 || out->seq % CUBBY__META_SLOTS != slot || !sensible(out))
         return SLOT_BAD;
-    return SLOT_GOOD;
+    return out->seq ? SLOT_GOOD : SLOT_LABEL;
+}
+
+void cubby__meta_label(const struct cubby__pager *p, uint8_t *page)
+{
+    struct cubby__meta m = {.nonce = p->nonce, .pages = CUBBY__META_SLOTS};
+    encode(p, &m, page);
 }
 
 /* Bytes behind the end of the file are zero. */
@@ -100,9 +107,17 @@ static int bound_pages(struct cubby__pager *p, struct cubby__meta *m, cubby_erro
     return 0;
 }
 
+/* Readers look at it, and in an index that is in use it does not change. */
+static void set_nonce(struct cubby__pager *p, uint64_t nonce)
+{
+    if (p->nonce != nonce)
+        p->nonce = nonce;
+}
+
 int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_error *err)
 {
     struct cubby__meta best = {0}, other = {0};
+    uint64_t label = 0;
     int seen[SLOT_GOOD + 1] = {0};
     for (unsigned slot = 0; p->file && slot < CUBBY__META_SLOTS; slot++) {
         uint8_t s[CUBBY__META_SIZE];
@@ -116,6 +131,8 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
             best = m;
         } else if (state == SLOT_GOOD) {
             other = m;
+        } else if (state == SLOT_LABEL) {
+            label = m.nonce;
         }
         seen[state]++;
     }
@@ -123,13 +140,15 @@ int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_erro
         return cubby__fail(err, CUBBY_EVERSION, p->path, 0, "an index of another format version");
     if (!seen[SLOT_GOOD] && seen[SLOT_BAD])
         return cubby__fail(err, CUBBY_ECORRUPT, p->path, 0, "no meta slot of the index verifies");
-    if (!seen[SLOT_GOOD])
+    if (!seen[SLOT_GOOD]) {
+        *out = (struct cubby__meta){.nonce = label};
+        set_nonce(p, seen[SLOT_LABEL] ? label : p->nonce);
         return CUBBY_DONE;
+    }
     int rc = bound_pages(p, &best, err);
     if (rc != 0)
         return rc;
-    if (p->nonce != best.nonce) /* readers look at it, and in an index that is in use it does not change */
-        p->nonce = best.nonce;
+    set_nonce(p, best.nonce);
     if (atomic_load_explicit(&p->alloc.pages, memory_order_relaxed) < best.pages)
         atomic_store_explicit(&p->alloc.pages, best.pages, memory_order_relaxed);
     *out = best;

@@ -16,7 +16,8 @@ static int make_file(struct cubby__pager *p, cubby_error *err)
     if (rc != 0 && rc != -ENOENT)
         return cubby__fail_io(err, rc, p->path, CUBBY__NO_OFFSET, "unlink");
     rc = p->vfs->open(p->vfs->ctx, p->path, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &p->file);
-    static const uint8_t slots[CUBBY__META_SLOTS * CUBBY__PAGE_SIZE];
+    uint8_t slots[CUBBY__META_SLOTS * CUBBY__PAGE_SIZE] = {0};
+    cubby__meta_label(p, slots);
     if (rc == 0) /* a checkpoint needs no room on the disk */
         rc = p->vfs->pwrite(p->vfs->ctx, p->file, slots, sizeof slots, 0);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, p->path, CUBBY__NO_OFFSET, "create");

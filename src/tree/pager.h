@@ -87,6 +87,11 @@ int cubby__pager_get_leased(struct cubby__pager *p, struct cubby__link link, con
 int cubby__pager_get_fresh(struct cubby__pager *p, struct cubby__link link, struct cubby__page **out, cubby_error *err);
 int cubby__pager_corrupt(const struct cubby__pager *p, cubby_error *err, uint64_t page, const char *problem);
 
+/* ---- meta.c ---- */
+
+/* The first slot of a new file: its nonce. */
+void cubby__meta_label(const struct cubby__pager *p, uint8_t *page);
+
 /* ---- tree.c: pages of the running transaction ---- */
 
 /* Memory for so many new pages and given up ones: the calls below cannot fail then. */

@@ -80,14 +80,18 @@ int cubby__pager_damaged(const struct cubby__pager *p);
 
 /* ---- meta slots ---- */
 
-/* The newest slot that verifies and belongs to this store. CUBBY_DONE: none (a fresh file). ECORRUPT: slots are there and none verifies.
- * EVERSION. Sets the pager's nonce. */
+/* The newest slot that verifies and belongs to this store. CUBBY_DONE: none (a fresh file; out->nonce is that of its label, 0: it has none). ECORRUPT: slots are
+ * there and none verifies. EVERSION. Sets the pager's nonce. */
 int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_error *err);
 /* Checkpoint, in this order: the caller has synced the log and flushed meta->root; here: 1 sync the pages; 2 write slot seq % 2;
  * 3 sync. Only then may pages of the checkpoint before it be used again (cubby__pager_protect). */
 int cubby__meta_write(struct cubby__pager *p, const struct cubby__meta *meta, cubby_error *err);
 /* For a slot that somebody else wrote who may have died before its sync: a checkpoint is durable, or this fails. */
 int cubby__pager_sync(struct cubby__pager *p, cubby_error *err);
+
+/* The same pages once more: this version of `from`, whose file holds so many pages at most, in `to`, a new file. What the copy holds is read again: a page that does
+ * not verify makes `from` damaged (ECORRUPT). */
+int cubby__pager_copy(struct cubby__pager *from, const struct cubby__root *root, uint64_t pages, struct cubby__pager *to, cubby_error *err);
 
 /* ---- reading ---- */
 

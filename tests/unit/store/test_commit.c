@@ -235,9 +235,10 @@ START_TEST(no_space_in_reserve)
                 struct cubby__buf before = kv_dump(b);
                 char value[100] = {0};
                 memset(value, 'v', 90);
-                fault_set(&b->fault, FAULT_PWRITE, "segments", 0, errnos[i], 0);
+                fault_set(&b->fault, FAULT_PWRITE, "segments", 0, errnos[i], 1);
                 REFUSES(kv_store(b, key, value), errnos[i] == -EIO ? CUBBY_EIO : CUBBY_ENOSPC);
-                ck_assert_int_eq(b->fault.hits, 1);
+                ck_assert_int_ge(b->fault.hits, 1); /* less may fit */
+                b->fault.rc = 0;
                 same_rows(before, kv_dump(b));
                 failed = 1;
             }
@@ -321,12 +322,13 @@ START_TEST(a_failed_checkpoint)
         struct bed bed, *b = &bed;
         bed_begin_with(b, 0, 2000);
         kv_store_many(b, 0, 5, 30);
-        fault_set(&b->fault, FAULT_SYNC, "/index", i, -EIO, 1); /* the pages, the slot, a later one */
+        fault_set(&b->fault, FAULT_SYNC, "index", i, -EIO, 1); /* the pages, the slot, a later one */
         bed_quiet(b);
         kv_store_many(b, 5, 100, 100);
         ck_assert_int_ge(b->fault.hits, 1);
         ck_assert_ptr_nonnull(strstr(b->notice, "checkpoint failed"));
-        ck_assert_int_eq(b->notices, 1); /* once is enough */
+        ck_assert_ptr_nonnull(strstr(b->notice, "no copy of the index"));
+        ck_assert_int_le(b->notices, 4); /* not with every commit */
         bed_rebuild_is_equal(b);
         opens_anew(b, 100);
         bed_end(b);

@@ -6,6 +6,38 @@ static struct cubby__meta meta(uint64_t seq)
                                 .ceiling = 8, .root = {.page = 9, .sum = 10, .level = 2}};
 }
 
+/* A new file says which one it is, and has no checkpoint; a damaged slot beside that is damage. */
+START_TEST(a_label)
+{
+    struct disk d;
+    struct cubby__meta m;
+    disk_init(&d);
+    struct cubby__pager *p = disk_pager(&d, 1);
+    cubby__pager_close(&p);
+    struct cubby__pager_config config = disk_config(&d, 0);
+    config.nonce = 0;
+    ck_assert_int_eq(cubby__pager_open(&config, &p, NULL), 0);
+    ck_assert_int_eq(cubby__meta_read(p, &m, NULL), CUBBY_DONE);
+    ck_assert_uint_eq(m.nonce, 77);
+    ck_assert_uint_eq(m.commit, 0);
+    ck_assert_uint_eq(cubby__pager_nonce(p), 77);
+    disk_poke(&d, CUBBY__PAGE_SIZE, "junk", 4);
+    ck_assert_int_eq(cubby__meta_read(p, &m, NULL), CUBBY_ECORRUPT);
+    m = meta(1);
+    ck_assert_int_eq(cubby__meta_write(p, &m, NULL), 0);
+    ck_assert_int_eq(cubby__meta_read(p, &m, NULL), 0); /* the label stands in the other slot */
+    ck_assert_uint_eq(m.seq, 1);
+    ck_assert_int_eq(m.bad_slots, 0);
+    ck_assert_uint_eq(m.older.page, 0);
+    disk_poke(&d, 0, (uint8_t[2 * CUBBY__PAGE_SIZE]){0}, 2 * CUBBY__PAGE_SIZE);
+    ck_assert_int_eq(cubby__meta_read(p, &m, NULL), CUBBY_DONE); /* a file of before */
+    ck_assert_uint_eq(m.nonce, 0);
+    ck_assert_uint_eq(cubby__pager_nonce(p), 77);
+    cubby__pager_close(&p);
+    disk_release(&d);
+}
+END_TEST
+
 static void write_meta(struct cubby__pager *p, uint64_t seq)
 {
     struct cubby__meta m = meta(seq);
@@ -174,4 +206,4 @@ START_TEST(order_of_a_checkpoint)
 }
 END_TEST
 
-UNIT_MAIN("tree/meta", round_trip, pages_behind_the_file, the_newer_one_counts, every_flipped_byte_is_found, forged_slots, order_of_a_checkpoint)
+UNIT_MAIN("tree/meta", a_label, round_trip, pages_behind_the_file, the_newer_one_counts, every_flipped_byte_is_found, forged_slots, order_of_a_checkpoint)

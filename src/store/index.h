@@ -1,0 +1,25 @@
+/* index.h - what index.c, takeover.c and renew.c share. With the writer lock. */
+#ifndef CUBBY_STORE_INDEX_H
+#define CUBBY_STORE_INDEX_H
+
+#include "store/internal.h"
+
+/* A new index, of the segments alone. evidence: a commit known to have been synced; seq: of the checkpoint before. */
+int cubby__index_rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err);
+/* Writes the pages of what recovery put into the pending version, and makes it visible. */
+int cubby__index_publish_recovered(struct cubby__store *s, cubby_error *err);
+/* It is damaged, or ends before damage that only a rebuild passes over. */
+int cubby__index_is_of_no_use(struct cubby__store *s, int rc, const cubby_error *err);
+/* X6: a new one has a checkpoint. */
+void cubby__index_drop_old(struct cubby__store *s);
+/* The next checkpoint, of this state in the index of that nonce. */
+struct cubby__meta cubby__index_meta(const struct cubby__published *p, uint64_t nonce);
+/* X2, X4: a checkpoint may name it. */
+int cubby__index_may_checkpoint(const struct cubby__published *p);
+/* renew.c: the index makes way for a copy of what is pending, if it is durable and flushed. If that fails the index stays; unless it is found damaged. */
+int cubby__index_renew(struct cubby__store *s, cubby_error *err);
+/* X7 */
+int cubby__index_sync_failed(const struct cubby__store *s);
+void cubby__index_set_sync_failed(struct cubby__store *s);
+
+#endif
