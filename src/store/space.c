@@ -14,6 +14,7 @@
 
 enum {
     RESERVE_LOG = CUBBY__RESERVE_LOG,
+    ZEROS_MIN = 256,       /* written at a time, near the end of the disk */
     RESERVE_PAGES_MIN = 4, /* an empty store is to be small */
     RESERVE_PAGES = 16,
     RESERVE_FROM = 1 << 20,  /* so large a store has tmp/reserve */
@@ -26,12 +27,16 @@ enum {
 static int write_zeros(struct cubby__store *s, uint64_t *at, uint64_t to, cubby_error *err)
 {
     static const uint8_t zeros[32 << 10];
-    while (*at < to) {
-        size_t n = to - *at < sizeof zeros ? (size_t)(to - *at) : sizeof zeros;
+    size_t most = sizeof zeros;
+    for (size_t n; *at < to; *at += n) {
+        n = to - *at < most ? (size_t)(to - *at) : most;
         int rc = cubby__log_write(s->log, (uint32_t)s->pending.seg, zeros, n, *at, err);
-        if (rc != 0)
+        if (rc == CUBBY_ENOSPC && n > ZEROS_MIN) {
+            most = n / 2; /* all that there is: what only removes needs little */
+            n = 0;
+        } else if (rc != 0) {
             return rc;
-        *at += n;
+        }
     }
     return 0;
 }

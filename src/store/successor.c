@@ -88,17 +88,21 @@ static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, cons
     return rc == CUBBY_DONE ? 0 : rc;
 }
 
-/* The file, new or of tmp/reserve; the header says what is to be in it. */
-static int make(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, struct cubby__seg_header *nh, int reserve, int *named)
+enum source { A_NEW_FILE, TMP_RESERVE, A_BARE_FILE }; /* the first two have room for the reserve behind the tail */
+
+/* The header says what is to be in it. */
+static int make_of(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, struct cubby__seg_header *nh, enum source from, int *named)
 {
     struct cubby__store *s = r->s;
     struct cubby__seg_maker *m;
     uint64_t size;
     *named = 0;
-    int rc = reserve ? cubby__seg_from_reserve(s, nh, &size, &m, r->err) : cubby__seg_make_begin(s->log, nh, &m, r->err);
+    int rc = from == TMP_RESERVE ? cubby__seg_from_reserve(s, nh, &size, &m, r->err) : cubby__seg_make_begin(s->log, nh, &m, r->err);
     if (rc != 0)
         return rc;
     rc = copy_tail(r, seg, nonce, t, nh, m); /* R4 */
+    if (rc == 0 && from == A_NEW_FILE)
+        rc = cubby__seg_make_pad(m, CUBBY__RESERVE_LOG, r->err);
     if (rc != 0) {
         cubby__seg_make_abort(&m);
         return rc;
@@ -106,11 +110,59 @@ static int make(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const str
     return cubby__seg_make_end(&m, t->valid_commit, named, r->err);
 }
 
+/* Zeros at the end of the file, behind `least`, are cut off; its bytes stay (R3). 0: there were none. */
+static int cut_zeros(struct cubby__log *log, uint32_t seg, uint64_t least)
+{
+    uint8_t b[4096];
+    uint64_t size, end;
+    size_t got = 0;
+    cubby_error unused;
+    int rc = cubby__log_size(log, seg, &size, &unused);
+    for (end = size; rc == 0 && got == 0 && end > least;) {
+        size_t n = end - least < sizeof b ? (size_t)(end - least) : sizeof b;
+        rc = cubby__log_pread(log, seg, b, n, end - n, &got, &unused);
+        while (got > 0 && b[got - 1] == 0)
+            got--;
+        end -= n - got;
+    }
+    if (rc != 0 || end == size)
+        return 0;
+    cubby__log_trim(log, seg, end);
+    return 1;
+}
+
+/* Zeros that were written ahead are room, and of no use any more. Those of segments before should be gone; but a kill, or a power cut, may have come
+ * between. */
+static void give_zeros_back(struct cubby__log *log, uint32_t seg, uint64_t nonce, uint64_t least)
+{
+    struct cubby__seg_header h;
+    cubby_error unused;
+    for (int cut = 1; cut && cubby__log_header(log, seg, &h, &unused) == 0;) {
+        cut = h.nonce == nonce && cut_zeros(log, seg, least);
+        seg = h.pred;
+        nonce = h.pred_nonce;
+        least = h.pred_end;
+        cubby__seg_header_release(&h);
+    }
+}
+
+/* On a full disk it is made of what was kept for that: the zeros of the old segment, tmp/reserve. */
+static int make(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, struct cubby__seg_header *nh)
+{
+    static const enum source sources[] = {A_NEW_FILE, A_NEW_FILE, TMP_RESERVE, A_BARE_FILE};
+    int named = 0, rc = CUBBY_ENOSPC;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources && !named && (rc == CUBBY_ENOSPC || rc == CUBBY_ENOENT); i++) {
+        if (i == 1)
+            give_zeros_back(r->s->log, seg, nonce, t->valid > t->accepted ? t->valid : t->accepted);
+        rc = make_of(r, seg, nonce, t, nh, sources[i], &named);
+    }
+    return rc;
+}
+
 int cubby__build_successor(struct cubby__replay *r, uint32_t seg, uint32_t number, const struct cubby__seg_header *h, const struct cubby__tail *t,
                            struct cubby__seg_header *nh)
 {
     struct cubby__store *s = r->s;
-    int named;
     memset(nh, 0, sizeof *nh);
     nh->ident = s->ident;
     nh->kind = CUBBY__SEG_LOG;
@@ -128,12 +180,5 @@ int cubby__build_successor(struct cubby__replay *r, uint32_t seg, uint32_t numbe
         rc = nh->defs.failed ? cubby__fail_mem(r->err) : 0;
     if (rc != 0)
         return rc;
-    cubby_error unused;
-    cubby__log_sync(s->log, seg, &unused); /* of what is accepted a PROOF need not have been synced. Nothing else depends on this, so it may fail */
-    rc = make(r, seg, h->nonce, t, nh, 0, &named);
-    if (rc == CUBBY_ENOSPC && !named) {
-        rc = make(r, seg, h->nonce, t, nh, 1, &named);
-        rc = rc == CUBBY_ENOENT ? cubby__fail(r->err, CUBBY_ENOSPC, s->path, CUBBY__NO_OFFSET, "no space left to recover the store") : rc;
-    }
-    return rc;
+    return make(r, seg, h->nonce, t, nh);
 }

@@ -1,6 +1,6 @@
 /* A full disk: what may go on, what fails, and that nothing worse comes of it (space.c, N1 to N4). */
 #include "store/commit.h"
-#include "unit/store/store_util.h"
+#include "unit/store/segment_util.h"
 
 static int drop(struct bed *b, const char *key)
 {
@@ -204,11 +204,13 @@ START_TEST(a_roll_without_room)
 }
 END_TEST
 
-/* What a writer that died left behind on a disk that is full now. */
+/* What a writer that died left behind on a disk that is full now: what is kept for removals is enough for a tail that is shorter, and what was to be removed can be. */
 START_TEST(recovery_without_room)
 {
-    for (int large = 0; large < 2; large++) {
+    enum { SHORT_TAIL, WITH_RESERVE, LONG_TAIL, KINDS };
+    for (int kind = 0; kind < KINDS; kind++) {
         struct bed bed, copy, *b = &bed;
+        int large = kind == WITH_RESERVE;
         bed_begin(b);
         for (int i = 0; i < 11 && large; i++) {
             char key[16];
@@ -218,16 +220,19 @@ START_TEST(recovery_without_room)
         kv_store_many(b, 0, 30, 100);
         MUST(cubby__store_checkpoint(b->s, &b->err));
         kv_store_many(b, 30, 40, 100);
+        if (kind == LONG_TAIL)
+            MUST(store_long(b, "long", 40 << 10));
         bed_copy(b, &copy);
         b = &copy;
         fault_full(&b->fault, 0);
         bed_open(b);
-        ck_assert_int_eq(cubby__store_read_only(b->s), !large); /* without tmp/reserve it can only be read */
+        ck_assert_int_eq(cubby__store_read_only(b->s), kind == LONG_TAIL); /* without tmp/reserve it can only be read */
         ck_assert_str_ne(kv_look(b, "k0039"), "");
-        if (large)
-            MUST(drop_number(b, 39));
-        else
+        if (kind == LONG_TAIL)
             REFUSES(drop_number(b, 39), CUBBY_ENOSPC);
+        else
+            for (int i = 10; i < 20; i++)
+                MUST(drop_number(b, i));
         bed_close(b);
         fault_full(&b->fault, 1 << 20);
         bed_open(b);
@@ -237,6 +242,74 @@ START_TEST(recovery_without_room)
         b = &bed;
         bed_end(b);
     }
+}
+END_TEST
+
+/* Zeros that were written ahead, of a segment that was left a moment before its end was cut off: room for a recovery. Nothing else is taken from it. */
+START_TEST(room_in_the_segment_before)
+{
+    static const enum fault_op ops[] = {FAULT_OPS, FAULT_FSTAT, FAULT_PREAD, FAULT_OPEN};
+    for (size_t op = 0; op < sizeof ops / sizeof *ops; op++)
+        for (int after = 0, hit = 1; hit && after < 100; after++) {
+            struct bed bed, copy, *b = &bed;
+            bed_begin_with(b, 4096, 0);
+            for (int i = 0; bed_last_segment(b) < 2; i++)
+                kv_store_many(b, i, i + 1, 100);
+            kv_store_many(b, 100, 104, 100);
+            bed_copy(b, &copy);
+            bed_end(b);
+            b = &copy;
+            uint64_t size = bed_size(b, seg_path(1)), zeros = bed_size(b, seg_path(2));
+            bed_truncate(b, seg_path(1), size + 9000);
+            bed_truncate(b, seg_path(2), zeros - 8192);
+            fault_full(&b->fault, 0);
+            fault_set(&b->fault, ops[op], "segments", after, -EIO, 0);
+            int rc = bed_try_open(b, 0);
+            hit = b->fault.hits;
+            b->fault.rc = 0;
+            ck_assert(rc == 0 || (rc == CUBBY_EIO && hit));
+            if (rc)
+                bed_open(b);
+            ck_assert_int_eq(hit || !cubby__store_read_only(b->s), 1);
+            ck_assert_str_ne(kv_look(b, "k0103"), "");
+            if (!hit) {
+                MUST(drop_number(b, 101));
+                ck_assert_uint_eq(bed_size(b, seg_path(1)), size);
+            }
+            bed_close(b);
+            fault_full(&b->fault, 1 << 20);
+            bed_open(b);
+            MUST(kv_store(b, "goes", "on"));
+            sound(b);
+            bed_end(b);
+        }
+}
+END_TEST
+
+/* What stands in the place of the segment before is another one: nothing is cut off it. */
+START_TEST(zeros_of_a_stranger)
+{
+    struct bed bed, copy, *b = &bed;
+    bed_begin_with(b, 4096, 0);
+    for (int i = 0; bed_last_segment(b) < 3; i++)
+        kv_store_many(b, i, i + 1, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    kv_store_many(b, 100, 104, 100);
+    bed_copy(b, &copy);
+    bed_end(b);
+    b = &copy;
+    uint64_t size = bed_size(b, seg_path(2)) + 9000;
+    struct cubby__seg_header h = header_of(b, 2);
+    h.nonce++;
+    write_header(b, seg_path(2), &h);
+    cubby__seg_header_release(&h);
+    bed_truncate(b, seg_path(2), size);
+    fault_full(&b->fault, 0);
+    bed_open(b);
+    ck_assert_str_ne(kv_look(b, "k0103"), "");
+    ck_assert_uint_eq(bed_last_segment(b), 4);
+    ck_assert_uint_eq(bed_size(b, seg_path(2)), size);
+    bed_end(b);
 }
 END_TEST
 
@@ -272,4 +345,4 @@ START_TEST(a_reserve_full_of_junk)
 END_TEST
 
 UNIT_MAIN("store/space", an_empty_store_is_small, a_small_store, a_large_store, a_large_commit, only_the_one_that_finds_no_room_fails,
-          a_roll_without_room, recovery_without_room, a_reserve_full_of_junk)
+          a_roll_without_room, recovery_without_room, room_in_the_segment_before, zeros_of_a_stranger, a_reserve_full_of_junk)
