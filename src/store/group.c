@@ -70,9 +70,7 @@ static int cut_off(struct cubby__store *s, struct cubby__commit_node *nodes, int
     int named = 0;
     cubby_error why;
     undo(s, nodes);
-    int made = !s->id_file ? CUBBY_DONE : s->pending.durable >= s->pending.commit ? 0 : cubby__log_sync(s->log, (uint32_t)s->pending.seg, &why); /* lazy ones: C6 */
-    if (made == 0)
-        made = cubby__new_segment(s, CUBBY__AT_ANY_PRICE, &named, &why);
+    int made = !s->id_file ? CUBBY_DONE : cubby__new_segment(s, CUBBY__AT_ANY_PRICE, &named, &why);
     if (made == 0) {
         cubby__publish(s, &s->pending);
         fail_nodes(s, nodes, rc);

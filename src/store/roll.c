@@ -62,6 +62,15 @@ static void leave_mark(struct cubby__store *s, uint32_t seg, uint64_t nonce, uin
     cubby__framer_release(&f);
 }
 
+/* C6. The end of the log has been synced, by this handle, with the last group; or there may be lazy commits, or a PROOF, which never are. */
+static int sync_end(struct cubby__store *s, cubby_error *err)
+{
+    pthread_mutex_lock(&s->g);
+    int synced = s->own_synced.seg == s->pending.seg && s->own_synced.off == s->pending.seg_off;
+    pthread_mutex_unlock(&s->g);
+    return synced ? 0 : cubby__log_sync(s->log, (uint32_t)s->pending.seg, err);
+}
+
 int cubby__new_segment(struct cubby__store *s, enum cubby__need need, int *named, cubby_error *err)
 {
     uint64_t zeroed = 0;
@@ -74,7 +83,7 @@ int cubby__new_segment(struct cubby__store *s, enum cubby__need need, int *named
     int rc = cubby__still_here(s, err);
     if (rc != 0)
         return rc;
-    rc = cubby__log_sync(s->log, (uint32_t)p->seg, err); /* C6: nothing is unproven, but the last thing may be a PROOF, never synced */
+    rc = sync_end(s, err);
     if (rc != 0) {
         cubby__latch(s);
         return rc;
