@@ -168,13 +168,17 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
 {
     cubby_file *file;
     struct cubby__seed seed = {log->ident.salt, 0};
+    cubby_error e;
     char name[512];
     size_t header = cubby__frame_header_size(type), total = header + place->len;
     if (place->len > CUBBY__FRAME_LEN_MAX || place->off % CUBBY__FRAME_ALIGN)
         return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the index names an impossible place");
-    int rc = get_seg(log, place->seg, &file, &seed.nonce, err);
-    if (rc == CUBBY_ENOENT)
-        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the segment is missing");
+    int rc = get_seg(log, place->seg, &file, &seed.nonce, &e);
+    if (rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT)
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "%s",
+                           rc == CUBBY_ENOENT ? "the segment is missing" : e.message);
+    if (rc != 0 && err)
+        *err = e;
     if (rc != 0)
         return rc;
     cubby__buf_clear(buf);
@@ -320,15 +324,17 @@ static void free_maker(struct cubby__seg_maker **mp)
 static int open_tmp(struct cubby__seg_maker *m, cubby_error *err)
 {
     const cubby_vfs *vfs = m->log->vfs;
-    vfs->unlink(vfs->ctx, m->tmp); /* a leftover of an interrupted attempt */
+    int gone = vfs->unlink(vfs->ctx, m->tmp); /* a leftover of an interrupted attempt */
     int rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
+    if (rc == -EEXIST && gone != 0) /* what keeps it there */
+        rc = gone;
     if (cubby__code_of_errno(rc) == CUBBY_ENOENT) {
         char *dir = cubby__path_join(m->log->dir, CUBBY__DIR_TMP);
         if (!dir)
             return cubby__fail_mem(err);
-        vfs->mkdir(vfs->ctx, dir);
+        int made = vfs->mkdir(vfs->ctx, dir);
         cubby__free(dir);
-        rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
+        rc = made != 0 && made != -EEXIST ? made : vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
     }
     return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "making a segment");
 }

@@ -98,6 +98,7 @@ static int gather(struct cubby__segscan *s, const struct cubby__frame *f, const 
     struct cubby__gathered *r = &s->records[s->count];
     *r = (struct cubby__gathered){.type = f->type, .flags = f->flags, .commit = f->commit, .payload = s->arena.len, .piece = f->piece};
     r->place = (struct cubby__place){s->seg, f->len, s->pos};
+    cubby__buf_reserve(&s->arena, 1); /* that of an empty record is somewhere, too */
     if (f->type != CUBBY__REC_PIECE)
         cubby__buf_add(&s->arena, header + head, f->len);
     cubby__buf_add(&s->headers, header, head);
@@ -227,6 +228,11 @@ int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type)
     s->adopt = 1;
     forget(s);
     return 0;
+}
+
+int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end)
+{
+    return !s->count && s->pos >= h->proven && s->pos < end && end - s->pos == cubby__frame_size(CUBBY__REC_PROOF, CUBBY__PROOF_LEN);
 }
 
 int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off)

@@ -63,6 +63,10 @@ int cubby__segscan_resync(struct cubby__segscan *s);
  * it does not, or the frame is sound and what is wrong is the commit. */
 int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type);
 
+/* After CUBBY_ECORRUPT or zeros, in a segment with this header and this accepted end: 1: what stood from s->pos to the end was a PROOF. Nothing is lost with it:
+ * it is the only thing that may never have been synced, and no commit is that short; what the segment was made with is no PROOF. */
+int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end);
+
 /* Offset of the first non-zero byte at or behind `from`; UINT64_MAX if all is zero up to the limit. */
 int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off);
 

@@ -1,4 +1,5 @@
 /* spool.c - an unlinked file in tmp/ for the pieces of a message that is too large for memory. Never synced: what counts is copied to the log. */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -27,8 +28,9 @@ static int open_spool(struct cubby__store *s, struct cubby__spool *sp, cubby_err
     if (!dir || !path) {
         rc = cubby__fail_mem(err);
     } else {
-        s->vfs->mkdir(s->vfs->ctx, dir); /* it may well be there */
-        rc = s->vfs->open(s->vfs->ctx, path, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &sp->file);
+        rc = s->vfs->mkdir(s->vfs->ctx, dir); /* it may well be there */
+        if (rc == 0 || rc == -EEXIST)
+            rc = s->vfs->open(s->vfs->ctx, path, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &sp->file);
         if (rc != 0)
             rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "making a spool file");
         else

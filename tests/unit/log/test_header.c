@@ -335,5 +335,47 @@ START_TEST(unreadable_second_copy)
 }
 END_TEST
 
+/* A second copy of a version to come: beside a sound first one it is a damaged copy; behind a damaged one nothing that can be used. */
+START_TEST(a_second_copy_of_another_version)
+{
+    struct bed bed, *b = &bed;
+    uint8_t copy[512];
+    bed_begin(b);
+    struct cubby__seg_header h = full_header(b, 30), out;
+    ck_assert_uint_eq(put(b, &h), 2 * sizeof copy);
+    bed_read(b, FILE_PATH, sizeof copy, copy, sizeof copy);
+    cubby__put32(copy + CUBBY__SEG_ID_OFF + CUBBY__ID_VERSION_OFF, 2);
+    cubby__put64(copy + CUBBY__SEG_ID_OFF + CUBBY__ID_CHECKSUM_OFF, cubby__hash64(copy + CUBBY__SEG_ID_OFF, CUBBY__ID_CHECKSUM_OFF, 0));
+    seal(copy, sizeof copy);
+    bed_write(b, FILE_PATH, sizeof copy, copy, sizeof copy);
+    MUST(get(b, &out));
+    same(&h, &out);
+    ck_assert_int_eq(out.damaged_copies, 1);
+    cubby__seg_header_release(&out);
+    bed_flip(b, FILE_PATH, 40, 1);
+    ck_assert_int_eq(get(b, &out), CUBBY_ECORRUPT);
+    ck_assert_uint_eq(b->err.offset, 0);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
+/* The second copy is looked for as far as one may be, and no further. */
+START_TEST(no_second_copy)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    struct cubby__seg_header h = full_header(b, 30), out;
+    put(b, &h);
+    bed_flip(b, FILE_PATH, 0, 1);
+    bed_flip(b, FILE_PATH, 512, 1);
+    bed_truncate(b, FILE_PATH, CUBBY__SEG_HEADER_MAX + 4096);
+    ck_assert_int_eq(get(b, &out), CUBBY_ECORRUPT);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
 UNIT_MAIN("log/header", round_trip, floors, every_flipped_bit, a_damaged_second_copy_is_noticed, truncated, hostile_fields,
-          a_misdirected_copy_is_a_damaged_one, a_copy_that_cannot_be_read, definitions_too_long, unreadable_second_copy)
+          a_misdirected_copy_is_a_damaged_one, a_copy_that_cannot_be_read, definitions_too_long, unreadable_second_copy, a_second_copy_of_another_version,
+          no_second_copy)

@@ -4,6 +4,7 @@
 
 #include "log/segname.h"
 #include "unit/fault_vfs.h"
+#include "unit/heap.h"
 #include "unit/log/log_util.h"
 
 static int read_at(struct bed *b, uint32_t seg, uint64_t off, uint32_t len, uint8_t type)
@@ -311,6 +312,180 @@ START_TEST(many_segments)
 }
 END_TEST
 
+/* While one is read, another one is, and so on: no file is closed that somebody uses, so for once there are more. */
+static struct {
+    struct bed *bed;
+    uint32_t depth, deepest;
+    int reads, failed;
+} nested;
+
+static void read_another(void *arg, enum fault_op op, const char *path)
+{
+    uint8_t bytes[8];
+    size_t got;
+    (void)arg;
+    (void)path;
+    if (op != FAULT_PREAD || nested.depth == nested.deepest || ++nested.reads <= 4) /* those of the header, while nobody else comes in */
+        return;
+    nested.reads = 0;
+    uint32_t seg = ++nested.depth;
+    struct cubby_error err;
+    nested.failed |= cubby__log_pread(nested.bed->log, seg, bytes, sizeof bytes, 0, &got, &err) != 0 || got != sizeof bytes ||
+                     memcmp(bytes, CUBBY__SEG_MAGIC, 8) != 0;
+}
+
+START_TEST(more_at_once_than_are_kept_open)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    uint64_t frames, size;
+    uint8_t bytes[8];
+    size_t got;
+    bed_begin(b);
+    for (uint32_t i = 2; i <= 200; i++)
+        MUST(bed_make(b, i, i, "12345678", 8, &frames));
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 0, &b->log, &b->err));
+    nested.bed = b;
+    nested.depth = 0;
+    nested.deepest = 199;
+    nested.reads = nested.failed = 0;
+    x.hook = read_another;
+    MUST(cubby__log_pread(b->log, 200, bytes, sizeof bytes, 0, &got, &b->err));
+    x.hook = NULL;
+    ck_assert_uint_eq(nested.depth, nested.deepest);
+    ck_assert_int_eq(nested.failed, 0);
+    for (uint32_t i = 1; i <= 200; i++)
+        MUST(cubby__log_size(b->log, i, &size, &b->err));
+    bed_end(b);
+}
+END_TEST
+
+/* tmp/ is not there, and no allocation is certain. */
+START_TEST(making_without_memory)
+{
+    struct bed bed, *b = &bed;
+    uint64_t frames;
+    heap_install();
+    bed_begin(b);
+    for (int after = 0, hits = 1, n = 0; hits; after++) {
+        char gone[32];
+        snprintf(gone, sizeof gone, "/s/gone%d", n++);
+        MUST(b->vfs->rename(b->vfs->ctx, "/s/tmp", gone));
+        heap_fail(after, 0);
+        int rc = bed_make(b, 2 + (uint32_t)after, 22, "12345678", 8, &frames);
+        hits = heap_works();
+        ck_assert_msg(rc == 0 || (hits && rc == CUBBY_ENOMEM), "%d: %d %s %s", after, rc, b->err.path, b->err.message);
+        b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+    }
+    bed_end(b);
+}
+END_TEST
+
+/* There is no room for tmp/: that is what is told. Somebody else makes it at the same moment: that is no failure. */
+START_TEST(no_tmp)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    uint64_t frames;
+    bed_begin(b);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 1, &b->log, &b->err));
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/tmp", "/s/gone"));
+    fault_set(&x, FAULT_MKDIR, "tmp", 0, -ENOSPC, 0);
+    ck_assert_int_eq(bed_make(b, 2, 22, NULL, 0, &frames), CUBBY_ENOSPC);
+    MUST(b->vfs->mkdir(b->vfs->ctx, "/s/tmp"));
+    fault_set(&x, FAULT_OPEN, "tmp", 0, -ENOENT, 0);
+    MUST(bed_make(b, 2, 22, NULL, 0, &frames));
+    bed_end(b);
+}
+END_TEST
+
+/* A leftover that cannot be removed: that is said, and not that there is one. */
+START_TEST(a_leftover_that_stays)
+{
+    struct bed bed, *b = &bed;
+    uint64_t frames;
+    bed_begin(b);
+    b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+    MUST(b->vfs->mkdir(b->vfs->ctx, "/s/tmp/00000002.seg")); /* which unlink does not take away */
+    ck_assert_int_eq(bed_make(b, 2, 22, NULL, 0, &frames), CUBBY_EIO);
+    bed_end(b);
+}
+END_TEST
+
+/* A segment that cannot be opened now is not one that is missing or damaged; somebody listens or not. */
+START_TEST(a_segment_that_cannot_be_opened)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    struct cubby__buf buf = CUBBY__BUF_INIT;
+    const uint8_t *payload;
+    bed_begin(b);
+    bed_commit(b, 1, 10, 0, 0);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 0, &b->log, &b->err));
+    struct cubby__place place = {1, 10, b->frames};
+    fault_set(&x, FAULT_OPEN, "00000001", 0, -EACCES, 0);
+    ck_assert_int_eq(read_at(b, 1, b->frames, 10, CUBBY__REC_OBJECT), CUBBY_EACCES);
+    fault_set(&x, FAULT_OPEN, "00000001", 0, -EACCES, 0);
+    ck_assert_int_eq(cubby__log_read(b->log, &place, CUBBY__REC_OBJECT, &buf, &payload, NULL, NULL), CUBBY_EACCES);
+    MUST(cubby__log_read(b->log, &place, CUBBY__REC_OBJECT, &buf, &payload, NULL, NULL));
+    cubby__buf_release(&buf);
+    bed_end(b);
+}
+END_TEST
+
+/* A spare that is used again is emptied first, or not used. */
+START_TEST(spares_and_room)
+{
+    static const struct { enum fault_op op; const char *on; int after; } cases[] = {{FAULT_RENAME, "tmp", 0}, {FAULT_OPEN, "tmp", 0}, {FAULT_FSTAT, "tmp", 0},
+                                                                                     {FAULT_PWRITE, "tmp", 0}, {FAULT_PWRITE, "tmp", 1}};
+    struct bed bed, *b = &bed;
+    struct fault x;
+    struct cubby__seg_maker *m;
+    cubby_file *f;
+    uint64_t size;
+    int named;
+    bed_begin(b);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 1, &b->log, &b->err));
+    struct cubby__seg_header h = bed_header(b, 2, 22);
+    for (size_t i = 0; i <= sizeof cases / sizeof *cases; i++) {
+        int fails = i < sizeof cases / sizeof *cases;
+        MUST(b->vfs->open(b->vfs->ctx, "/s/spare", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
+        MUST(b->vfs->pwrite(b->vfs->ctx, f, "of old", 6, 20000));
+        b->vfs->close(b->vfs->ctx, f);
+        if (fails)
+            fault_set(&x, cases[i].op, cases[i].on, cases[i].after, -EIO, 0);
+        ck_assert_int_eq(cubby__seg_make_reuse(b->log, &h, "/s/spare", &size, &m, &b->err), fails ? CUBBY_EIO : 0);
+        ck_assert_int_eq(exists(b, "/s/segments/00000002.seg"), 0);
+    }
+    ck_assert_uint_eq(size, 20006);
+    fault_set(&x, FAULT_PWRITE, "tmp", 1, -ENOSPC, 0);
+    ck_assert_int_eq(cubby__seg_make_pad(m, 40000, &b->err), CUBBY_ENOSPC);
+    MUST(cubby__seg_make_pad(m, 40000, &b->err));
+    MUST(cubby__seg_make_end(&m, 0, &named, &b->err));
+    char old[6];
+    bed_read(b, "/s/segments/00000002.seg", 20000, old, sizeof old);
+    ck_assert_mem_eq(old, "\0\0\0\0\0\0", 6);
+    ck_assert_int_eq(cubby__log_allocate(b->log, 9, 0, 100, &b->err), CUBBY_ENOENT);
+    fault_set(&x, FAULT_ALLOCATE, "00000002", 0, -EOPNOTSUPP, 0);
+    ck_assert_int_eq(cubby__log_allocate(b->log, 2, 0, 100, &b->err), CUBBY_DONE);
+    fault_set(&x, FAULT_ALLOCATE, "00000002", 0, -ENOSPC, 0);
+    ck_assert_int_eq(cubby__log_allocate(b->log, 2, 0, 100, &b->err), CUBBY_ENOSPC);
+    MUST(cubby__log_allocate(b->log, 2, 0, 100, &b->err));
+    x.vfs.allocate = NULL;
+    ck_assert_int_eq(cubby__log_allocate(b->log, 2, 0, 100, &b->err), CUBBY_DONE);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(names)
 {
     struct bed bed, *b = &bed;
@@ -322,4 +497,5 @@ START_TEST(names)
 END_TEST
 
 UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, a_failed_listing_gives_nothing, headers_must_belong, making_a_segment, making_fails,
-          append_sync_trim, many_segments, names)
+          append_sync_trim, many_segments, more_at_once_than_are_kept_open, making_without_memory, no_tmp, a_leftover_that_stays,
+          a_segment_that_cannot_be_opened, spares_and_room, names)

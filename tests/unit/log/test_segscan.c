@@ -80,6 +80,21 @@ START_TEST(nothing_there)
 }
 END_TEST
 
+/* A record may say nothing, as a DAMAGE of the least size does: whoever takes it gets an address all the same. */
+START_TEST(an_empty_record)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__segscan s;
+    bed_begin(b);
+    bed_commit(b, 1, 0, 0, 0);
+    start(b, &s, UINT64_MAX);
+    ck_assert_int_eq(cubby__segscan_next(&s), 0);
+    ck_assert(s.count == 1 && s.records[0].place.len == 0 && s.arena.data);
+    cubby__segscan_close(&s);
+    bed_end(b);
+}
+END_TEST
+
 /* The last commit, cut off after each byte. */
 START_TEST(torn_last_commit)
 {
@@ -595,6 +610,57 @@ START_TEST(read_errors)
 }
 END_TEST
 
-UNIT_MAIN("log/segscan", whole, nothing_there, torn_last_commit, a_flip_in_the_middle, holes_of_zeros, proofs, misplaced_and_malformed_frames,
+/* The file is shorter than it was when the scan began: what is gone is no frame, and no zeros that could be cut off. */
+START_TEST(a_file_that_shrinks)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__segscan s;
+    uint64_t off;
+    bed_begin(b);
+    bed_commit(b, 1, 300000, 0, 0);
+    start(b, &s, UINT64_MAX);
+    bed_truncate(b, SEGMENT, b->frames + 100000);
+    ck_assert_int_eq(cubby__segscan_next(&s), CUBBY_ECORRUPT);
+    ck_assert_uint_eq(s.pos, b->frames);
+    bed_truncate(b, SEGMENT, b->frames);
+    MUST(cubby__segscan_nonzero(&s, b->frames + 200000, &off));
+    ck_assert_uint_eq(off, UINT64_MAX);
+    cubby__segscan_close(&s);
+    bed_end(b);
+}
+END_TEST
+
+/* Of the content that is skipped, too: nothing is passed over that cannot be read now. */
+START_TEST(read_errors_of_what_is_skipped)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    struct cubby__segscan s;
+    uint8_t type;
+    bed_begin(b);
+    bed_commit(b, 1, 10, 0, 0);
+    bed_flip(b, SEGMENT, b->frames + CUBBY__FRAME_SIZE + 4, 1);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 0, &b->log, &b->err));
+    start(b, &s, UINT64_MAX);
+    fault_set(&x, FAULT_PREAD, "00000001", 0, -EIO, 0);
+    ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_EIO);
+    ck_assert(s.pos == b->frames && type == 0);
+    ck_assert_int_eq(cubby__segscan_skip(&s, &type), 0);
+    ck_assert_uint_eq(s.pos, b->frames + cubby__frame_size(CUBBY__REC_OBJECT, 10));
+    cubby__segscan_close(&s);
+    start(b, &s, UINT64_MAX);
+    bed_truncate(b, SEGMENT, b->frames + 8); /* so short that it is read twice */
+    fault_set(&x, FAULT_PREAD, "00000001", 1, -EIO, 0);
+    ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_EIO);
+    ck_assert(s.pos == b->frames && type == 0);
+    ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_DONE);
+    cubby__segscan_close(&s);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("log/segscan", whole, nothing_there, an_empty_record, torn_last_commit, a_flip_in_the_middle, holes_of_zeros, proofs, misplaced_and_malformed_frames,
           commits_out_of_chain, durable_of_a_broken_commit_counts, pieces_read_or_skipped, resync_verifies_payloads, damage_covered, content_skipped, frames_longer_than_the_window,
-          limits, stale_bytes_are_no_frames, nonzero, read_errors)
+          limits, stale_bytes_are_no_frames, nonzero, read_errors, a_file_that_shrinks, read_errors_of_what_is_skipped)

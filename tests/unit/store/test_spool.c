@@ -58,6 +58,11 @@ START_TEST(failures)
     bed_begin(b);
     fault_set(&b->fault, FAULT_OPEN, "tmp", 0, -ENOSPC, 0);
     REFUSES(cubby__spool_new(b->s, &sp, &b->err), CUBBY_ENOSPC);
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/tmp", "/s/gone")); /* no room for tmp/: that is what is told */
+    fault_set(&b->fault, FAULT_MKDIR, "tmp", 0, -ENOSPC, 0);
+    REFUSES(cubby__spool_new(b->s, &sp, &b->err), CUBBY_ENOSPC);
+    fault_set(&b->fault, FAULT_RANDOM, "", 0, -EIO, 0);
+    REFUSES(cubby__spool_new(b->s, &sp, &b->err), CUBBY_EIO);
     MUST(cubby__spool_new(b->s, &sp, &b->err));
     fault_set(&b->fault, FAULT_PWRITE, "spool", 0, -ENOSPC, 0);
     REFUSES(cubby__spool_add(sp, "abcd", 4, &off, &b->err), CUBBY_ENOSPC);
