@@ -60,7 +60,11 @@ static int tell_segment(void *arg, const struct cubby__segproblem *p)
 {
     struct check *c = arg;
     char name[512];
-    const char *file = p->kind == CUBBY__SEG_MISSING ? CUBBY__DIR_SEGMENTS : cubby__log_name(c->s->log, p->seg, name);
+    int hurt = p->kind == CUBBY__SEG_MISSING || p->kind == CUBBY__SEG_HEADER || p->kind == CUBBY__SEG_HOLE;
+    int rc = hurt && c->hooks && c->hooks->hurt ? c->hooks->hurt(c->hooks->arg, p->first, p->seg) : 0;
+    if (rc != 0)
+        return rc;
+    const char *file = p->seg ? cubby__log_name(c->s->log, p->kind == CUBBY__SEG_MISSING ? p->first : p->seg, name) : CUBBY__DIR_SEGMENTS;
     return tell(c, p->code, p->severity, file, p->from, "%s", p->detail);
 }
 
@@ -118,6 +122,9 @@ static int check_index_file(struct check *c, int *usable)
     int rc = open_index(c, &p);
     if (rc == CUBBY_ENOENT)
         return tell(c, "INDEX_MISSING", CUBBY_NOTE, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "there is no index: the next open builds it");
+    if (rc == CUBBY_ECORRUPT) /* a directory, a link */
+        return tell(c, "INDEX_META", CUBBY_ERROR, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "%s: the next open puts it into %s and builds a new one", c->err->message,
+                    CUBBY__DIR_QUARANTINE);
     if (rc != 0)
         return rc;
     uint64_t before = c->result->findings;
@@ -147,6 +154,27 @@ static int check_index_now(struct check *c, int *usable)
         cubby__view_end(&all);
     }
     return rc;
+}
+
+/* It may not fit the segments any more, and know what they have lost all the same. */
+static int ask_checkpoint(struct check *c)
+{
+    struct cubby__view all, view = {.store = c->s, .err = c->err};
+    struct cubby__meta meta;
+    int rc = cubby__view_begin_all(c->s, &all, c->err);
+    if (rc != 0)
+        return rc;
+    rc = open_index(c, &view.pager);
+    if (rc == 0)
+        rc = cubby__meta_read(view.pager, &meta, c->err);
+    if (rc == 0) {
+        view.root = meta.root;
+        view.commit = meta.commit;
+        rc = c->hooks->known(c->hooks->arg, &view);
+    }
+    cubby__pager_close(&view.pager);
+    cubby__view_end(&all);
+    return rc == CUBBY_DONE || rc == CUBBY_ENOENT ? 0 : rc; /* it was replaced meanwhile */
 }
 
 static void hex(const struct cubby__slice *k, char *out, size_t room)
@@ -301,6 +329,8 @@ int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *
         rc = check_index_now(&c, &usable);
     if (rc == 0)
         rc = check_against_segments(&c, usable && sound);
+    if (rc == 0 && usable && !sound && hooks && hooks->known)
+        rc = ask_checkpoint(&c);
     return rc;
 }
 
@@ -320,6 +350,28 @@ int cubby__store_check_closed(const char *path, const cubby_options *o, const st
 
 /* ---- was anybody else there? ---- */
 
+/* What has been written of the last segment ends here: a commit moves that, where zeros are ahead the size of the file stays the same. */
+static int written_end(struct cubby__log *log, uint32_t seg, uint64_t *end)
+{
+    enum { CHUNK = 16 << 10 };
+    cubby_error unused;
+    uint8_t *buf = cubby__malloc(CHUNK);
+    int rc = buf ? cubby__log_size(log, seg, end, &unused) : CUBBY_ENOMEM;
+    while (rc == 0 && *end) {
+        size_t got, n = *end < CHUNK ? (size_t)*end : CHUNK;
+        rc = cubby__log_pread(log, seg, buf, n, *end - n, &got, &unused);
+        if (rc != 0)
+            break;
+        while (got && !buf[got - 1])
+            got--;
+        *end -= n - got;
+        if (got)
+            break;
+    }
+    cubby__free(buf);
+    return rc == CUBBY_ENOMEM ? rc : 0; /* what cannot be read is the same each time */
+}
+
 int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error *err)
 {
     struct check c = {.s = s, .err = err};
@@ -330,7 +382,8 @@ int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error
     size_t count;
     memset(w, 0, sizeof *w);
     c.err = &unused;
-    if (s->shared_mapped) /* protected, and looked at with care */
+    w->protected = s->shared_mapped; /* and looked at with care */
+    if (w->protected)
         return 0;
     w->others = s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1;
     if (open_index(&c, &p) == 0) {
@@ -344,13 +397,25 @@ int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error
     if (rc != 0)
         return rc == CUBBY_ENOENT ? 0 : rc;
     w->count = count;
-    if (count)
-        cubby__log_size(s->log, numbers[count - 1], &w->size, &unused);
+    if (count && written_end(s->log, numbers[count - 1], &w->end) != 0)
+        rc = cubby__fail_mem(err);
     cubby__free(numbers);
-    return 0;
+    return rc;
+}
+
+int cubby__witness_before(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__witness *w, cubby_error *err)
+{
+    struct cubby__store *s;
+    memset(w, 0, sizeof *w);
+    int rc = cubby__store_open_bare(path, o, h, &s, err);
+    if (rc != 0)
+        return rc;
+    rc = cubby__witness(s, w, err);
+    cubby__store_close(&s, NULL);
+    return rc;
 }
 
 int cubby__witness_same(const struct cubby__witness *a, const struct cubby__witness *b)
 {
-    return !b->others && a->seq == b->seq && a->nonce == b->nonce && a->count == b->count && a->size == b->size;
+    return b->protected || (!b->others && a->seq == b->seq && a->nonce == b->nonce && a->count == b->count && a->end == b->end);
 }

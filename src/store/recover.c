@@ -248,13 +248,11 @@ int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error 
         return rc;
     *commit = view.commit;
     rc = cubby__view_get(&view, damage_key, sizeof damage_key, value, &len);
-    int whole = rc == CUBBY_DONE;
-    if (whole) {
+    int whole = rc == CUBBY_DONE ? CUBBY__INDEX_WHOLE : CUBBY__INDEX_PART;
+    if (rc >= 0)
         rc = cubby__tree_check(view.pager, &view.root, bad_page, NULL, err);
-        whole = rc == 0;
-    }
     cubby__view_end(&view);
-    return rc < 0 && rc != CUBBY_ECORRUPT ? rc : whole;
+    return rc == 0 ? whole : rc < 0 && rc != CUBBY_ECORRUPT ? rc : 0;
 }
 
 int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err)

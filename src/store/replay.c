@@ -6,7 +6,6 @@
 #include "store/recover.h"
 
 enum { SPILL_PAGES = 1024 };
-#define UIDVALIDITY_LAST (UINT32_MAX - (1u << 24)) /* damage raises none above it: folders to come need some, too */
 
 /* The end of the log was lost before this segment: no record but its header says by how much the folders' uidnexts were raised for that. A rebuild has
  * seen it; a replay from a checkpoint made before must, too, or it would give numbers that a rebuild does not. */
@@ -114,16 +113,25 @@ int cubby__lost_records(struct cubby__replay *r, uint64_t records)
     f->piece += records;
     f->folder += records;
     f->thread += records;
-    uint64_t room = f->uidvalidity < UIDVALIDITY_LAST ? UIDVALIDITY_LAST - f->uidvalidity : 0;
+    uint64_t room = f->uidvalidity < CUBBY__UIDVALIDITY_LAST ? CUBBY__UIDVALIDITY_LAST - f->uidvalidity : 0;
     f->uidvalidity += records < room ? records : room;
     return r->s->handlers->damage(&r->txn, records);
 }
 
-/* What is missing behind the last commit, up to the accepted end, is a PROOF: it is written unsynced, so a failed sync may have taken it, and no commit is
- * that small. Nothing is lost with it. */
-static int only_a_proof(uint64_t at, uint64_t to)
+/* Where frames end too early, or bad bytes stand, the header tells whether it is only a PROOF that is lost; and at the first frame of a segment a CUT may
+ * have stood (apply_cut). */
+static int ask_header(struct cubby__replay *r, const struct cubby__segscan *scan, uint64_t to, int *only_a_proof)
 {
-    return to - at == cubby__frame_size(CUBBY__REC_PROOF, CUBBY__PROOF_LEN);
+    struct cubby__seg_header h;
+    int rc = cubby__log_header(r->s->log, scan->seg, &h, r->err);
+    *only_a_proof = 0;
+    if (rc != 0)
+        return rc;
+    *only_a_proof = cubby__segscan_lacks_proof(scan, &h, to);
+    if (scan->pos == h.frames && !r->rebuild)
+        rc = cubby__apply_definitions(r, &h);
+    cubby__seg_header_release(&h);
+    return rc;
 }
 
 /* The commits of a segment up to the scan's limit; damage on the way is reported, passed over, and what verifies of it taken. */
@@ -139,7 +147,7 @@ static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan, 
         }
         if (rc != 0 && rc != CUBBY_ECORRUPT)
             return rc;
-        int bad = rc == CUBBY_ECORRUPT, alone = scan->count == 0;
+        int bad = rc == CUBBY_ECORRUPT, only_a_proof;
         uint64_t at = scan->pos;
         if ((rc = apply_gathered(r, scan)) != 0)
             return rc;
@@ -149,9 +157,9 @@ static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan, 
             r->record_bytes += cubby__replay_size(CUBBY__REC_COMMIT, CUBBY__COMMIT_LEN);
             continue;
         }
+        if ((rc = ask_header(r, scan, to, &only_a_proof)) != 0 || only_a_proof)
+            return rc;
         rc = cubby__segscan_resync(scan);
-        if (rc == CUBBY_DONE && alone && only_a_proof(at, to))
-            return 0;
         uint64_t lost = (rc == 0 ? scan->pos : scan->limit) - at;
         cubby__notice(r->s, "segment %u: damage at offset %llu, %llu bytes lost", scan->seg, (unsigned long long)at, (unsigned long long)lost);
         int rc2 = cubby__lost_bytes(r, lost);
@@ -171,9 +179,13 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
     scan.ceiling = r->ceiling;
     scan.adopt = r->adopt;
     r->adopt = 0;
+    int only_a_proof = 0;
     if (rc == 0)
         rc = replay_commits(r, &scan, to);
-    if (rc == 0 && to != UINT64_MAX && scan.pos < to && !only_a_proof(scan.pos, to)) {
+    int early = rc == 0 && to != UINT64_MAX && scan.pos < to;
+    if (early)
+        rc = ask_header(r, &scan, to, &only_a_proof);
+    if (rc == 0 && early && !only_a_proof) {
         cubby__notice(r->s, "segment %u ends at offset %llu, %llu bytes too early: damage", seg, (unsigned long long)scan.pos,
                       (unsigned long long)(to - scan.pos));
         rc = cubby__lost_bytes(r, to - scan.pos);

@@ -7,11 +7,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+enum { GAP_MAX = 4096 }; /* that many numbers in a row are not lost: repair.c stands in for no more */
+
 /* One segment under way. */
 struct walk {
     struct cubby__segcheck *c;
     struct cubby__segscan scan;
     uint32_t seg;
+    const struct cubby__seg_header *h;
     uint64_t end;       /* see cubby__segproblem */
     int cut;            /* the successor begins with a DAMAGE that no repair has seen to yet */
     int last, live;     /* live: somebody writes to it, and scan.limit is what is published */
@@ -75,7 +78,8 @@ static int hole(struct walk *w, const char *code, uint64_t from, uint64_t to, ui
                                   .type = type, .commit = w->scan.last_commit};
     w->c->torn = 1;
     if (strcmp(code, "FRAME_DAMAGED") != 0)
-        return tell(w->c, &p, "frames end here, its successor says that they reach %llu", (unsigned long long)to);
+        return tell(w->c, &p, "frames end here, %s says that they reach %llu", w->end == UINT64_MAX ? "its header" : "its successor",
+                    (unsigned long long)to);
     if (type)
         return tell(w->c, &p, "the content of a record of type %u and %llu bytes does not match its checksum", type, (unsigned long long)(to - from));
     return tell(w->c, &p, "%llu bytes are no sound frames of commit %llu", (unsigned long long)(to - from), (unsigned long long)w->scan.last_commit + 1);
@@ -97,6 +101,13 @@ static int pass_over(struct walk *w, uint8_t *type)
     return rc;
 }
 
+/* So far the frames must reach: as the successor says; where none does, as far as the segment had been synced before it got its name. UINT64_MAX:
+ * nobody knows. */
+static uint64_t least_end(const struct walk *w)
+{
+    return w->end != UINT64_MAX || w->scan.pos >= w->h->proven ? w->end : w->h->proven;
+}
+
 /* At scan.pos stands no frame. CUBBY_DONE: nothing is behind it, and all that can be told has been. */
 static int unsound(struct walk *w, int zeros)
 {
@@ -104,8 +115,11 @@ static int unsound(struct walk *w, int zeros)
     uint64_t at = scan->pos, nonzero;
     uint8_t type = 0;
     int rc = 0;
+    uint64_t end = least_end(w);
     /* No DAMAGE fits behind the last frame. What is torn there was cut off by a recovery, which has left a DAMAGE behind. */
     int no_room = w->end != UINT64_MAX && at <= w->end && w->end - at < CUBBY__FRAME_SIZE;
+    if (cubby__segscan_lacks_proof(scan, w->h, w->end))
+        return CUBBY_DONE;
     if (!no_room || w->cut)
         rc = tell_fragments(w);
     if (no_room)
@@ -114,20 +128,23 @@ static int unsound(struct walk *w, int zeros)
         rc = cubby__segscan_nonzero(scan, at, &nonzero);
     if (rc != 0)
         return rc;
-    if (nonzero == UINT64_MAX && (zeros || w->end != UINT64_MAX)) { /* the frames have ended, in the middle of a commit perhaps */
-        rc = w->end != UINT64_MAX && at < w->end ? hole(w, scan->limit < w->end ? "SEGMENT_TRUNCATED" : "SEGMENT_SHORT", at, w->end, 0) : 0;
+    if (nonzero == UINT64_MAX && (zeros || end != UINT64_MAX)) { /* the frames have ended, in the middle of a commit perhaps */
+        rc = end != UINT64_MAX && at < end ? hole(w, scan->limit < end ? "SEGMENT_TRUNCATED" : "SEGMENT_SHORT", at, end, 0) : 0;
         return rc ? rc : CUBBY_DONE;
     }
     uint64_t before = scan->last_commit;
     rc = pass_over(w, &type);
     if (rc < 0)
         return rc;
-    if (w->last && rc == CUBBY_DONE && scan->durable <= before) {
+    int unproven = w->last && scan->durable <= before;
+    if (unproven && rc == CUBBY_DONE && end == UINT64_MAX) {
         struct cubby__segproblem p = {.code = "TAIL_TORN", .severity = CUBBY_NOTE, .seg = w->seg, .from = at};
         rc = tell(w->c, &p, "an unfinished commit of up to %llu bytes behind the last one: the next writer drops it", (unsigned long long)(scan->limit - at));
         return rc ? rc : CUBBY_DONE;
     }
-    uint64_t to = rc == 0 ? scan->pos : w->end != UINT64_MAX ? w->end : scan->limit;
+    uint64_t to = rc == 0 ? scan->pos : w->end != UINT64_MAX || unproven ? end : scan->limit;
+    if (rc == CUBBY_DONE) /* more than that one frame: what stood behind it nobody knows */
+        type = 0;
     int rc2 = hole(w, to > scan->limit ? "SEGMENT_TRUNCATED" : "FRAME_DAMAGED", at, to, type);
     return rc2 ? rc2 : rc;
 }
@@ -159,15 +176,19 @@ static int was_rolled(struct walk *w)
 }
 
 /* Of the last segment, once it is read: what the files prove and what they do not. */
-static int tell_tail(struct walk *w, const struct cubby__seg_header *h)
+static int tell_tail(struct walk *w)
 {
     struct cubby__segscan *scan = &w->scan;
     struct cubby__segproblem p = {.code = "LOG_SHORT", .severity = CUBBY_ERROR, .seg = w->seg, .from = scan->pos, .commit = scan->last_commit};
-    if (!w->live && scan->durable > scan->last_commit && scan->durable > h->floors.commit) { /* else a recovery has seen to it */
+    if (!w->live && scan->durable > scan->last_commit && scan->durable > w->h->floors.commit) { /* else a recovery has seen to it */
         int rolled = was_rolled(w);
         if (rolled != 0)
             return rolled < 0 ? rolled : 0;
+        int marked = scan->proof_commit > scan->last_commit && !scan->proof_chain; /* by a roll */
         w->c->torn = 1;
+        if (marked)
+            return tell(w->c, &p, "the log ends with commit %llu, and had gone on in segment %u: if that is anywhere, bring it back before a repair",
+                        (unsigned long long)scan->last_commit, w->seg + 1);
         return tell(w->c, &p, "the log ends with commit %llu, and %s that %llu had been synced", (unsigned long long)scan->last_commit,
                     w->c->evidence == scan->durable ? "the index says" : "proves", (unsigned long long)scan->durable);
     }
@@ -179,8 +200,9 @@ static int tell_tail(struct walk *w, const struct cubby__seg_header *h)
                 (unsigned long long)scan->durable + 1, (unsigned long long)scan->last_commit);
 }
 
-static int check_frames(struct walk *w, const struct cubby__seg_header *h, uint64_t limit)
+static int check_frames(struct walk *w, uint64_t limit)
 {
+    const struct cubby__seg_header *h = w->h;
     struct cubby__segcheck *c = w->c;
     struct cubby__segscan *scan = &w->scan;
     int rc = cubby__segscan_open(scan, c->s->log, w->seg, h->nonce, c->s->ident.salt, h->frames, limit, h->last_commit, h->last_chain, c->err);
@@ -190,7 +212,7 @@ static int check_frames(struct walk *w, const struct cubby__seg_header *h, uint6
     if (rc == 0)
         rc = walk_frames(w);
     if (rc == 0 && w->last)
-        rc = tell_tail(w, h);
+        rc = tell_tail(w);
     cubby__segscan_close(scan);
     return rc;
 }
@@ -226,9 +248,9 @@ static int find_end(struct walk *w, const struct cubby__seg_header *h, const uin
 
 static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, size_t i, size_t count)
 {
-    struct walk w = {.c = c, .seg = numbers[i], .last = i + 1 == count};
-    struct cubby__segproblem p = {.seg = numbers[i], .end = UINT64_MAX, .severity = CUBBY_ERROR};
     struct cubby__seg_header h;
+    struct walk w = {.c = c, .seg = numbers[i], .h = &h, .last = i + 1 == count};
+    struct cubby__segproblem p = {.seg = numbers[i], .end = UINT64_MAX, .severity = CUBBY_ERROR};
     int rc = cubby__log_header(c->s->log, numbers[i], &h, c->err);
     if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION) {
         p.kind = CUBBY__SEG_HEADER;
@@ -258,7 +280,7 @@ static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, siz
         }
     }
     if (rc == 0)
-        rc = check_frames(&w, &h, limit);
+        rc = check_frames(&w, limit);
     cubby__seg_header_release(&h);
     return rc;
 }
@@ -269,8 +291,13 @@ static int missing(struct cubby__segcheck *c, uint32_t first, uint32_t last)
                                   .from = CUBBY__NO_OFFSET, .end = UINT64_MAX};
     c->torn = 1;
     if (!last)
-        return tell(c, &p, "there are no segments");
-    return tell(c, &p, "segments %u to %u are not there", first, last);
+        return tell(c, &p, "there are no segments, and no mail without them: bring them back; a repair can only begin an empty store");
+    if (first == last)
+        return tell(c, &p, "segment %u is not there: if it is anywhere, bring it back before a repair", first);
+    if (last - first >= GAP_MAX)
+        return tell(c, &p, "segments %u to %u are not there: number %u behind them is hardly of this store; if it is not, move it away before a repair", first,
+                    last, last + 1);
+    return tell(c, &p, "segments %u to %u are not there: if they are anywhere, bring them back before a repair", first, last);
 }
 
 static int check_list(struct cubby__segcheck *c, const uint32_t *numbers, size_t count)

@@ -143,7 +143,9 @@ struct cubby__check_hooks {
     const struct cubby__handlers *spy;                            /* for the rebuild, instead of the store's own */
     void (*begin)(void *arg);                                     /* a rebuild begins (again) */
     int (*fragment)(void *arg, const struct cubby__record *rec);  /* a record that verifies, of a commit that does not as a whole */
+    int (*hurt)(void *arg, uint32_t first, uint32_t last);        /* in these segments something is damaged, or they are gone; ascending */
     int (*rebuilt)(void *arg, struct cubby__store *fresh);        /* the state that the segments say, in memory */
+    int (*known)(void *arg, struct cubby__view *checkpoint);      /* last, if something is hurt and the index sound: what its checkpoint says */
     void *arg;
 };
 
@@ -152,19 +154,22 @@ struct cubby__check_hooks {
 int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *hooks, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                        cubby_error *err);
 
-/* 1: every page of the index verifies, and it was not built over damage: so it knows what damaged segments do not say any more, up to *commit. */
+/* Not 0: every page of the index verifies. WHOLE: it was not built over damage, so it knows what damaged segments do not say any more, up to *commit.
+ * PART: it was, or followed the log over some: what it says is so, and what it does not say may be, too. */
+enum { CUBBY__INDEX_WHOLE = 1, CUBBY__INDEX_PART };
 int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error *err);
 
 /* Of a store that cannot be opened: its segments alone. */
 int cubby__store_check_closed(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
                               cubby_check_result *result, cubby_error *err);
 
-/* A handle that was alone when it was opened is not protected from writers that come later: what it has seen counts if two looks, before and
- * after, are the same. */
+/* A handle that was alone when it was opened is not protected from writers that come later: what it has seen counts if two looks, before it was opened
+ * and at the end, are the same. */
 struct cubby__witness {
-    uint64_t seq, nonce, count, size;
-    int others;
+    uint64_t seq, nonce, count, end;
+    int others, protected;
 };
+int cubby__witness_before(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__witness *w, cubby_error *err);
 int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error *err);
 int cubby__witness_same(const struct cubby__witness *a, const struct cubby__witness *b);
 

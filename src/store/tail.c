@@ -113,6 +113,14 @@ static int accept_damage(struct cubby__segscan *scan, const struct cubby__commit
     return next ? 0 : written_end(scan, &t->accepted);
 }
 
+/* The segment was made with a CUT and nothing else, which is gone: the next one says again what it said. */
+static void accept_lost_cut(uint64_t end, struct cubby__tail *t)
+{
+    t->accepted = end;
+    t->adopt = 1;
+    t->endless = 1;
+}
+
 int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, uint64_t from, struct cubby__tail *t)
 {
     struct cubby__segscan scan;
@@ -134,7 +142,8 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
     t->commit = r->commit;
     t->chain = r->chain;
     uint64_t before_bad = good ? ends.at[good - 1].commit : r->commit;
-    t->damaged = bad && scan.durable > before_bad; /* R2 */
+    int early = (good ? ends.at[good - 1].end : from) < h->proven; /* a CUT has no number, and had been synced all the same */
+    t->damaged = (bad && scan.durable > before_bad) || early; /* R2 */
     size_t count = t->damaged ? ends.count : good;
     size_t i = 0;
     for (; i < count && ends.at[i].commit <= scan.durable; i++) {
@@ -150,6 +159,8 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
     int lost = t->damaged && t->commit < scan.durable;
     if (rc == 0 && lost)
         rc = accept_damage(&scan, i < count ? &ends.at[i] : NULL, stop, t);
+    if (rc == 0 && !lost && t->accepted < h->proven)
+        accept_lost_cut(h->proven, t);
     t->ceiling = scan.ceiling;
     r->durable = scan.durable;
     uint64_t proof_end = scan.proof_end;

@@ -4,8 +4,6 @@
 #include "store/recover.h"
 #include "unit/store/store_util.h"
 
-#define UIDVALIDITY_LAST (UINT32_MAX - (1u << 24)) /* replay.c: damage raises none above it */
-
 static int calls_left; /* of a handler, before it fails */
 
 static int due(void)
@@ -268,7 +266,7 @@ END_TEST
 /* Numbers for folders to come are left, however often damage is met. */
 START_TEST(the_last_uidvalidities)
 {
-    static const uint64_t are[] = {0, UIDVALIDITY_LAST - 1, UIDVALIDITY_LAST, UIDVALIDITY_LAST + 5, UINT32_MAX};
+    static const uint64_t are[] = {0, CUBBY__UIDVALIDITY_LAST - 1, CUBBY__UIDVALIDITY_LAST, CUBBY__UIDVALIDITY_LAST + 5, UINT32_MAX};
     for (size_t i = 0; i < sizeof are / sizeof *are; i++) {
         struct bed bed, *b = &bed;
         struct cubby__txn *t;
@@ -288,8 +286,8 @@ START_TEST(the_last_uidvalidities)
         ck_assert_ptr_nonnull(strstr(b->notice, "damage"));
         uint64_t is = b->s->floors.uidvalidity;
         ck_assert_uint_ge(is, are[i]);
-        ck_assert_uint_le(is, are[i] > UIDVALIDITY_LAST ? are[i] : UIDVALIDITY_LAST);
-        ck_assert_int_eq(is > are[i], are[i] < UIDVALIDITY_LAST);
+        ck_assert_uint_le(is, are[i] > CUBBY__UIDVALIDITY_LAST ? are[i] : CUBBY__UIDVALIDITY_LAST);
+        ck_assert_int_eq(is > are[i], are[i] < CUBBY__UIDVALIDITY_LAST);
         bed_end(b);
     }
 }
