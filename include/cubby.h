@@ -525,7 +525,7 @@ CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, uns
 typedef struct cubby_repair_result {
     uint64_t findings; /* of the check that came first */
     uint64_t fixed;    /* of these, what a second check did not find any more */
-    uint64_t left;     /* what it did find */
+    uint64_t left;     /* what it did find; if others disturbed it, all that came first */
     uint64_t messages; /* entries looked at */
 } cubby_repair_result;
 

@@ -15,8 +15,11 @@ struct check {
     unsigned flags;
     int silent;
     uint64_t notes, findings, index_findings;
-    cubby_store *names; /* opened for the paths of folders, when a finding asks for one */
-    cubby_snapshot *snap;
+    struct folder_name {
+        uint64_t id;
+        char *path;
+    } *names; /* of all folders, as they were when a finding first asked for one */
+    size_t name_count, name_cap, last_name; /* findings come by folder */
     int names_tried;
     struct cli_bar bar;
     uint64_t done, total; /* as told last */
@@ -24,18 +27,50 @@ struct check {
 
 /* ---- findings --------------------------------------------------------------------------------------------------------------------- */
 
-/* Path of a folder, or "#7" if the store cannot tell; owner: the caller. Silent: the check says what is wrong. */
+static int keep_name(void *arg, const char *path, int depth, const cubby_folder *folder)
+{
+    struct check *c = arg;
+    (void)depth;
+    if (c->name_count == c->name_cap) {
+        c->name_cap = c->name_cap ? 2 * c->name_cap : 64;
+        c->names = cli_realloc(c->names, c->name_cap * sizeof *c->names);
+    }
+    c->names[c->name_count++] = (struct folder_name){folder->id, cli_strdup(path)};
+    return 0;
+}
+
+/* All at once, for the store must not stay open: a repair comes next, perhaps. Silent: the check says what is wrong. */
+static void read_names(struct check *c)
+{
+    cubby_options options = CUBBY_OPTIONS_INIT;
+    cubby_store *store = NULL;
+    cubby_snapshot *snap = NULL;
+    options.flags = CUBBY_READ_ONLY;
+    if (cubby_open(c->path, &options, &store, NULL) == 0 && cubby_snapshot_begin(store, &snap) == 0)
+        cli_walk(snap, CUBBY_ROOT, keep_name, c);
+    cubby_snapshot_end(&snap);
+    cubby_close(&store);
+}
+
+static void free_names(struct check *c)
+{
+    for (size_t i = 0; i < c->name_count; i++)
+        free(c->names[i].path);
+    free(c->names);
+    c->names = NULL;
+    c->name_count = c->name_cap = c->last_name = 0;
+}
+
+/* Path of a folder, or "#7" if the store cannot tell; owner: the caller. */
 static char *folder_path(struct check *c, uint64_t folder)
 {
-    if (!c->names_tried) {
-        cubby_options options = CUBBY_OPTIONS_INIT;
-        options.flags = CUBBY_READ_ONLY;
-        c->names_tried = 1;
-        if (cubby_open(c->path, &options, &c->names, NULL) == 0 && cubby_snapshot_begin(c->names, &c->snap) != 0)
-            c->snap = NULL;
-    }
-    char *path = c->snap ? cli_path_of(c->snap, folder) : NULL;
-    return path ? path : cli_printf("#%" PRIu64, folder);
+    if (!c->names_tried)
+        read_names(c);
+    c->names_tried = 1;
+    for (size_t i = 0, at = c->last_name; i < c->name_count; i++, at = (at + 1) % c->name_count)
+        if (c->names[at].id == folder)
+            return cli_strdup(c->names[c->last_name = at].path);
+    return cli_printf("#%" PRIu64, folder);
 }
 
 static const char *severity_name(int severity)
@@ -154,13 +189,16 @@ static void begin(struct check *c, cubby_options *options, unsigned flags)
 static int end(struct check *c, int r, cubby_error *err)
 {
     cli_bar_clear(&c->bar);
-    cubby_snapshot_end(&c->snap);
-    cubby_close(&c->names);
+    free_names(c);
     if (r == 0)
         return CLI_OK;
     err->code = r;
     if (!err->path[0])
         snprintf(err->path, sizeof err->path, "%s", c->path);
+    if (r == CUBBY_ECORRUPT) { /* what to do says the message: to run this command is no advice here */
+        cli_error("%s: %s", err->path, err->message);
+        return CLI_FAIL;
+    }
     int rc = cli_report(err);
     return rc == CLI_INTERRUPTED ? rc : CLI_FAIL;
 }
@@ -179,7 +217,6 @@ static int run_repair(struct check *c, cubby_check_result *result, uint64_t *fix
     cubby_options options;
     cubby_error err = {.offset = UINT64_MAX};
     cubby_repair_result r = {0};
-    c->names_tried = 1; /* a reader of ours would stand in the way of its own repair */
     begin(c, &options, 0);
     int rc = end(c, cubby_repair(c->path, &options, c->flags, found, done, c, &r, &err), &err);
     result->messages = r.messages;
@@ -249,12 +286,17 @@ int cmd_fsck(int argc, char **argv)
     int rc = wish_repair ? run_repair(&c, &result, &fixed, &left) : run_check(&c, &result);
     if (!wish_repair)
         left = c.findings;
-    if (rc == CLI_OK && wish_rebuild && !(wish_repair && c.findings))
+    int more = c.findings > c.index_findings; /* that an index may be needed for */
+    if (rc == CLI_OK && wish_rebuild && !wish_repair && more)
+        cli_note("%s: the index stays as it is: it may know what is lost elsewhere, and --repair asks it before it builds another", c.path);
+    else if (rc == CLI_OK && wish_rebuild && !(wish_repair && c.findings))
         rc = rebuild(&c, &fixed, &left);
     if (rc != CLI_OK)
         left = c.findings > fixed ? c.findings - fixed : 0;
     print_total(&c, &result, fixed, left, (double)(cli_now_ms() - start) / 1000, rc == CLI_OK);
     if (rc != CLI_OK)
         return rc;
+    if (left && !wish_repair && !cli.json)
+        cli_hint("`cubby fsck --repair STORE` mends what can be mended; cubby-fsck(1) says of each code how, and what may be lost");
     return left ? CLI_LEFT : fixed ? CLI_NEGATIVE : CLI_OK;
 }

@@ -208,7 +208,6 @@ int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *
 
 #define TAKEN "/cubby/taken/"
 #define FIRST "/cubby/first-uidvalidity"
-#define SPARE (1u << 24) /* numbers that must be left for folders to come */
 
 /* The first uidvalidity that this store gave: INBOX's, as the first commit of the store says. If that record is not there any more, no number counts as
  * lower. */
@@ -264,7 +263,7 @@ int cubby__folder_take_uidvalidity(struct cubby__txn *txn, uint64_t id, uint32_t
     int rc = cubby__folder_row_need(view, id, buf, &row);
     if (rc || row.rec.uidvalidity == uidvalidity)
         return rc;
-    if (!uidvalidity || uidvalidity > UINT32_MAX - SPARE)
+    if (!uidvalidity || uidvalidity > CUBBY__UIDVALIDITY_LAST)
         return cubby__fail(view->err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "a uidvalidity is at least 1 and leaves room for others");
     if (row.uidnext != 1)
         return cubby__fail(view->err, CUBBY_ECONFLICT, NULL, CUBBY__NO_OFFSET, "folder %llu has given uids already", (unsigned long long)id);

@@ -156,7 +156,7 @@ static int create(struct cubby__txn *txn)
 {
     uint64_t id;
     int rc = cubby__name_get(cubby__txn_view(txn), CUBBY_ROOT, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, &id);
-    return rc != CUBBY_DONE ? rc : cubby__folder_create(txn, CUBBY_ROOT, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, NULL);
+    return rc != CUBBY_DONE ? rc : cubby__folder_create_anyway(txn, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, NULL);
 }
 
 /* ---- damage ---- */

@@ -177,3 +177,21 @@ int cubby__fetch_piece(struct cubby__fetch *f, const struct cubby__piece_ref *re
         return cubby__fetch_corrupt(f->view, &place, "the content does not decompress: piece", ref->id);
     return 0;
 }
+
+static int whole_piece(struct cubby__fetch *f, const struct cubby__piece_ref *ref, uint8_t kind, const struct cubby__suspects *suspects, uint8_t *room)
+{
+    struct cubby__place place;
+    int rc = piece_place(f, ref, &place);
+    return rc || !suspects->has(suspects->arg, place.seg) ? rc : cubby__fetch_piece(f, ref, kind, room);
+}
+
+int cubby__fetch_whole(struct cubby__fetch *f, uint64_t id, const struct cubby__place *place, const struct cubby__suspects *suspects, uint8_t *room)
+{
+    struct cubby__piece_ref ref;
+    int rc = cubby__fetch_object(f, id, place);
+    if (!rc && f->object.rest_piece)
+        rc = whole_piece(f, &(struct cubby__piece_ref){f->object.rest_piece, f->object.rest_orig_len, 0}, CUBBY__PIECE_REST, suspects, room);
+    for (size_t pos = 0; !rc && cubby__object_piece(&f->object, &pos, &ref);)
+        rc = whole_piece(f, &ref, CUBBY__PIECE_BODY, suspects, room);
+    return rc;
+}

@@ -37,6 +37,14 @@ int cubby__fetch_parts(struct cubby__fetch *f, const cubby_part **out, size_t *c
 /* Reads a piece, proves that it is the one meant, and decompresses its ref->orig_len bytes to out. kind: CUBBY__PIECE_... */
 int cubby__fetch_piece(struct cubby__fetch *f, const struct cubby__piece_ref *ref, uint8_t kind, uint8_t *out);
 
+/* Segments that something may be wrong with. */
+struct cubby__suspects {
+    int (*has)(const void *arg, uint32_t seg);
+    const void *arg;
+};
+/* Reads an OBJECT frame, and of its pieces those in suspect segments: 0 if the message is all there. room: CUBBY__PIECE_MAX bytes. */
+int cubby__fetch_whole(struct cubby__fetch *f, uint64_t id, const struct cubby__place *place, const struct cubby__suspects *suspects, uint8_t *room);
+
 /* ECORRUPT with the segment file and offset of a frame. */
 int cubby__fetch_corrupt(const struct cubby__view *view, const struct cubby__place *place, const char *what, uint64_t id);
 

@@ -178,19 +178,14 @@ static int log_folder(struct cubby__txn *txn, const struct cubby__folder_rec *re
     return rc;
 }
 
-/* Later than the clock and than any given before. */
-static int next_uidvalidity(struct cubby__txn *txn, uint32_t *out)
+uint64_t cubby__next_uidvalidity(struct cubby__txn *txn)
 {
     uint64_t least = cubby__txn_floors(txn)->uidvalidity + 1;
     int64_t now = cubby__txn_now(txn);
-    uint64_t v = now > 0 && (uint64_t)now > least && now <= (int64_t)UINT32_MAX ? (uint64_t)now : least;
-    if (v > UINT32_MAX)
-        return cubby__fail(cubby__txn_err(txn), CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "all uidvalidities are used up");
-    *out = (uint32_t)v;
-    return CUBBY_OK;
+    return now > 0 && (uint64_t)now > least && now <= (int64_t)UINT32_MAX ? (uint64_t)now : least;
 }
 
-int cubby__folder_create(struct cubby__txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id)
+static int create(struct cubby__txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t uidvalidity, uint64_t *id)
 {
     struct cubby__view *view = cubby__txn_view(txn);
     struct cubby__folder_rec rec = {.id = cubby__txn_floors(txn)->folder + 1, .parent = parent};
@@ -200,16 +195,28 @@ int cubby__folder_create(struct cubby__txn *txn, uint64_t parent, const char *na
         rc = check_depth(view, 0, parent);
     if (!rc)
         rc = check_free(view, 0, parent, &n);
-    if (!rc)
-        rc = next_uidvalidity(txn, &rec.uidvalidity);
+    if (!rc && uidvalidity > UINT32_MAX)
+        rc = cubby__fail(view->err, CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "all uidvalidities are used up");
     if (rc)
         return rc;
+    rec.uidvalidity = (uint32_t)uidvalidity;
     rec.name = n.bytes;
     rec.name_len = n.len;
     rc = log_folder(txn, &rec);
     if (!rc && id)
         *id = rec.id;
     return rc;
+}
+
+int cubby__folder_create(struct cubby__txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id)
+{
+    return create(txn, parent, name, name_len, cubby__next_uidvalidity(txn), id);
+}
+
+int cubby__folder_create_anyway(struct cubby__txn *txn, const char *name, size_t name_len, uint64_t *id)
+{
+    uint64_t next = cubby__next_uidvalidity(txn);
+    return create(txn, CUBBY_ROOT, name, name_len, next > UINT32_MAX ? UINT32_MAX : next, id);
 }
 
 /* The record that changes a folder starts from what it is. */

@@ -29,11 +29,15 @@ int cubby__folder_totals(struct cubby__view *view, uint64_t *folders, uint64_t *
 
 /* Operations: as the functions of cubby.h say. */
 int cubby__folder_create(struct cubby__txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id);
+/* At the top, for a repair, which cannot do without: when all uidvalidities are used up it has the last one. */
+int cubby__folder_create_anyway(struct cubby__txn *txn, const char *name, size_t name_len, uint64_t *id);
 int cubby__folder_rename(struct cubby__txn *txn, uint64_t id, uint64_t new_parent, const char *name, size_t name_len);
 int cubby__folder_delete(struct cubby__txn *txn, uint64_t id);
 int cubby__folder_set_special(struct cubby__txn *txn, uint64_t id, uint32_t special_use);
 /* As it is told: see cubby__folder_take_uidvalidity. */
 int cubby__folder_set_uidvalidity(struct cubby__txn *txn, uint64_t id, uint32_t uidvalidity);
+/* Later than the clock, if that can be right, and than any given before. Above 2^32 - 1: all are used up. */
+uint64_t cubby__next_uidvalidity(struct cubby__txn *txn);
 int cubby__recent_claim(struct cubby__txn *txn, uint64_t id, uint32_t *first);
 
 #endif

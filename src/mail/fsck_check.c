@@ -11,6 +11,7 @@
 #include "mail/mailcheck.h"
 #include "mail/orphan.h"
 #include "mail/spy.h"
+#include "mail/walk.h"
 #include "store/repair.h"
 
 enum {
@@ -30,6 +31,10 @@ struct run {
     cubby_error *err;
     struct cubby__spy spy;
     struct cubby__orphans orphans;
+    struct range {
+        uint32_t first, last;
+    } *hurt; /* segments, ascending */
+    size_t hurt_count, hurt_cap;
     struct held held[HELD_MAX];
     size_t held_count;
     int holding;
@@ -205,13 +210,129 @@ static int fragment(void *arg, const struct cubby__record *rec)
     return cubby__orphans_add(&r->orphans, rec) ? cubby__fail_mem(r->err) : 0;
 }
 
+/* ---- what the index knew ---- */
+
+/* A folder of the checkpoint, and what is there now. */
+struct asked {
+    struct cubby__view *checkpoint, *now;
+    struct cubby__tombs *tombs;
+    const struct cubby__folder_row *row;
+    uint64_t id;
+    int gone; /* nothing knows the folder any more */
+};
+
+/* OK: nothing but the index knows of it: it is not there, was not expunged, and is not told already. */
+static int is_lost(const struct run *r, const struct asked *f, uint32_t uid)
+{
+    const struct cubby__lost_entry e = {.folder = f->id, .uid = uid};
+    if (cubby__spy_has(&r->spy, f->id, uid))
+        return CUBBY_DONE;
+    return f->gone ? CUBBY_OK : cubby__spy_still_lost(f->now, f->tombs, &e);
+}
+
+static int tell_lost(struct run *r, const struct asked *f, const struct cubby__message_row *row, uint32_t uid)
+{
+    char file[64], detail[400] = "the index knows this message, and no segment holds it any more";
+    size_t n = strlen(detail);
+    if (f->gone)
+        snprintf(detail + n, sizeof detail - n, ", nor its folder, which was called %.*s", (int)f->row->rec.name_len, f->row->rec.name);
+    segment_name(row->place.seg, file);
+    return report(r, "MESSAGE_LOST", file, row->place.off, f->id, uid, detail);
+}
+
+static int ask_for_messages(struct run *r, const struct asked *f)
+{
+    struct cubby__message_row row;
+    struct cubby__walk w;
+    int rc;
+    cubby__walk_open(&w, f->checkpoint, f->id, NULL, 1, CUBBY__UID_MAX);
+    while (!(rc = cubby__walk_next(&w))) {
+        if (cubby__walk_row(f->checkpoint, w.value, f->id, w.uid, &row)) /* an index that says nonsense says nothing here */
+            continue;
+        if (!(rc = is_lost(r, f, w.uid)))
+            rc = tell_lost(r, f, &row, w.uid);
+        if (rc < 0)
+            break;
+    }
+    cubby__walk_close(&w);
+    return rc < 0 ? rc : CUBBY_OK;
+}
+
+/* DONE: it was deleted since then. */
+static int find_folder_now(struct asked *f)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    int rc = cubby__folder_row_get(f->now, f->id, buf, &row);
+    f->gone = rc == CUBBY_DONE;
+    return rc < 0 ? rc : !f->gone && row.dead ? CUBBY_DONE : CUBBY_OK;
+}
+
+static int known(void *arg, struct cubby__view *checkpoint)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct run *r = arg;
+    struct cubby__folder_row row;
+    struct cubby__tombs tombs = {0};
+    struct cubby__view now;
+    struct asked f = {.checkpoint = checkpoint, .now = &now, .tombs = &tombs, .row = &row};
+    int rc = cubby__view_begin(checkpoint->store, &now, r->err);
+    if (rc)
+        return rc;
+    while (!(rc = cubby__folder_row_next(checkpoint, &f.id, buf, &row))) {
+        if (!row.dead && !(rc = find_folder_now(&f)))
+            rc = ask_for_messages(r, &f);
+        if (rc < 0)
+            break;
+    }
+    cubby__tombs_release(&tombs);
+    cubby__view_end(&now);
+    return rc < 0 && rc != CUBBY_ECORRUPT ? rc : CUBBY_OK; /* as above */
+}
+
+/* ---- segments that something is wrong with ---- */
+
+static int hurt(void *arg, uint32_t first, uint32_t last)
+{
+    struct run *r = arg;
+    if (r->hurt_count && r->hurt[r->hurt_count - 1].last >= last)
+        return 0;
+    if (r->hurt_count == r->hurt_cap) {
+        size_t cap = r->hurt_cap ? 2 * r->hurt_cap : 16;
+        struct range *p = cubby__realloc(r->hurt, cap * sizeof *p);
+        if (!p)
+            return cubby__fail_mem(r->err);
+        r->hurt = p;
+        r->hurt_cap = cap;
+    }
+    r->hurt[r->hurt_count++] = (struct range){first, last};
+    return 0;
+}
+
+static int is_hurt(const void *arg, uint32_t seg)
+{
+    const struct run *r = arg;
+    size_t low = 0, high = r->hurt_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (r->hurt[mid].last < seg)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < r->hurt_count && r->hurt[low].first <= seg;
+}
+
 /* ---- the run ---- */
 
 static int check_store(struct run *r, struct cubby__store *s, const cubby_options *o, unsigned flags)
 {
-    const struct cubby__check_hooks hooks = {&r->spy.h, rebuild_begins, fragment, rebuilt, r};
+    const struct cubby__check_hooks hooks = {&r->spy.h, rebuild_begins, fragment, hurt, rebuilt, known, r};
+    const struct cubby__suspects suspects = {is_hurt, r};
     int rc = cubby__store_check(s, &hooks, found, r, r->result, r->err);
-    return rc ? rc : cubby__mail_check_told(s, flags, found, r, o->progress, o->progress_arg, r->result, r->err);
+    if (rc)
+        return rc;
+    return cubby__mail_check_told(s, flags, r->hurt_count ? &suspects : NULL, found, r, o->progress, o->progress_arg, r->result, r->err);
 }
 
 /* One look. *again: others wrote meanwhile, and nothing was protected from them. */
@@ -220,12 +341,12 @@ static int look(struct run *r, const char *path, const cubby_options *o, unsigne
     struct cubby__witness before, after;
     struct cubby__store *s;
     *again = 0;
-    int rc = cubby__store_open(path, o, &cubby__mail_handlers, &s, r->err);
+    int rc = cubby__witness_before(path, o, &cubby__mail_handlers, &before, r->err);
+    if (!rc)
+        rc = cubby__store_open(path, o, &cubby__mail_handlers, &s, r->err);
     if (rc)
         return rc == CUBBY_ECORRUPT ? cubby__store_check_closed(path, o, &cubby__mail_handlers, found, r, r->result, r->err) : rc;
-    rc = cubby__witness(s, &before, r->err);
-    if (!rc)
-        rc = check_store(r, s, o, flags);
+    rc = check_store(r, s, o, flags);
     if (rc != CUBBY_ECANCEL && rc != CUBBY_ENOMEM && !cubby__witness(s, &after, rc ? NULL : r->err))
         *again = !cubby__witness_same(&before, &after);
     cubby__store_close(&s, NULL);
@@ -246,6 +367,7 @@ static int check_until_quiet(struct run *r, const char *path, const cubby_option
         int again;
         memset(r->result, 0, sizeof *r->result);
         r->holding = 1;
+        r->hurt_count = 0;
         cubby__orphans_forget(&r->orphans);
         int rc = look(r, path, o, flags, &again);
         if (!again || !r->holding)
@@ -282,6 +404,7 @@ int cubby__fsck_check(const char *path, const cubby_options *o, unsigned flags, 
     drop_held(r);
     cubby__spy_release(&r->spy);
     cubby__orphans_release(&r->orphans);
+    cubby__free(r->hurt);
     cubby__free(r);
     return rc;
 }

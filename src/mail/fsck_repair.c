@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/key.h"
 #include "mail/apply.h"
+#include "mail/folder.h"
 #include "mail/folder_row.h"
 #include "mail/fsck.h"
 #include "mail/lostfound.h"
@@ -63,8 +64,7 @@ static int log_folder(struct cubby__txn *txn, struct cubby__folder_row *row, int
         rec.name_len = row->rec.name_len;
     }
     if (new_uidvalidity) {
-        uint64_t next = cubby__txn_floors(txn)->uidvalidity + 1, now = (uint64_t)cubby__txn_now(txn);
-        next = next < now ? now : next;
+        uint64_t next = cubby__next_uidvalidity(txn);
         rec.uidvalidity = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
     }
     cubby__folder_encode(&rec, &b);
@@ -112,27 +112,9 @@ static int repair_folders(struct repair *r)
 
 /* ---- messages ---- */
 
-/* A piece that is there, and sound if it lies where something is damaged. */
-static int look_at_piece(struct repair *r, struct cubby__fetch *f, const struct cubby__piece_ref *ref, uint8_t kind, uint8_t *room)
+static int plan_has(const void *plan, uint32_t seg)
 {
-    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
-    struct cubby__piece_row row;
-    size_t len;
-    int rc = cubby__view_get(f->view, key, cubby__key_piece(key, ref->id), value, &len);
-    if (!rc)
-        rc = cubby__piece_row_decode(value, len, &row);
-    return rc || !cubby__plan_has(r->plan, row.place.seg) ? rc : cubby__fetch_piece(f, ref, kind, room);
-}
-
-static int look_at_message(struct repair *r, struct cubby__fetch *f, const struct cubby__message_row *row, uint8_t *room)
-{
-    struct cubby__piece_ref ref;
-    int rc = cubby__fetch_object(f, row->object, &row->place);
-    if (!rc && f->object.rest_piece)
-        rc = look_at_piece(r, f, &(struct cubby__piece_ref){f->object.rest_piece, f->object.rest_orig_len, 0}, CUBBY__PIECE_REST, room);
-    for (size_t pos = 0; !rc && cubby__object_piece(&f->object, &pos, &ref);)
-        rc = look_at_piece(r, f, &ref, CUBBY__PIECE_BODY, room);
-    return rc;
+    return cubby__plan_has(plan, seg);
 }
 
 static int read_message(struct cubby__view *view, uint64_t folder, uint32_t uid)
@@ -156,6 +138,7 @@ static int find_unreadable(struct repair *r, uint64_t folder, struct cubby__batc
     struct cubby__message_row row;
     struct cubby__fetch f;
     struct cubby__view view;
+    const struct cubby__suspects damaged = {plan_has, r->plan};
     size_t kept = 0;
     int rc = cubby__view_begin(r->s, &view, r->err);
     if (rc)
@@ -165,7 +148,7 @@ static int find_unreadable(struct repair *r, uint64_t folder, struct cubby__batc
     for (size_t i = 0; i < b->count && !rc; i++) {
         rc = cubby__batch_row(b, i, &view, folder, &row);
         if (!rc) /* the rows of a new index decode */
-            rc = r->flags & CUBBY_CHECK_FULL ? read_message(&view, folder, b->uid[i]) : look_at_message(r, &f, &row, room);
+            rc = r->flags & CUBBY_CHECK_FULL ? read_message(&view, folder, b->uid[i]) : cubby__fetch_whole(&f, row.object, &row.place, &damaged, room);
         if (cubby__lost_for_good(&view, rc)) {
             b->uid[kept++] = b->uid[i];
             rc = 0;
@@ -274,7 +257,7 @@ static int inform_clients(struct repair *r)
     int rc = lost ? cubby__unnamed_keywords(r->s, &unnamed, r->err) : CUBBY_DONE;
     while (!rc && !(rc = next_folder(r, &id, &row, buf))) {
         int was_there = !row.dead && cubby__folder_created(&row) <= through;
-        if (!row.dead && !(raised && was_there))
+        if (!row.dead && !(raised && was_there && row.rec.uidvalidity != UINT32_MAX)) /* which may be the one that it had */
             rc = inform_folder(r, id, was_there, &unnamed, &sum);
         rc = rc ? rc : may_go_on(r, 0, 0);
     }
@@ -305,9 +288,9 @@ static int save_orphans(struct repair *r, struct cubby__lostfound *lf)
 static int expunge_lost(struct repair *r, struct cubby__lostfound *lf)
 {
     struct cubby__lost_entry some[CUBBY__LOST_BATCH];
-    size_t count = r->spy.entry_count; /* the list may grow while records are logged */
     int rc = CUBBY_OK;
     cubby__spy_sort(&r->spy);
+    size_t count = r->spy.entry_count; /* the list may grow while records are logged */
     for (size_t i = 0, n; i < count && !rc; i += n) {
         n = count - i < CUBBY__LOST_BATCH ? count - i : CUBBY__LOST_BATCH;
         memcpy(some, r->spy.entries + i, n * sizeof *some);
@@ -400,7 +383,8 @@ static int open_and_mend(struct repair *r, int *damaged)
     return rc;
 }
 
-/* A sound index that was built before the damage knows what the damaged segments said: that is logged again, and then nothing of it is lost. */
+/* A sound index that was built before the damage knows what the damaged segments said: that is logged again, and then nothing of it is lost. One that
+ * has followed the log over damage since knows of messages still. */
 static int ask_index(struct repair *r)
 {
     struct cubby__store *fresh;
@@ -416,10 +400,15 @@ static int ask_index(struct repair *r)
         o.flags |= CUBBY_READ_ONLY | CUBBY_REBUILD;
         rc = cubby__store_open(r->path, &o, &cubby__mail_handlers, &fresh, r->err);
         if (!rc) {
-            rc = cubby__relog(r->s, fresh, known, &records, r->err);
+            rc = (whole == CUBBY__INDEX_WHOLE ? cubby__relog : cubby__relog_entries)(r->s, fresh, known, &records, r->err);
             cubby__store_close(&fresh, NULL);
         }
-        r->nothing_unknown = !rc;
+        r->nothing_unknown = !rc && whole == CUBBY__INDEX_WHOLE;
+        if (!rc) /* unless it has been replaced meanwhile, and what was asked knew no more than the segments */
+            whole = cubby__index_is_whole(r->s, &known, r->err);
+        if (!rc && whole < 0)
+            rc = whole;
+        r->nothing_unknown &= whole == CUBBY__INDEX_WHOLE;
         if (rc == CUBBY_ECORRUPT || rc == CUBBY_ESTALE) /* then the segments alone must do */
             rc = 0;
     }
@@ -486,14 +475,31 @@ static int silent(void *arg, const cubby_finding *f)
     return 0;
 }
 
-/* cubby.id comes first: without it nothing else can be looked at, and often nothing else is wrong. */
+/* Passes findings on, and sees whether the check could say anything at all. */
+struct listener {
+    cubby_finding_fn fn;
+    void *arg;
+    int disturbed;
+};
+
+static int listen_to(void *arg, const cubby_finding *f)
+{
+    struct listener *l = arg;
+    l->disturbed |= strcmp(f->code, "CHECK_DISTURBED") == 0;
+    return l->fn(l->arg, f);
+}
+
+/* cubby.id comes first: without it nothing else can be looked at, and often nothing else is wrong. Then the names of segments, in the same way. */
 static int repair_all(struct repair *r, cubby_finding_fn fn, void *arg, cubby_check_result *found)
 {
     enum cubby__ident_state was;
     cubby_check_result rest = {.findings = 1};
     int rc = repair_ident(r, &was);
-    int unseen = was == CUBBY__IDENT_LOST || was == CUBBY__IDENT_FOREIGN;
-    if (!rc && was != CUBBY__IDENT_SOUND)
+    uint64_t told = r->told.count;
+    if (!rc)
+        rc = cubby__repair_names(r->path, &r->o, &cubby__mail_handlers, &r->told, r->err);
+    int unseen = was == CUBBY__IDENT_LOST || was == CUBBY__IDENT_FOREIGN || r->told.count != told;
+    if (!rc && (unseen || was != CUBBY__IDENT_SOUND))
         rc = cubby__fsck_check(r->path, &r->o, r->flags, unseen ? fn : silent, arg, &rest, r->err);
     if (!rc && unseen)
         found->findings += rest.findings;
@@ -504,6 +510,7 @@ int cubby__fsck_repair(const char *path, const cubby_options *o, unsigned flags,
                        cubby_repair_result *result, cubby_error *err)
 {
     struct repair r = {.path = path, .o = *o, .flags = flags, .told = {.fn = done, .arg = arg}, .err = err};
+    struct listener second = {fn, arg, 0};
     cubby_check_result before = {0}, after = {0};
     int rc = cubby__fsck_check(path, o, flags, fn, arg, &before, err);
     if (!rc && before.findings) {
@@ -512,10 +519,10 @@ int cubby__fsck_repair(const char *path, const cubby_options *o, unsigned flags,
         cubby__spy_release(&r.spy);
         cubby__orphans_release(&r.orphans);
         if (!rc)
-            rc = cubby__fsck_check(path, o, flags, fn, arg, &after, err);
+            rc = cubby__fsck_check(path, o, flags, listen_to, &second, &after, err);
     }
     result->findings = before.findings;
-    result->left = rc ? before.findings : after.findings;
+    result->left = rc || second.disturbed ? before.findings : after.findings;
     result->fixed = before.findings > result->left ? before.findings - result->left : 0;
     result->messages = before.findings && !rc ? after.messages : before.messages;
     return rc;

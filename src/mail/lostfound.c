@@ -176,7 +176,7 @@ void cubby__lostfound_release(struct cubby__lostfound *lf)
 static int need_folder(struct cubby__txn *txn, uint64_t *id)
 {
     int rc = cubby__name_get(cubby__txn_view(txn), CUBBY_ROOT, CUBBY__LOST_FOUND, sizeof CUBBY__LOST_FOUND - 1, id);
-    return rc == CUBBY_DONE ? cubby__folder_create(txn, CUBBY_ROOT, CUBBY__LOST_FOUND, sizeof CUBBY__LOST_FOUND - 1, id) : rc;
+    return rc == CUBBY_DONE ? cubby__folder_create_anyway(txn, CUBBY__LOST_FOUND, sizeof CUBBY__LOST_FOUND - 1, id) : rc;
 }
 
 static int expunge(struct cubby__txn *txn, uint64_t folder, uint32_t uid)

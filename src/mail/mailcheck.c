@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/key.h"
 #include "mail/folder_row.h"
 #include "mail/reader.h"
 #include "mail/scan.h"
 #include "mail/uidset.h"
+#include "mail/walk.h"
 
 /* Bytes of messages read through one snapshot: a long check must not hold one. */
 #define SNAPSHOT_BYTES (64u << 20)
@@ -22,6 +24,8 @@ struct check {
     cubby_error *err;
     cubby_progress_fn progress;
     void *progress_arg;
+    const struct cubby__suspects *suspects;
+    uint8_t *room;        /* for a piece of a suspect segment */
     uint64_t read, first; /* messages read; how many there were in the result before */
     int lost;             /* why no more folders could be found, or 0; told at the end */
     cubby_error lost_err;
@@ -144,6 +148,11 @@ static int check_message(struct check *c, struct cubby__view *view, uint64_t fol
     return report_damage(c, rc, code, folder, uid);
 }
 
+static int told(struct check *c)
+{
+    return c->progress && c->progress(c->progress_arg, ++c->read, c->result->messages - c->first) ? cancelled(c) : 0;
+}
+
 /* The messages from uid *next on, as many as one snapshot may take. *next: where to go on; DONE: that was the last. */
 static int check_some(struct check *c, uint64_t folder, uint64_t *next)
 {
@@ -163,8 +172,7 @@ static int check_some(struct check *c, uint64_t folder, uint64_t *next)
         *next = row->uid + 1ull;
         rc = check_message(c, &view, folder, row->uid, &size);
         bytes += size;
-        if (!rc && c->progress && c->progress(c->progress_arg, ++c->read, c->result->messages - c->first))
-            rc = cancelled(c);
+        rc = rc ? rc : told(c);
     }
     cubby__scan_close(&scan);
     cubby__view_end(&view);
@@ -173,12 +181,36 @@ static int check_some(struct check *c, uint64_t folder, uint64_t *next)
     return rc == CUBBY_ENOENT ? CUBBY_DONE : rc; /* deleted meanwhile */
 }
 
+/* The same of suspects: are they all there? Most are in other segments, and cost one short read. */
+static int look_at_some(struct check *c, uint64_t folder, struct cubby__batch *b)
+{
+    struct cubby__message_row row;
+    struct cubby__fetch f;
+    struct cubby__view view;
+    int rc = cubby__view_begin(c->store, &view, c->err);
+    if (rc)
+        return rc;
+    rc = cubby__batch_read(b, &view, folder, NULL, CUBBY__UID_MAX);
+    cubby__fetch_init(&f, &view);
+    for (size_t i = 0; i < b->count && !rc; i++) {
+        rc = cubby__batch_row(b, i, &view, folder, &row);
+        if (!rc)
+            rc = report_damage(c, cubby__fetch_whole(&f, row.object, &row.place, c->suspects, c->room), "MESSAGE_UNREADABLE", folder, b->uid[i]);
+        rc = rc ? rc : told(c);
+    }
+    cubby__fetch_release(&f);
+    cubby__view_end(&view);
+    return rc;
+}
+
 static int check_messages(struct check *c, uint64_t folder)
 {
+    struct cubby__batch b = {.next = 0};
     uint64_t next = 1;
     int rc = 0;
     while (!rc)
-        rc = check_some(c, folder, &next);
+        rc = c->flags & CUBBY_CHECK_FULL ? check_some(c, folder, &next) : look_at_some(c, folder, &b);
+    cubby__batch_release(&b);
     return rc == CUBBY_DONE ? 0 : report_damage(c, rc, "FOLDER_UNREADABLE", folder, 0);
 }
 
@@ -250,17 +282,20 @@ static int check_all_messages(struct check *c)
     }
 }
 
-int cubby__mail_check_told(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_progress_fn progress, void *progress_arg,
-                           cubby_check_result *result, cubby_error *err)
+int cubby__mail_check_told(struct cubby__store *s, unsigned flags, const struct cubby__suspects *suspects, cubby_finding_fn fn, void *arg,
+                           cubby_progress_fn progress, void *progress_arg, cubby_check_result *result, cubby_error *err)
 {
     struct check c = {.store = s, .flags = flags, .fn = fn, .arg = arg, .result = result, .err = err, .progress = progress, .progress_arg = progress_arg,
-                      .first = result->messages};
+                      .first = result->messages, .suspects = suspects};
     uint64_t id = 0;
-    int rc;
+    int rc = 0, look = suspects && !(flags & CUBBY_CHECK_FULL);
+    if (look && !(c.room = cubby__malloc(CUBBY__PIECE_MAX)))
+        return cubby__fail_mem(err);
     while (!(rc = check_folder(&c, &id)))
         ;
-    if (rc == CUBBY_DONE && flags & CUBBY_CHECK_FULL)
+    if (rc == CUBBY_DONE && (look || flags & CUBBY_CHECK_FULL))
         rc = check_all_messages(&c);
+    cubby__free(c.room);
     if (rc == CUBBY_DONE && c.lost) {
         *err = c.lost_err;
         rc = report_damage(&c, c.lost, "FOLDER_UNREADABLE", 0, 0);
@@ -270,5 +305,5 @@ int cubby__mail_check_told(struct cubby__store *s, unsigned flags, cubby_finding
 
 int cubby__mail_check(struct cubby__store *s, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result, cubby_error *err)
 {
-    return cubby__mail_check_told(s, flags, fn, arg, NULL, NULL, result, err);
+    return cubby__mail_check_told(s, flags, NULL, fn, arg, NULL, NULL, result, err);
 }

@@ -11,6 +11,7 @@
 #include "mail/annotation.h"
 #include "mail/folder_row.h"
 #include "mail/records.h"
+#include "mail/tomb.h"
 #include "mail/walk.h"
 
 struct relog {
@@ -19,6 +20,8 @@ struct relog {
     struct cubby__txn *txn;    /* in its view: what the index says */
     uint64_t known;            /* last commit that was there before the segments were read */
     struct cubby__buf scratch;
+    int entries_only;          /* the index may not know of what is not in it */
+    struct cubby__tombs tombs; /* of the segments */
     uint64_t *records;
     cubby_error *err;
 };
@@ -93,7 +96,7 @@ static int relog_small(struct relog *r, struct cubby__slice k, struct cubby__sli
 }
 
 struct row {
-    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    uint8_t key[CUBBY__TREE_KEY_MAX + 1], value[CUBBY__TREE_VALUE_MAX];
     size_t key_len, value_len;
 };
 
@@ -102,12 +105,8 @@ static int next_row(struct cubby__view *view, struct row *at)
 {
     struct cubby__cursor c;
     cubby__view_cursor(view, &c);
-    int rc = cubby__cursor_seek(&c, at->key, at->key_len);
-    if (!rc) {
-        struct cubby__slice k = cubby__cursor_key(&c);
-        if (k.n == at->key_len && memcmp(k.p, at->key, k.n) == 0)
-            rc = cubby__cursor_next(&c);
-    }
+    at->key[at->key_len] = 0; /* no key lies between one and the same with a zero behind it */
+    int rc = cubby__cursor_seek(&c, at->key, at->key_len + 1);
     if (!rc) {
         struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
         memcpy(at->key, k.p, at->key_len = k.n);
@@ -203,13 +202,20 @@ static int log_expunge(struct relog *r, uint64_t folder, uint32_t uid)
 /* Its object is there, or its entry says nothing. */
 static int log_entry(struct relog *r, uint64_t folder, uint32_t uid, const struct cubby__message_row *row)
 {
+    if (r->entries_only) {
+        int rc = cubby__tombs_of(&r->tombs, &r->theirs, folder);
+        if (rc && rc != CUBBY_ENOENT)
+            return rc;
+        if (!rc && cubby__tombs_have(&r->tombs, uid))
+            return CUBBY_OK;
+    }
     const struct cubby__entry_rec rec = {.folder = folder, .uid = uid, .object = row->object, .internaldate = row->internaldate, .save_date = row->save_date,
                                          .zone = row->zone, .flags = row->flags};
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     size_t len;
     int rc = cubby__view_get(&r->theirs, key, cubby__key_object(key, row->object), value, &len);
     if (rc)
-        return rc == CUBBY_DONE ? log_expunge(r, folder, uid) : rc;
+        return rc != CUBBY_DONE ? rc : r->entries_only ? CUBBY_OK : log_expunge(r, folder, uid);
     cubby__entry_encode(&rec, &row->keywords, &r->scratch);
     return log_scratch(r, CUBBY__REC_ENTRY);
 }
@@ -247,8 +253,8 @@ static int relog_batch(struct relog *r, uint64_t folder, const struct cubby__bat
         if (!rc && d < 0)
             rc = row.created <= r->known ? log_entry(r, folder, b->uid[i], &row) : CUBBY_OK;
         else if (!rc && d > 0)
-            rc = log_expunge(r, folder, w.uid);
-        else if (!rc && !(rc = cubby__walk_row(&r->theirs, w.value, folder, w.uid, &other)) &&
+            rc = r->entries_only ? CUBBY_OK : log_expunge(r, folder, w.uid);
+        else if (!rc && !r->entries_only && !(rc = cubby__walk_row(&r->theirs, w.value, folder, w.uid, &other)) &&
                  (!same_flags(&row, &other) || (row.modseq > other.modseq && row.modseq <= r->known)))
             rc = log_flags(r, folder, w.uid, &row);
         i += d <= 0;
@@ -327,22 +333,36 @@ static int relog_folder_annotations(struct relog *r, uint64_t folder)
     return rc ? rc : relog_annotations(r, folder, &r->theirs, cubby__txn_view(r->txn));
 }
 
+/* *wanted: its entries may be logged. One that the segments do not know at all is logged first; one that they know to be deleted stays so. */
+static int need_folder(struct relog *r, uint64_t id, int *wanted)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    int rc = cubby__folder_row_get(&r->theirs, id, buf, &row);
+    *wanted = rc == CUBBY_OK && !row.dead;
+    if (rc != CUBBY_DONE)
+        return rc;
+    rc = cubby__folder_row_get(cubby__txn_view(r->txn), id, buf, &row);
+    *wanted = !rc && row.commit;
+    return *wanted ? log_folder(r, id, &row) : rc < 0 ? rc : CUBBY_OK;
+}
+
 /* The folder behind *id. DONE: there is none. */
 static int relog_next_folder(struct relog *r, uint64_t *id)
 {
+    int wanted = 1;
     int rc = cubby__txn_begin(r->s, 0, &r->txn, r->err);
     if (rc)
         return rc;
     rc = next_live(cubby__txn_view(r->txn), id);
     if (!rc)
-        rc = relog_folder_annotations(r, *id);
+        rc = r->entries_only ? need_folder(r, *id, &wanted) : relog_folder_annotations(r, *id);
     rc = end_txn(r, rc);
-    return rc ? rc : relog_messages(r, *id);
+    return rc || !wanted ? rc : relog_messages(r, *id);
 }
 
-static int relog(struct relog *r)
+static int relog_store(struct relog *r)
 {
-    uint64_t id = CUBBY_ROOT;
     int rc = cubby__txn_begin(r->s, 0, &r->txn, r->err);
     if (rc)
         return rc;
@@ -351,21 +371,38 @@ static int relog(struct relog *r)
         rc = relog_unsubscribed(r);
     if (!rc)
         rc = relog_folder_annotations(r, CUBBY_ROOT);
-    rc = end_txn(r, rc);
+    return end_txn(r, rc);
+}
+
+static int relog(struct relog *r)
+{
+    uint64_t id = CUBBY_ROOT;
+    int rc = r->entries_only ? CUBBY_OK : relog_store(r);
     while (!rc)
         rc = relog_next_folder(r, &id);
     return rc == CUBBY_DONE ? CUBBY_OK : rc;
 }
 
-int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err)
+static int run(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, int entries_only, uint64_t *records, cubby_error *err)
 {
-    struct relog r = {.s = s, .scratch = CUBBY__BUF_INIT, .known = known, .records = records, .err = err};
+    struct relog r = {.s = s, .scratch = CUBBY__BUF_INIT, .known = known, .entries_only = entries_only, .records = records, .err = err};
     *records = 0;
     int rc = cubby__view_begin(fresh, &r.theirs, err);
     if (!rc)
         rc = relog(&r);
     if (r.theirs.link)
         cubby__view_end(&r.theirs);
+    cubby__tombs_release(&r.tombs);
     cubby__buf_release(&r.scratch);
     return rc;
+}
+
+int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err)
+{
+    return run(s, fresh, known, 0, records, err);
+}
+
+int cubby__relog_entries(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err)
+{
+    return run(s, fresh, known, 1, records, err);
 }

@@ -8,5 +8,8 @@
  * Logs the difference: folders, keywords, subscriptions, annotations, entries of objects that are there, flags, expunges. So a rebuild comes to the state
  * of the index, but for messages whose objects are lost: their uids are expunged. *records: how many were logged. May be repeated. */
 int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err);
+/* The same with an index that knows a part (CUBBY__INDEX_PART): only entries that the segments lack, of objects that are there, unless the segments know
+ * that the uid was expunged or the folder deleted; and their folders. */
+int cubby__relog_entries(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err);
 
 #endif

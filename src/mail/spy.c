@@ -83,8 +83,29 @@ static int by_folder_and_uid(const void *a, const void *b)
 
 void cubby__spy_sort(struct cubby__spy *spy)
 {
+    struct cubby__lost_entry *e = spy->entries;
+    size_t kept = 0;
     if (spy->entry_count)
-        qsort(spy->entries, spy->entry_count, sizeof *spy->entries, by_folder_and_uid);
+        qsort(e, spy->entry_count, sizeof *e, by_folder_and_uid);
+    for (size_t i = 0; i < spy->entry_count; i++) {
+        int again = kept && e[kept - 1].folder == e[i].folder && e[kept - 1].uid == e[i].uid;
+        e[again ? kept - 1 : kept++] = e[i];
+    }
+    spy->entry_count = kept;
+}
+
+int cubby__spy_has(const struct cubby__spy *spy, uint64_t folder, uint32_t uid)
+{
+    size_t low = 0, high = spy->entry_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct cubby__lost_entry *e = &spy->entries[mid];
+        if (e->folder < folder || (e->folder == folder && e->uid < uid))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < spy->entry_count && spy->entries[low].folder == folder && spy->entries[low].uid == uid;
 }
 
 int cubby__spy_still_lost(struct cubby__view *view, struct cubby__tombs *tombs, const struct cubby__lost_entry *e)

@@ -25,8 +25,9 @@ void cubby__spy_init(struct cubby__spy *spy);
 void cubby__spy_forget(struct cubby__spy *spy);
 void cubby__spy_release(struct cubby__spy *spy);
 
-/* Puts the entries in the order of folders and uids, so that they can be asked about one by one. */
+/* Puts the entries in the order of folders and uids, each uid once (as the last commit has it), so that they can be asked about one by one. */
 void cubby__spy_sort(struct cubby__spy *spy);
+int cubby__spy_has(const struct cubby__spy *spy, uint64_t folder, uint32_t uid); /* once they are in order */
 /* Is this one still lost at the end: its folder is there, its uid is not, and no EXPUNGE has it? OK: yes. DONE: no. tombs: the same for all. */
 int cubby__spy_still_lost(struct cubby__view *view, struct cubby__tombs *tombs, const struct cubby__lost_entry *e);
 

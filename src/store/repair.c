@@ -283,30 +283,6 @@ int cubby__plan_has(const struct cubby__plan *p, uint32_t seg)
 
 /* ---- headers ---- */
 
-int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err)
-{
-    uint64_t before = t->count;
-    size_t headers = 0;
-    for (size_t i = 0; i < p->count; i++)
-        headers += p->segs[i].what == CUBBY__SEG_HEADER;
-    int rc = headers ? cubby__quiesce(s, err) : CUBBY_DONE;
-    if (rc != 0)
-        return rc;
-    for (size_t i = 0; i < p->count && rc == 0; i++) {
-        uint64_t nonce = 0;
-        if (p->segs[i].what == CUBBY__SEG_HEADER)
-            rc = known_nonce(s, p->segs[i].seg, &nonce, err);
-        if (rc == 0 && nonce)
-            rc = cubby__mend_header(s, p->segs[i].seg, nonce, &s->floors, 0, t, err);
-        if (rc == CUBBY_DONE) /* no frame of it is left: a stand-in will do */
-            rc = 0;
-    }
-    cubby__resume(s);
-    return rc ? rc : t->count == before ? CUBBY_DONE : 0;
-}
-
-/* ---- stand-ins, copies ---- */
-
 /* 1: its header can be read now: somebody put it back, or another repair has made it again, since the plan was made. */
 static int is_back(struct cubby__store *s, uint32_t seg, cubby_error *err)
 {
@@ -316,6 +292,34 @@ static int is_back(struct cubby__store *s, uint32_t seg, cubby_error *err)
         cubby__seg_header_release(&h);
     return rc == 0 ? 1 : rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT ? 0 : rc;
 }
+
+int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err)
+{
+    uint64_t before = t->count;
+    size_t headers = 0, back = 0;
+    for (size_t i = 0; i < p->count; i++)
+        headers += p->segs[i].what == CUBBY__SEG_HEADER;
+    int rc = headers ? cubby__quiesce(s, err) : CUBBY_DONE;
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < p->count && rc == 0; i++) {
+        uint64_t nonce = 0;
+        if (p->segs[i].what != CUBBY__SEG_HEADER)
+            continue;
+        if ((rc = is_back(s, p->segs[i].seg, err)) > 0)
+            back++, rc = 0;
+        else if (rc == 0)
+            rc = known_nonce(s, p->segs[i].seg, &nonce, err);
+        if (rc == 0 && nonce)
+            rc = cubby__mend_header(s, p->segs[i].seg, nonce, &s->floors, 0, t, err);
+        if (rc == CUBBY_DONE) /* no frame of it is left: a stand-in will do */
+            rc = 0;
+    }
+    cubby__resume(s);
+    return rc ? rc : t->count == before && !back ? CUBBY_DONE : 0;
+}
+
+/* ---- stand-ins, copies ---- */
 
 static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
 {

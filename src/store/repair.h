@@ -28,7 +28,11 @@ enum cubby__ident_state { CUBBY__IDENT_SOUND, CUBBY__IDENT_COPY, CUBBY__IDENT_LO
 int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *out, cubby_error *err);
 int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident_state *was, cubby_error *err);
 
-/* ---- segments: repair_open.c, repair.c ---- */
+/* ---- segments: repair_names.c, repair_open.c, repair.c ---- */
+
+/* Segments of this store that stand under another's name get their own, where it is free or can be made so; and, if anybody is attached, none does. What
+ * is found then is another store: it must be checked again. */
+int cubby__repair_names(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err);
 
 /* A store none of whose segments has a readable header gets an empty one behind them, so that it can be opened. */
 int cubby__repair_openable(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err);

@@ -45,6 +45,14 @@ static int sync_dir(struct cubby__store *s, const char *name)
     return rc;
 }
 
+/* A leftover of an interrupted attempt makes way; if it does not, what keeps it there is the error. */
+static int open_anew(const cubby_vfs *vfs, const char *path, cubby_file **f)
+{
+    int gone = vfs->unlink(vfs->ctx, path);
+    int rc = vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, f);
+    return rc == -EEXIST && gone != 0 ? gone : rc;
+}
+
 int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_t seg, cubby_error *err)
 {
     const cubby_vfs *vfs = s->vfs;
@@ -61,10 +69,8 @@ int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_
     else if (rc == -ENOENT)
         rc = 0;
     n->old_size = st.size;
-    if (rc == 0) {
-        vfs->unlink(vfs->ctx, n->tmp);
-        rc = vfs->open(vfs->ctx, n->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &n->file);
-    }
+    if (rc == 0)
+        rc = open_anew(vfs, n->tmp, &n->file);
     if (rc != 0) {
         rc = stranger ? cubby__fail(err, CUBBY_ECORRUPT, n->path, CUBBY__NO_OFFSET, "this is not a regular file; move it away, and repair the store again")
                       : fail(n, rc, "making a segment", err);
@@ -182,8 +188,7 @@ static int quarantine(struct cubby__newseg *n)
     if (rc == 0 && !tmp)
         rc = -ENOMEM;
     if (rc == 0 && name) {
-        vfs->unlink(vfs->ctx, tmp);
-        rc = vfs->open(vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &f);
+        rc = open_anew(vfs, tmp, &f);
         if (rc == 0)
             rc = copy(vfs, n->old, f, 0, n->old_size);
         if (rc == 0)

@@ -28,6 +28,31 @@ static int first_frame(struct cubby__newseg *n, uint64_t *off, uint64_t *commit,
     return rc;
 }
 
+/* Does the commit of the frame at `off`, behind commit `before`, begin with it? Then no frame has stood before that one. CUBBY_OK: yes; DONE: nobody
+ * knows. */
+static int begins_at(struct cubby__newseg *n, uint64_t off, uint64_t before, cubby_error *err)
+{
+    const cubby_vfs *vfs = n->s->vfs;
+    uint8_t p[CUBBY__FRAME_SIZE + CUBBY__COMMIT_LEN];
+    struct cubby__frame f;
+    struct cubby__commit c;
+    char name[512];
+    for (uint64_t at = off; at < n->old_size; at += cubby__frame_size(f.type, f.len)) {
+        int64_t got = vfs->pread(vfs->ctx, n->old, p, sizeof p, at);
+        if (got < 0)
+            return cubby__fail_io(err, (int)got, cubby__log_name(n->s->log, n->seg, name), at, "reading the segment");
+        if (cubby__frame_decode(p, (size_t)got, &n->seed, at, &f) != 0 || f.type == CUBBY__REC_PROOF || f.type == CUBBY__REC_DAMAGE)
+            return CUBBY_DONE;
+        if (f.type != CUBBY__REC_COMMIT)
+            continue;
+        int sound = f.len == CUBBY__COMMIT_LEN && got == (int64_t)sizeof p &&
+                    cubby__payload_sum(p + CUBBY__FRAME_SIZE, f.len, &n->seed, at, f.commit) == f.paysum &&
+                    cubby__commit_decode(p + CUBBY__FRAME_SIZE, f.len, &c) == 0;
+        return sound && c.prev == before && c.bytes == at - off ? CUBBY_OK : CUBBY_DONE;
+    }
+    return CUBBY_DONE;
+}
+
 /* To what comes behind scan->pos: a commit (0), or the end (DONE). Bad bytes are passed over; *end is where they, or the commit, end. */
 static int next_end(struct cubby__segscan *scan, uint64_t *end)
 {
@@ -46,11 +71,12 @@ static int next_end(struct cubby__segscan *scan, uint64_t *end)
 }
 
 /* The predecessor, and where it ends: before the first commit that does not come before this one; what is damaged before that is its own, and told. Without
- * one that can be read: none. */
-static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, cubby_error *err)
+ * one that can be read: none. *before_it: the last commit there; UINT64_MAX: nobody knows. */
+static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, uint64_t *before_it, cubby_error *err)
 {
     struct cubby__seg_header before;
     struct cubby__segscan scan;
+    *before_it = h->number == 1 ? 0 : UINT64_MAX;
     int rc = h->number == 1 ? CUBBY_ENOENT : cubby__log_header(s->log, h->number - 1, &before, err);
     if (rc != 0)
         return rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT ? 0 : rc;
@@ -61,6 +87,7 @@ static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, cubby_
     scan.adopt = cubby__seg_header_adopts(&before);
     for (uint64_t end = before.frames; rc == 0 && scan.last_commit <= h->last_commit;) {
         h->pred_end = end;
+        *before_it = scan.last_commit;
         if ((rc = next_end(&scan, &end)) == CUBBY_DONE)
             h->pred_end = end;
     }
@@ -71,6 +98,18 @@ static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, cubby_
     return rc < 0 ? rc : 0;
 }
 
+/* The header reaches to the first frame, if that is the first that ever was; else what is between a short header and that frame is for a check to find. */
+static int cover_up_to(struct cubby__newseg *n, struct cubby__seg_header *h, uint64_t off, uint64_t before, cubby_error *err)
+{
+    int rc = begins_at(n, off, before, err);
+    if (rc == 0 && off % (2 * CUBBY__SEG_HEADER_ALIGN) == 0)
+        h->copy_min = (uint32_t)(off / 2);
+    else if (before != UINT64_MAX)
+        h->last_commit = before;
+    h->proven = 2 * (uint64_t)h->copy_min;
+    return rc < 0 ? rc : 0;
+}
+
 int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, const struct cubby__floors *floors, uint64_t proven, struct cubby__repairs *t,
                        cubby_error *err)
 {
@@ -78,7 +117,7 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
     struct cubby__buf head = CUBBY__BUF_INIT;
     struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = seg, .nonce = nonce, .floors = *floors, .proven_commit = proven,
                                   .created_ns = s->vfs->now_ns(s->vfs->ctx)};
-    uint64_t off = 0, commit = 0;
+    uint64_t off = 0, commit = 0, before = 0;
     char name[512];
     int rc = cubby__newseg_begin(&n, s, seg, err);
     if (rc != 0)
@@ -87,12 +126,10 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
     rc = first_frame(&n, &off, &commit, err);
     if (rc == 0) {
         h.last_commit = commit ? commit - 1 : 0; /* its chain is not known: 0 says so */
-        h.copy_min = (uint32_t)(off / (2 * CUBBY__SEG_HEADER_ALIGN)) * CUBBY__SEG_HEADER_ALIGN;
-        if (off - 2 * (uint64_t)h.copy_min < CUBBY__FRAME_SIZE && off != 2 * (uint64_t)h.copy_min && h.copy_min > CUBBY__SEG_HEADER_ALIGN)
-            h.copy_min -= CUBBY__SEG_HEADER_ALIGN; /* what is left before the first frame must hold a DAMAGE */
-        h.proven = 2 * (uint64_t)h.copy_min;
-        rc = find_pred(s, &h, err);
+        rc = find_pred(s, &h, &before, err);
     }
+    if (rc == 0)
+        rc = cover_up_to(&n, &h, off, before, err);
     if (rc == 0 && cubby__seg_header_encode(&h, &head) != 0)
         rc = cubby__fail_mem(err);
     if (rc == 0)

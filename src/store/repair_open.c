@@ -9,8 +9,7 @@
 #include "store/recover.h"
 #include "store/repair_file.h"
 
-#define UIDVALIDITY_LAST (UINT32_MAX - (1u << 24)) /* as in replay.c */
-enum { UIDVALIDITY_MORE = 1 << 16 };               /* folders that may have been made since then, or in less seconds than there were of them */
+enum { UIDVALIDITY_MORE = 1 << 16 }; /* folders that may have been made since then, or in less seconds than there were of them */
 
 struct last_words {
     struct cubby__meta meta; /* commit 0: the index says nothing */
@@ -89,8 +88,8 @@ static void pass_over_lost(struct cubby__store *s, struct last_words *w)
     f->piece += more;
     f->folder += more;
     f->thread += more;
-    cubby__raise(&f->uidvalidity, now < UIDVALIDITY_LAST ? now : UIDVALIDITY_LAST);
-    f->uidvalidity += f->uidvalidity < UIDVALIDITY_LAST ? UIDVALIDITY_MORE : 0;
+    cubby__raise(&f->uidvalidity, now < CUBBY__UIDVALIDITY_LAST ? now : CUBBY__UIDVALIDITY_LAST);
+    f->uidvalidity += f->uidvalidity < CUBBY__UIDVALIDITY_LAST ? UIDVALIDITY_MORE : 0;
 }
 
 static int make_segments_dir(struct cubby__store *s, cubby_error *err)
@@ -140,6 +139,23 @@ static int alone(struct cubby__store *s, struct cubby__repairs *t, cubby_error *
     return rc == 0 ? make_openable(s, t, err) : rc;
 }
 
+/* Known before anything is saved: a repair that fails at its last step saves it again the next time. */
+static int look_at_quarantine(struct cubby__store *s, cubby_error *err)
+{
+    cubby_vfs_stat st = {.is_dir = 1};
+    char *path = cubby__path_join(s->path, CUBBY__DIR_QUARANTINE);
+    int rc = path ? s->vfs->stat(s->vfs->ctx, path, &st) : -ENOMEM;
+    if (rc != 0 && rc != -ENOENT)
+        rc = cubby__fail_io(err, rc, CUBBY__DIR_QUARANTINE, CUBBY__NO_OFFSET, "looking at the directory");
+    else if (rc == 0 && !st.is_dir)
+        rc = cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__NO_OFFSET, "this is not a directory, and damaged segments are kept there; move it away, and "
+                         "repair the store again");
+    else
+        rc = 0;
+    cubby__free(path);
+    return rc;
+}
+
 int cubby__repair_openable(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err)
 {
     struct cubby__store *s;
@@ -148,7 +164,7 @@ int cubby__repair_openable(const char *path, const cubby_options *o, const struc
         return rc;
     if (s->o.flags & CUBBY_READ_ONLY)
         rc = cubby__fail(err, CUBBY_EACCES, path, CUBBY__NO_OFFSET, "the store may not be written to");
-    else
+    else if ((rc = look_at_quarantine(s, err)) == 0)
         rc = alone(s, t, err);
     cubby__store_close(&s, NULL); /* and the locks */
     return rc;

@@ -1,4 +1,5 @@
 /* breakages.c - a way to break a store for every code of fsck. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,19 @@ static void wipe_header(struct bed *b, uint32_t seg)
     bed_zero(b, seg_path(seg), 0, 16);
     free(p);
 }
+/* ... and the frames behind it. */
+static void begin_gone(struct bed *b, uint32_t seg, size_t n)
+{
+    bed_zero(b, seg_path(seg), 0, n);
+}
+static void first_block_gone(struct bed *b) { begin_gone(b, 3, 4096); }
+static void first_block_gone_only(struct bed *b)
+{
+    first_block_gone(b);
+    bed_unlink(b, INDEX);
+}
+static void first_blocks_gone(struct bed *b) { begin_gone(b, bed_segments(b), 3072); }
+static void very_first_block_gone(struct bed *b) { begin_gone(b, 1, 4096); }
 static void header_unreadable(struct bed *b) { wipe_header(b, 3); }
 static void first_header(struct bed *b) { wipe_header(b, 1); }
 static void last_header(struct bed *b) { wipe_header(b, bed_segments(b)); }
@@ -108,6 +122,33 @@ static void two_headers(struct bed *b)
 static void segment_emptied(struct bed *b) { bed_truncate(b, seg_path(2), 0); }
 static void copy_0(struct bed *b) { bed_flip(b, seg_path(2), 200); }
 static void copy_of_last(struct bed *b) { bed_flip(b, seg_path(bed_segments(b)), 200); }
+static void rename_segment(struct bed *b, uint32_t from, uint32_t to)
+{
+    const cubby_vfs *v = sim_vfs(b->disk);
+    char path[64];
+    snprintf(path, sizeof path, "%s", seg_path(from));
+    MUST(v->rename(v->ctx, path, seg_path(to)));
+    MUST(v->dirsync(v->ctx, STORE "/segments"));
+}
+static void swapped(struct bed *b)
+{
+    rename_segment(b, 2, 90);
+    rename_segment(b, 4, 2);
+    rename_segment(b, 90, 4);
+}
+static void rotated(struct bed *b)
+{
+    rename_segment(b, 1, 90);
+    rename_segment(b, 2, 1);
+    rename_segment(b, 3, 2);
+    rename_segment(b, 90, 3);
+}
+static void misnamed(struct bed *b) { rename_segment(b, 2, bed_segments(b) + 3); }
+static void last_misnamed(struct bed *b)
+{
+    uint32_t n = bed_segments(b);
+    rename_segment(b, n, n + 1);
+}
 static void truncated(struct bed *b)
 {
     size_t n;
@@ -201,7 +242,7 @@ static void index_page(struct bed *b)
 }
 
 /* The last commit that the index knows is damaged, and all that stood behind it is gone: what that was nobody can say. The index knows all else, a piece, too. */
-static void end_behind_checkpoint(struct bed *b)
+static void end_behind(struct bed *b, uint64_t before_end)
 {
     struct spot s = bed_frame(b, CUBBY__REC_PIECE, 21);
     size_t n;
@@ -211,11 +252,19 @@ static void end_behind_checkpoint(struct bed *b)
     uint64_t end = 0;
     memcpy(&seg, slot + CUBBY__META_SEG_OFF, 4);
     memcpy(&end, slot + CUBBY__META_SEG_END_OFF, 8);
-    bed_flip(b, seg_path(seg), end - 40);
+    bed_flip(b, seg_path(seg), end - before_end);
     bed_zero(b, seg_path(seg), end, 64);
     bed_truncate(b, seg_path(seg), end + 64);
     bed_hurt_payload(b, &s);
     free(p);
+}
+
+static void end_behind_checkpoint(struct bed *b) { end_behind(b, 40); }
+/* ... in a way that leaves the chain of that commit as the index has it; and flags are lost elsewhere, which the index knows. */
+static void end_behind_chain(struct bed *b)
+{
+    end_behind(b, 3);
+    hurt_flags(b);
 }
 
 /* ---- what only this library could have written ---- */
@@ -342,7 +391,12 @@ const struct breakage breakages[] = {
     {"LOG_SHORT", "the last segment", last_missing, 0, 40, 0, 0},
     {"LOG_SHORT", "the last segment is cut", last_cut, 0, 4, 0, 0},
     {"LOG_SHORT", "the last checkpoint's commit and all behind it", end_behind_checkpoint, 0, 10, 0, 2},
+    {"LOG_SHORT", "the last checkpoint's commit but its chain, and all behind it", end_behind_chain, 0, 10, 0, 2},
     {"SEGMENT_HEADER", "a header of zeros", header_gone, 0, 0, 0, 1},
+    {"SEGMENT_HEADER", "the first block of a segment", first_block_gone, 0, 5, 0, 0},
+    {"SEGMENT_HEADER", "the first block of a segment, and no index", first_block_gone_only, 0, 5, 0, 2},
+    {"SEGMENT_HEADER", "the beginning of the last segment", first_blocks_gone, 0, 5, 0, 0},
+    {"SEGMENT_HEADER", "the first block of the first segment", very_first_block_gone, 0, 5, 0, 0},
     {"SEGMENT_HEADER", "both copies of a header", header_unreadable, 0, 0, 0, 1},
     {"SEGMENT_HEADER", "the first header", first_header, 0, 0, 0, 1},
     {"SEGMENT_HEADER", "the last header", last_header, 0, 0, 0, 1},
@@ -350,6 +404,10 @@ const struct breakage breakages[] = {
     {"SEGMENT_HEADER", "all headers", all_headers, 0, MAIL_MAX, 0, 0},
     {"SEGMENT_HEADER", "two headers in a row", two_headers, 0, 40, 0, 0},
     {"SEGMENT_HEADER", "an empty segment file", segment_emptied, 0, 40, 0, 0},
+    {"SEGMENT_HEADER", "two segments under each other's names", swapped, 0, 0, 0, 1},
+    {"SEGMENT_HEADER", "three segments that have changed names", rotated, 0, 0, 0, 1},
+    {"SEGMENT_MISSING", "a segment under a later name", misnamed, 0, 0, 0, 1},
+    {"SEGMENT_HEADER", "the last segment under a later name", last_misnamed, 0, 0, 0, 1},
     {"SEGMENT_HEADER_COPY", "one copy of a header", copy_0, 0, 0, 0, 1},
     {"SEGMENT_HEADER_COPY", "one copy of the last header", copy_of_last, 0, 0, 0, 1},
     {"SEGMENT_TRUNCATED", "a segment that is cut", truncated, 0, 3, 0, 0},
@@ -364,6 +422,12 @@ const struct breakage breakages[] = {
     {"FRAME_DAMAGED", "the end of the last commit", hurt_last_commit, 0, 1, 0, 0},
     {"FRAME_DAMAGED", "two commits", hurt_entry_and_next, 0, 2, 0, 0},
     {"MESSAGE_UNREADABLE", "a piece", hurt_piece, 0, 1, CUBBY_CHECK_FULL, 0},
+    {"MESSAGE_UNREADABLE", "a piece, without a look at all", hurt_piece, 0, 1, 0, 0},
+    {"MESSAGE_UNREADABLE", "a segment that is cut, without a look at all", truncated, 0, 3, 0, 0},
+    {"MESSAGE_UNREADABLE", "a segment in the middle, without a look at all", segment_missing, 0, 40, 0, 0},
+    {"MESSAGE_UNREADABLE", "a header that no one knows, without a look at all", two_headers, 0, 40, 0, 0},
+    {"MESSAGE_LOST", "the last segment", last_missing, 0, 40, 0, 0},
+    {"MESSAGE_LOST", "the last segment is cut", last_cut, 0, 4, 0, 0},
     {"ENTRY_ORPHAN", "an object", hurt_object, 0, 1, 0, 0},
     {"PIECE_ORPHAN", "an object", hurt_object, 0, 1, 0, 0},
     {"OBJECT_ORPHAN", "an entry", hurt_entry, 0, 1, 0, 1},

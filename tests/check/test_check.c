@@ -121,18 +121,48 @@ static uint64_t next_random(uint64_t *x)
     return *x;
 }
 
-static void hurt_at_random(struct bed *b, uint64_t *x)
+/* A segment under the name of another, and that one under its name, or anywhere. */
+static void rename_at_random(struct bed *b, uint64_t *x)
+{
+    const cubby_vfs *v = sim_vfs(b->disk);
+    char one[64], other[64];
+    uint32_t n = bed_segments(b) + 1;
+    snprintf(one, sizeof one, "%s", seg_path(1 + (uint32_t)(next_random(x) % n)));
+    snprintf(other, sizeof other, "%s", seg_path(1 + (uint32_t)(next_random(x) % n)));
+    v->rename(v->ctx, one, STORE "/x");
+    v->rename(v->ctx, other, one);
+    v->rename(v->ctx, STORE "/x", next_random(x) % 4 ? other : seg_path(n + 1));
+}
+
+/* Sound bytes in another's place. */
+static void misplace_at_random(struct bed *b, const char *path, uint64_t off, uint64_t *x)
+{
+    size_t n;
+    uint8_t *p = bed_read(b, seg_path(1 + (uint32_t)(next_random(x) % (bed_segments(b) + 1))), &n);
+    uint64_t from = n ? next_random(x) % n & ~(uint64_t)511 : 0, len = n - from < 4096 ? n - from : 4096;
+    if (p)
+        bed_write(b, path, off & ~(uint64_t)511, p + from, len);
+    free(p);
+}
+
+/* 1: the end of the log may be gone. */
+static int hurt_at_random(struct bed *b, uint64_t *x)
 {
     char path[64];
     size_t n;
-    uint64_t what = next_random(x) % 12, file = next_random(x) % (bed_segments(b) + 3);
+    uint64_t what = next_random(x) % 14, file = next_random(x) % (bed_segments(b) + 3);
     snprintf(path, sizeof path, "%s", file == 0 ? STORE "/cubby.id" : file == 1 ? STORE "/index" : seg_path((uint32_t)file - 1));
     uint8_t *p = bed_read(b, path, &n);
     free(p);
     if (!p || !n)
-        return;
+        return 0;
+    int last = file == bed_segments(b) + 1;
     uint64_t off = next_random(x) % n, len = next_random(x) % 3000;
-    if (what == 0)
+    if (what == 13)
+        rename_at_random(b, x);
+    else if (what == 12)
+        misplace_at_random(b, path, off, x);
+    else if (what == 0)
         bed_unlink(b, path);
     else if (what == 1)
         bed_truncate(b, path, off);
@@ -140,12 +170,15 @@ static void hurt_at_random(struct bed *b, uint64_t *x)
         bed_zero(b, path, off, len < n - off ? len : n - off);
     else
         bed_flip(b, path, off);
+    return last && what < 5;
 }
 
 /* Nothing is left that says of the end of the log that it had been synced: then it counts as never acknowledged, and its numbers as never seen. */
+enum { TAIL = 1, INDEX = 2 };
+
 static int note_tail(void *arg, const cubby_finding *f)
 {
-    *(int *)arg |= strncmp(f->code, "TAIL_", 5) == 0;
+    *(int *)arg |= (strncmp(f->code, "TAIL_", 5) == 0 ? TAIL : 0) | (strncmp(f->code, "INDEX_", 6) == 0 ? INDEX : 0);
     return ignore(NULL, f);
 }
 
@@ -156,14 +189,14 @@ static int random_one(struct bed *sound, uint64_t seed)
     cubby_repair_result r;
     char why[200] = "";
     uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
-    int check_rc = 0, unproven = 0;
+    int check_rc = 0, told = 0, cut = 0;
     bed_copy(sound, &b);
     cubby_options o = bed_options(&b);
     for (uint64_t i = 1 + next_random(&x) % 6; i > 0; i--)
-        hurt_at_random(&b, &x);
-    int rc = cubby_repair(STORE, &o, CUBBY_CHECK_FULL, note_tail, note_tail, &unproven, &r, &err);
+        cut |= hurt_at_random(&b, &x);
+    int rc = cubby_repair(STORE, &o, CUBBY_CHECK_FULL, note_tail, ignore, &told, &r, &err);
     struct findings f = bed_check(&b, CUBBY_CHECK_FULL, &check_rc);
-    int bad = rc || check_rc || f.count || r.left;
+    int unproven = told & TAIL || (told & INDEX && cut), bad = rc || check_rc || f.count || r.left;
     if (!bad) {
         bed_compare(&b, why);
         if (!*why && !unproven)

@@ -9,7 +9,7 @@ none() {
 }
 codes() { grep -ohE '"[A-Z]+(_[A-Z]+)+"' "$@" | tr -d '"' | sort -u; }
 told=$(codes "$root"/src/store/{check,segcheck}.c "$root"/src/mail/{mailcheck,fsck_check}.c)
-done=$(codes "$root"/src/store/repair.c "$root"/src/mail/{fsck_repair,lostfound}.c)
+done=$(codes "$root"/src/store/repair{,_names}.c "$root"/src/mail/{fsck_repair,lostfound}.c)
 broken=$("$root/${BUILD:-build}/tests/check/test_check" --codes | sort -u)
 # what one sees only while others write: test_live.c
 live="CHECK_DISTURBED INDEX_BUSY"

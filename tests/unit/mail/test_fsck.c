@@ -1,6 +1,7 @@
 #include "mail/fsck.h"
 
 #include "store/internal.h"
+#include "unit/fault_vfs.h"
 #include "unit/mail/state_fixture.h"
 
 static struct state the_state, *const st = &the_state;
@@ -44,6 +45,37 @@ static int ignore(void *arg, const cubby_finding *f)
     (void)arg;
     (void)f;
     return 0;
+}
+
+struct stop {
+    const char *at;
+    int count;
+};
+
+static int stop_there(void *arg, const cubby_finding *f)
+{
+    struct stop *s = arg;
+    s->count += s->at && strcmp(f->code, s->at) == 0;
+    return s->at && strcmp(f->code, s->at) == 0;
+}
+
+static int count_it(void *arg, const cubby_finding *f)
+{
+    stop_there(arg, f);
+    return 0;
+}
+
+static void zero(uint32_t seg, uint64_t from, uint64_t to)
+{
+    const cubby_vfs *vfs = st->o.vfs;
+    char path[64];
+    cubby_file *f;
+    uint8_t *zeros = calloc(1, to - from);
+    snprintf(path, sizeof path, "/s/segments/%08u.seg", seg);
+    MUST(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
+    MUST(vfs->pwrite(vfs->ctx, f, zeros, to - from, from));
+    vfs->close(vfs->ctx, f);
+    free(zeros);
 }
 
 /* A store that has lost something in the middle, and its index: closed. */
@@ -153,41 +185,189 @@ START_TEST(a_displaced_folder_that_stays_so)
 }
 END_TEST
 
-/* There is no higher one, and all that is known may be wrong: clients that hold the last one keep it. */
+/* There is no higher one, and all that is known may be wrong: clients that hold the last one keep it, and lost+found, which is made now, has it, too. */
 START_TEST(the_last_uidvalidity)
 {
     cubby_repair_result result;
+    struct stop expunged = {"UIDS_EXPUNGED", 0};
+    struct cubby__folder found;
     state_begin(st);
     st->o.segment_bytes = 16 << 10;
     state_reopen(st, 0);
-    uint64_t id;
     begin(st);
-    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "lost+found", 10, &id));
     MUST(cubby__folder_set_uidvalidity(st->txn, 1, UINT32_MAX));
     commit(st);
+    const struct cubby__published before = st->s->pending;
+    fill(st, 1, 1);
+    const struct cubby__published after = st->s->pending;
     for (int i = 0; i < 10; i++)
         fill(st, 1, 20);
     hurt_and_close();
-    MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, ignore, NULL, &result, &st->err));
+    zero((uint32_t)before.seg, before.seg_off, after.seg_off);
+    MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, count_it, &expunged, &result, &st->err));
     ck_assert(result.findings && !result.left);
+    ck_assert_int_eq(expunged.count, 1); /* P6: for want of another uidvalidity */
     open_again();
     ck_assert_uint_eq(folder_of(st, 1).uidvalidity, UINT32_MAX);
+    MUST(cubby__folder_find(look(st), CUBBY_ROOT, "lost+found", 10, &found));
+    ck_assert_uint_eq(found.f.uidvalidity, UINT32_MAX);
+    unlook(st);
+    begin(st); /* others need a new one */
+    RETURNS(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, NULL), CUBBY_ELIMIT);
+    cubby__txn_abort(&st->txn);
     state_end(st);
 }
 END_TEST
 
-static void zero(uint32_t seg, uint64_t from, uint64_t to)
+static int64_t clock_ns;
+
+static int64_t wrong_clock(void *ctx)
 {
-    const cubby_vfs *vfs = st->o.vfs;
-    char path[64];
-    cubby_file *f;
-    uint8_t *zeros = calloc(1, to - from);
-    snprintf(path, sizeof path, "/s/segments/%08u.seg", seg);
-    MUST(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
-    MUST(vfs->pwrite(vfs->ctx, f, zeros, to - from, from));
-    vfs->close(vfs->ctx, f);
-    free(zeros);
+    (void)ctx;
+    return clock_ns;
 }
+
+/* A clock that cannot be right uses up no numbers: there must be some for folders to come. */
+START_TEST(uidvalidity_beside_a_wrong_clock)
+{
+    static const int64_t clocks[] = {-1000000000000, 5000000000 * 1000000000};
+    cubby_repair_result result;
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+        state_begin(st);
+        st->o.segment_bytes = 16 << 10;
+        state_reopen(st, 0);
+        for (int n = 0; n < 10; n++)
+            fill(st, 1, 20);
+        uint32_t before = folder_of(st, 1).uidvalidity;
+        hurt_and_close();
+        cubby_vfs vfs = *st->o.vfs;
+        vfs.now_ns = wrong_clock;
+        st->o.vfs = &vfs;
+        clock_ns = clocks[i];
+        MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, ignore, NULL, &result, &st->err));
+        ck_assert(result.findings && !result.left);
+        open_again();
+        ck_assert_uint_gt(folder_of(st, 1).uidvalidity, before);
+        ck_assert_uint_lt(folder_of(st, 1).uidvalidity, before + 1000);
+        state_end(st);
+    }
+}
+END_TEST
+
+/* A folder whose message 7 was expunged; the segments do not say so any more, the index does. Closed. */
+static uint64_t lost_expunge(void)
+{
+    uint64_t id;
+    cubby_uidset *set = uids("7");
+    state_begin(st);
+    st->o.segment_bytes = 16 << 10;
+    state_reopen(st, 0);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &id));
+    commit(st);
+    fill(st, id, 20);
+    const struct cubby__published before = st->s->pending;
+    begin(st);
+    MUST(cubby__entry_expunge(st->txn, id, set, 0, NULL));
+    commit(st);
+    const struct cubby__published after = st->s->pending;
+    ck_assert_uint_eq(before.seg, after.seg);
+    for (int i = 0; i < 10; i++)
+        fill(st, id, 20);
+    ck_assert_uint_gt(st->s->pending.seg, after.seg);
+    cubby_uidset_free(&set);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    zero((uint32_t)before.seg, before.seg_off, after.seg_off);
+    return id;
+}
+
+/* An index that was sound when a message was copied, and followed the log over damage since: the copy stays, though the segments do not know of it. */
+START_TEST(an_index_that_followed_damage)
+{
+    struct cubby__message_row row;
+    cubby_repair_result result;
+    cubby_uidset *set = uids("5");
+    uint64_t id;
+    state_begin(st);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &id));
+    commit(st);
+    fill(st, 1, 20);
+    const struct cubby__published before = st->s->pending;
+    begin(st);
+    MUST(cubby__entry_copy(st->txn, 1, set, id, NULL, NULL));
+    commit(st);
+    const struct cubby__published copied = st->s->pending;
+    begin(st);
+    MUST(cubby__entry_expunge(st->txn, 1, set, 0, NULL));
+    commit(st);
+    MUST(cubby__store_checkpoint(st->s, &st->err));
+    fill(st, 1, 1);
+    const struct cubby__published after = st->s->pending;
+    fill(st, 1, 1);
+    const struct cubby__published later = st->s->pending;
+    fill(st, 1, 5);
+    cubby_uidset_free(&set);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    st->o.notice = NULL;
+    ck_assert(before.seg == later.seg && later.checkpoint_commit < after.commit);
+    zero((uint32_t)before.seg, before.seg_off, copied.seg_off);
+    zero((uint32_t)after.seg, after.seg_off, later.seg_off);
+    MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, ignore, NULL, &result, &st->err));
+    ck_assert(result.findings && !result.left);
+    open_again();
+    MUST(row_of(st, id, 1, &row));
+    RETURNS(row_of(st, 1, 5, &row), CUBBY_DONE);
+    ck_assert_uint_eq(folder_of(st, id).messages, 1);
+    state_end(st);
+}
+END_TEST
+
+struct thief {
+    struct fault fault;
+    int after; /* reads of the index; then it is gone */
+};
+
+static void steal(void *arg, enum fault_op op, const char *path)
+{
+    struct thief *t = arg;
+    if (op == FAULT_PREAD && strcmp(path, "/s/index") == 0 && t->after-- == 0)
+        t->fault.under->unlink(t->fault.under->ctx, path);
+}
+
+/* Anybody may remove the index, at any moment. Then no client is left with a uidvalidity under which a message comes back that it knows to be gone. */
+START_TEST(an_index_that_is_removed_meanwhile)
+{
+    struct cubby__message_row row;
+    cubby_repair_result result;
+    int kept = 0, raised = 0;
+    for (int n = 0, done = 0; !done; n++) {
+        struct thief thief = {.after = n};
+        uint64_t id = lost_expunge();
+        MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+        uint32_t before = folder_of(st, id).uidvalidity;
+        MUST(cubby__store_close(&st->s, &st->err));
+        fault_init(&thief.fault, st->o.vfs);
+        thief.fault.hook = steal;
+        thief.fault.hook_arg = &thief;
+        st->o.vfs = &thief.fault.vfs;
+        st->o.notice = NULL;
+        MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, ignore, NULL, &result, &st->err));
+        ck_assert(result.findings && !result.left);
+        done = thief.after >= 0;
+        st->o.vfs = thief.fault.under;
+        open_again();
+        int there = row_of(st, id, 7, &row), same = folder_of(st, id).uidvalidity == before;
+        ck_assert_msg(!same || there == CUBBY_DONE, "without the index from read %d on", n);
+        *(same ? &kept : &raised) += 1;
+        state_end(st);
+    }
+    ck_assert_int_gt(kept, 0);
+    ck_assert_int_gt(raised, 3);
+}
+END_TEST
 
 static void close_without_index(void)
 {
@@ -198,18 +378,6 @@ static void close_without_index(void)
 }
 
 enum { MANY = 300 };
-
-struct stop {
-    const char *at;
-    int count;
-};
-
-static int stop_there(void *arg, const cubby_finding *f)
-{
-    struct stop *s = arg;
-    s->count += s->at && strcmp(f->code, s->at) == 0;
-    return s->at && strcmp(f->code, s->at) == 0;
-}
 
 /* More messages without object than one transaction sees to; whoever is told of the first batch says stop, and the next run goes on. */
 START_TEST(many_lost_messages)
@@ -326,5 +494,60 @@ START_TEST(two_unreadable_messages)
 }
 END_TEST
 
+/* Others who write while the second check reads, each time it is done. */
+struct visitor {
+    int visits, away;
+};
+
+static int visit(void *arg, uint64_t done, uint64_t total)
+{
+    struct visitor *v = arg;
+    if (v->away || done != total || !total)
+        return 0;
+    v->away = 1;
+    open_again();
+    fill(st, 1, 1);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_checkpoint(st->s, &st->err));
+    MUST(cubby__store_close(&st->s, &st->err));
+    v->away = 0;
+    v->visits++;
+    return 0;
+}
+
+static int let_them_come(void *arg, const cubby_finding *f)
+{
+    if (strcmp(f->code, "INDEX_BUILT") == 0)
+        ((struct visitor *)arg)->away = 0;
+    return 0;
+}
+
+static int only_notes(void *arg, const cubby_finding *f)
+{
+    return f->severity == CUBBY_NOTE ? let_them_come(arg, f) : 0;
+}
+
+/* The check behind a repair can say nothing: then nobody is told that nothing is left. */
+START_TEST(never_quiet_behind_a_repair)
+{
+    struct visitor v = {0, 1};
+    cubby_repair_result result;
+    state_begin(st);
+    fill(st, 1, 20);
+    close_without_index();
+    zero(1, 2000, 2100);
+    cubby_options o = st->o;
+    o.progress = visit;
+    o.progress_arg = &v;
+    MUST(cubby__fsck_repair("/s", &o, 0, only_notes, let_them_come, &v, &result, &st->err));
+    ck_assert_int_ge(v.visits, 6);
+    ck_assert(result.findings && result.left == result.findings && result.fixed == 0);
+    MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, ignore, NULL, &result, &st->err));
+    ck_assert(!result.findings && !result.left);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
 UNIT_MAIN("mail/fsck", an_index_that_rots_meanwhile, uidvalidity_of_a_displaced_folder, a_displaced_folder_that_stays_so, the_last_uidvalidity,
-          many_lost_messages, many_lost_entries, an_index_that_says_nonsense, two_unreadable_messages)
+          uidvalidity_beside_a_wrong_clock, many_lost_messages, many_lost_entries, an_index_that_says_nonsense,
+          an_index_that_followed_damage, an_index_that_is_removed_meanwhile, two_unreadable_messages, never_quiet_behind_a_repair)

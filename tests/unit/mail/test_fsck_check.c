@@ -28,17 +28,25 @@ static int note(void *arg, const cubby_finding *f)
 
 struct visitor {
     struct fault *fault; /* what the check reads through; NULL: as it is */
-    int visits, looks, busy;
+    int visits, busy;
+    int harms; /* that visit does harm to each page of the index, after one that does nothing; who comes behind it waits for the look to end */
+    int harmed;
 };
 
-static int visit(void *arg, uint64_t done, uint64_t total)
+static void hurt(const char *path, uint64_t off);
+
+static void hurt_index(void)
 {
-    struct visitor *v = arg;
-    if (v->busy || done != total || !total)
-        return 0;
-    v->busy = 1;
+    cubby_vfs_stat i;
+    MUST(st->o.vfs->stat(st->o.vfs->ctx, "/s/index", &i));
+    for (uint64_t off = 2 * CUBBY__PAGE_SIZE; off < i.size; off += CUBBY__PAGE_SIZE)
+        hurt("/s/index", off + 100);
+}
+
+static void somebody_writes(struct visitor *v)
+{
     cubby_options o = st->o;
-    o.progress = NULL;
+    v->busy = 1;
     MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &st->s, &st->err));
     MUST(cubby__incoming_new(st->s, &st->in, &st->err));
     fill(st, 1, 1);
@@ -46,10 +54,35 @@ static int visit(void *arg, uint64_t done, uint64_t total)
     MUST(cubby__store_checkpoint(st->s, &st->err)); /* what else it did may lie within room that was there before */
     MUST(cubby__store_close(&st->s, &st->err));
     v->busy = 0;
+}
+
+static int visit(void *arg, uint64_t done, uint64_t total)
+{
+    struct visitor *v = arg;
+    if (v->busy || done != total || !total)
+        return 0;
     v->visits++;
-    if (v->fault)
+    if (v->visits + 1 == v->harms)
+        return 0;
+    if (v->visits == v->harms) {
+        hurt_index();
+        v->harmed = 1;
+        return 0;
+    }
+    somebody_writes(v);
+    if (v->fault && !v->harms)
         fault_set(v->fault, FAULT_PREAD, "index", 0, -EIO, 0);
     return 0;
+}
+
+/* The check looks whether it was alone. */
+static void at_the_end(void *arg, enum fault_op op, const char *path)
+{
+    struct visitor *v = arg;
+    if (!v->busy && v->harmed && op == FAULT_LIST && strstr(path, "segments")) {
+        v->harmed = 0;
+        somebody_writes(v);
+    }
 }
 
 static int check(struct visitor *v, struct told *t, cubby_check_result *r)
@@ -58,6 +91,7 @@ static int check(struct visitor *v, struct told *t, cubby_check_result *r)
     if (v) {
         o.progress = visit;
         o.progress_arg = v;
+        o.cache_bytes = v->harms ? 1 : 0;
         if (v->fault)
             o.vfs = &v->fault->vfs;
     }
@@ -90,7 +124,7 @@ static void hurt(const char *path, uint64_t off)
 /* Nothing can be said of a store that is another one each time: then nothing is, and not for ever. */
 START_TEST(never_quiet)
 {
-    struct visitor v = {NULL, 0, 0, 0};
+    struct visitor v = {.fault = NULL};
     struct told t = {.stop = NULL};
     struct fault fault;
     cubby_check_result r;
@@ -114,6 +148,34 @@ START_TEST(never_quiet)
     MUST(check(NULL, &t, &r)); /* it is quiet now */
     ck_assert_str_eq(t.codes, "");
     ck_assert_uint_ge(r.messages, 11);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
+/* An index breaks under the last look, and then somebody writes: nothing is said of that look, for it was not alone. */
+START_TEST(never_quiet_and_harmed)
+{
+    struct visitor quiet = {.fault = NULL};
+    struct told t = {.stop = NULL};
+    struct fault fault;
+    cubby_check_result r;
+    state_begin(st);
+    for (int i = 0; i < 10; i++)
+        fill(st, 1, 200);
+    closed();
+    MUST(check(&quiet, &t, &r));
+    fault_init(&fault, st->o.vfs);
+    struct visitor v = {.fault = &fault, .harms = quiet.visits};
+    fault.hook = at_the_end;
+    fault.hook_arg = &v;
+    MUST(check(&v, &t, &r));
+    ck_assert_int_eq(v.visits, v.harms);
+    ck_assert_int_eq(v.harmed, 0);
+    ck_assert_str_eq(t.codes, "CHECK_DISTURBED ");
+    ck_assert_uint_eq(r.findings, 0);
+    fault.hook = NULL;
+    MUST(check(NULL, &t, &r)); /* who wrote has found it, and made it anew */
+    ck_assert_str_eq(t.codes, "");
     cubby__memfs_free(&st->fs);
 }
 END_TEST
@@ -196,7 +258,7 @@ static void badly_hurt(void)
 START_TEST(more_than_is_held)
 {
     static const char *const codes[] = {"FRAME_DAMAGED", "RECORD_BROKEN", "ENTRY_ORPHAN", "OBJECT_ORPHAN", "FOLDER_LOST"};
-    struct visitor v = {NULL, 0, 0, 0};
+    struct visitor v = {.fault = NULL};
     struct told t = {.stop = NULL};
     cubby_check_result r;
     badly_hurt();
@@ -221,4 +283,143 @@ START_TEST(more_than_is_held)
 }
 END_TEST
 
-UNIT_MAIN("mail/fsck_check", never_quiet, more_than_is_held)
+/* Damage in more segments than there was room for at first. */
+START_TEST(many_segments_are_hurt)
+{
+    struct told t = {.stop = NULL};
+    cubby_check_result r;
+    char path[64];
+    uint32_t last;
+    state_begin(st);
+    st->o.segment_bytes = 4096;
+    state_reopen(st, 0);
+    for (int i = 0; i < 60 || st->s->pending.seg < 40; i++)
+        fill(st, 1, 4);
+    last = (uint32_t)st->s->pending.seg;
+    closed();
+    for (uint32_t seg = 1; seg <= last; seg++) {
+        snprintf(path, sizeof path, "/s/segments/%08u.seg", seg);
+        hurt(path, 2500);
+    }
+    MUST(check(NULL, &t, &r));
+    ck_assert_ptr_nonnull(strstr(t.codes, "FRAME_DAMAGED"));
+    ck_assert_int_ge(t.n, 40);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
+static void hurt_first_object(const struct cubby__frame *f, uint64_t off, int nth)
+{
+    if (f->type == CUBBY__REC_OBJECT && nth == 1)
+        hurt("/s/segments/00000001.seg", off + cubby__frame_header_size(f->type) + f->len / 2);
+}
+
+/* What the checkpoint knows of folders that were deleted before it, and since then, is nothing that was lost. */
+START_TEST(deleted_folders_in_the_checkpoint)
+{
+    static const char *const names[] = {"before", "since"};
+    static const uint8_t junk[4] = {0xff, 0xff, 0xff, 0xff};
+    for (int broken = 0; broken < 2; broken++) {
+        uint8_t key[CUBBY__TREE_KEY_MAX];
+        struct told t = {.stop = NULL};
+        cubby_check_result r;
+        uint64_t id[2];
+        state_begin(st);
+        st->o.checkpoint_bytes = 1 << 30;
+        state_reopen(st, 0);
+        fill(st, 1, 20);
+        for (int i = 0; i < 2; i++) {
+            begin(st);
+            MUST(cubby__folder_create(st->txn, CUBBY_ROOT, names[i], strlen(names[i]), &id[i]));
+            commit(st);
+            fill(st, id[i], 3);
+        }
+        for (int i = 0; i < 2; i++) {
+            begin(st);
+            MUST(cubby__folder_delete(st->txn, id[i]));
+            if (!i && broken) /* a row that nobody can read says nothing, and hides no damage */
+                MUST(cubby__txn_put(st->txn, key, cubby__key_folder(key, 2 + id[1]), junk, sizeof junk));
+            commit(st);
+            if (!i)
+                MUST(cubby__store_checkpoint(st->s, &st->err));
+        }
+        closed();
+        hurt_frames(hurt_first_object);
+        MUST(check(NULL, &t, &r));
+        ck_assert_ptr_nonnull(strstr(t.codes, "FRAME_DAMAGED"));
+        ck_assert_msg(!strstr(t.codes, "MESSAGE_LOST"), "%s", t.codes);
+        cubby__memfs_free(&st->fs);
+    }
+}
+END_TEST
+
+/* ---- files that change under a check ---- */
+
+struct thief {
+    struct fault fault;
+    enum fault_op op; /* call number `after` of it on a path with `on` finds ... */
+    const char *on;
+    int after;
+    void (*takes)(void); /* ... what this left */
+};
+
+static void steal(void *arg, enum fault_op op, const char *path)
+{
+    struct thief *t = arg;
+    if (op == t->op && strstr(path, t->on) && t->after-- == 0)
+        t->takes();
+}
+
+static void no_index(void)
+{
+    st->o.vfs->unlink(st->o.vfs->ctx, "/s/index");
+}
+
+static void empty_index(void)
+{
+    static const uint8_t zeros[4 * CUBBY__PAGE_SIZE];
+    cubby_file *f;
+    no_index();
+    MUST(st->o.vfs->open(st->o.vfs->ctx, "/s/index", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
+    MUST(st->o.vfs->pwrite(st->o.vfs->ctx, f, zeros, sizeof zeros, 0));
+    st->o.vfs->close(st->o.vfs->ctx, f);
+}
+
+static void empty_segment(void)
+{
+    cubby_file *f;
+    MUST(st->o.vfs->open(st->o.vfs->ctx, "/s/segments/00000001.seg", CUBBY_OPEN_WRITE, &f));
+    MUST(st->o.vfs->truncate(st->o.vfs->ctx, f, 0));
+    st->o.vfs->close(st->o.vfs->ctx, f);
+}
+
+/* The index is removed or replaced, or a segment emptied, at any moment: the check ends, and what is damaged all the while is told. */
+START_TEST(files_that_change_meanwhile)
+{
+    static const struct { enum fault_op op; const char *on; void (*takes)(void); } kinds[] = {
+        {FAULT_OPEN, "/s/index", no_index}, {FAULT_OPEN, "/s/index", empty_index}, {FAULT_LIST, "segments", empty_segment}};
+    for (size_t i = 0; i < 3; i++)
+        for (int n = 0, done = 0; !done; n++) {
+            struct thief thief = {.op = kinds[i].op, .on = kinds[i].on, .takes = kinds[i].takes, .after = n};
+            struct told t = {.stop = NULL};
+            cubby_check_result r = {0};
+            state_begin(st);
+            fill(st, 1, 20);
+            closed();
+            hurt_frames(hurt_first_object);
+            fault_init(&thief.fault, st->o.vfs);
+            thief.fault.hook = steal;
+            thief.fault.hook_arg = &thief;
+            cubby_options o = st->o;
+            o.vfs = &thief.fault.vfs;
+            int rc = cubby__fsck_check("/s", &o, 0, note, &t, &r, &st->err);
+            done = thief.after >= 0;
+            ck_assert_msg(rc == 0, "%zu %d: %d %s", i, n, rc, st->err.message);
+            ck_assert_msg(i == 2 ? r.findings > 0 : strstr(t.codes, "FRAME_DAMAGED") != NULL, "%zu %d: %s", i, n, t.codes);
+            cubby__memfs_free(&st->fs);
+        }
+}
+END_TEST
+
+UNIT_MAIN("mail/fsck_check", never_quiet, never_quiet_and_harmed, more_than_is_held, many_segments_are_hurt,
+          deleted_folders_in_the_checkpoint, files_that_change_meanwhile)

@@ -378,7 +378,7 @@ START_TEST(deleted_between_snapshots)
     fixture_close(f);
     fixture_damage(f, "/s/segments/00000001.seg", 2048); /* in its first piece: none is read to the end */
     fixture_open(f);
-    must(cubby__mail_check_told(f->s, CUBBY_CHECK_FULL, note, &found, delete_at_first, &calls, &r, &f->err));
+    must(cubby__mail_check_told(f->s, CUBBY_CHECK_FULL, NULL, note, &found, delete_at_first, &calls, &r, &f->err));
     ck_assert_int_eq(calls, 1);
     ck_assert_uint_eq(r.messages, 2);
     ck_assert_uint_eq(r.findings, 1); /* of the one that was read */

@@ -170,6 +170,100 @@ START_TEST(an_index_that_cannot_be_read)
 }
 END_TEST
 
+/* As many rows of each kind that pages of the index have to go before they are looked at again, with messages that have objects in common. */
+static uint64_t many_rows(void)
+{
+    uint64_t other, copies, id = several_segments();
+    char name[100];
+    cubby_uidset *all = uids("1:60");
+    begin(st);
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "%090d", i);
+        MUST(cubby__subscribe(st->txn, name, 91, 1));
+        if (i < 300)
+            MUST(cubby__folder_create(st->txn, CUBBY_ROOT, name, 90, &other));
+    }
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "copies", 6, &copies));
+    MUST(cubby__entry_copy(st->txn, id, all, copies, NULL, NULL));
+    commit(st);
+    fill(st, id, 300);
+    cubby_uidset_free(&all);
+    return id;
+}
+
+/* Two stores that began alike; what is compared with has lost some messages, whose objects it has. Both close; this one's file system and options
+ * become the second's. */
+static uint64_t two_alike(struct state *theirs)
+{
+    uint64_t id = many_rows();
+    cubby_uidset *some = uids("1:20,50:60");
+    begin(st);
+    MUST(cubby__entry_expunge(st->txn, id, some, 0, NULL));
+    commit(st);
+    cubby_uidset_free(&some);
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    *theirs = *st;
+    many_rows();
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    return id;
+}
+
+/* Whichever page cannot be read of what is compared with, or of the index, while neither keeps many: an error, and with no fault all is told. */
+START_TEST(pages_that_cannot_be_read)
+{
+    struct state theirs;
+    uint64_t failed[2] = {0, 0}, told[2] = {0, 0};
+    struct fault fault[2]; /* theirs, ours */
+    struct cubby__store *other;
+    uint64_t records;
+    two_alike(&theirs);
+    fault_init(&fault[0], theirs.o.vfs);
+    fault_init(&fault[1], st->o.vfs);
+    theirs.o.vfs = &fault[0].vfs;
+    st->o.vfs = &fault[1].vfs;
+    theirs.o.cache_bytes = st->o.cache_bytes = 1;
+    for (int who = 0; who < 2; who++)
+        for (int n = 0, hits = 1; hits; n++) {
+            MUST(cubby__store_open("/s", &theirs.o, &cubby__mail_handlers, &other, &st->err));
+            MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+            fault_set(&fault[who], FAULT_PREAD, "index", n, -EIO, 0);
+            int rc = cubby__relog(st->s, other, st->s->pending.commit, &records, &st->err);
+            hits = fault[who].hits;
+            fault_set(&fault[who], FAULT_PREAD, "", 0, 0, 0);
+            ck_assert_msg(rc == 0 || (hits && rc == CUBBY_EIO), "%d, %d: %d %s", who, n, rc, st->err.message);
+            failed[who] += rc != 0;
+            told[who] = records;
+            MUST(cubby__store_close(&st->s, &st->err));
+            MUST(cubby__store_close(&other, &st->err));
+        }
+    ck_assert(failed[0] > 30 && failed[1] > 30);
+    ck_assert(told[0] >= 31 && told[0] == told[1]);
+    cubby__memfs_free(&theirs.fs);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
+/* What is compared with goes away: nothing can be said. */
+START_TEST(nothing_to_compare_with)
+{
+    struct state theirs;
+    struct cubby__store *other;
+    uint64_t records = 77;
+    two_alike(&theirs);
+    MUST(cubby__store_open("/s", &theirs.o, &cubby__mail_handlers, &other, &st->err));
+    MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+    MUST(theirs.o.vfs->unlink(theirs.o.vfs->ctx, "/s/" CUBBY__FILE_ID));
+    RETURNS(cubby__relog(st->s, other, st->s->pending.commit, &records, &st->err), CUBBY_ESTALE);
+    ck_assert_uint_eq(records, 0);
+    MUST(cubby__store_close(&st->s, &st->err));
+    cubby__store_close(&other, NULL);
+    cubby__memfs_free(&theirs.fs);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
 /* Flags that went and came back since the segments were read: those who did it have told it. */
 START_TEST(flags_that_others_set)
 {
@@ -189,4 +283,5 @@ START_TEST(flags_that_others_set)
 }
 END_TEST
 
-UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back, flags_that_others_set, an_index_that_cannot_be_read)
+UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back, flags_that_others_set, an_index_that_cannot_be_read,
+          pages_that_cannot_be_read, nothing_to_compare_with)

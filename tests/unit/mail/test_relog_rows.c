@@ -113,6 +113,19 @@ static int is_claimed(struct cubby__view *v)
     struct cubby__folder_row row;
     return cubby__folder_row_get(v, fb, buf, &row) == 0 && row.recent_uid == 3;
 }
+static void do_forget(void) /* what vanished before the first commit is known no more */
+{
+    struct cubby__buf mark = CUBBY__BUF_INIT;
+    cubby__mark_encode(&(struct cubby__mark_rec){.folder = fb, .tombstone_floor = 1}, &mark);
+    MUST(cubby__txn_log(st->txn, CUBBY__REC_MARK, 0, mark.data, mark.len));
+    cubby__buf_release(&mark);
+}
+static int is_forgotten(struct cubby__view *v)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    return cubby__folder_row_get(v, fb, buf, &row) == 0 && row.tombstone_floor == 1;
+}
 static void do_subscribe(void) { MUST(cubby__subscribe(st->txn, "new\0", 4, 1)); }
 static int is_new_subscribed(struct cubby__view *v) { return is_subscribed(v, "new"); }
 static void do_unsubscribe(void) { MUST(cubby__subscribe(st->txn, "old\0", 4, 0)); }
@@ -165,7 +178,7 @@ static const struct {
     {do_create, is_created}, {do_rename, is_renamed}, {do_lengthen, is_longer}, {do_move, is_moved}, {do_delete, is_deleted}, {do_number, is_numbered},
     {do_special, is_special}, {do_claim, is_claimed}, {do_subscribe, is_new_subscribed}, {do_unsubscribe, is_unsubscribed}, {do_annotate, is_b_annotated},
     {do_change_note, is_note_changed}, {do_lengthen_note, is_note_longer}, {do_remove_note, is_note_gone}, {do_expunge, is_expunged}, {do_flag, is_flagged},
-    {do_keyword, has_three}, {do_swap_keyword, has_two}, {do_copy, is_copied},
+    {do_keyword, has_three}, {do_swap_keyword, has_two}, {do_copy, is_copied}, {do_forget, is_forgotten},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -261,6 +274,31 @@ START_TEST(without_memory)
         ck_assert_msg(is_so(fresh, together[i]), "kind %d", together[i]);
     MUST(cubby__store_close(&fresh, &st->err));
     state_end(st);
+}
+END_TEST
+
+/* Nothing but one kind is lost, and each single allocation fails: all of it is told by the one that has memory. */
+START_TEST(each_kind_without_memory)
+{
+    heap_install();
+    for (int i = 0; i < KINDS; i++) {
+        uint64_t records, hits = 1;
+        base();
+        act_and_lose(i);
+        struct cubby__store *fresh = what_segments_say();
+        for (uint64_t n = 1; hits; n++) {
+            heap_arm(n, 0);
+            int rc = cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err);
+            heap_disarm();
+            hits = heap_hits();
+            ck_assert_msg(rc == 0 || (hits && rc == CUBBY_ENOMEM), "kind %d, %d: %d", i, (int)n, rc);
+        }
+        MUST(cubby__store_close(&fresh, &st->err));
+        fresh = what_segments_say();
+        ck_assert_msg(is_so(fresh, i), "kind %d", i);
+        MUST(cubby__store_close(&fresh, &st->err));
+        state_end(st);
+    }
 }
 END_TEST
 
@@ -382,6 +420,30 @@ START_TEST(deleted_in_theirs)
 }
 END_TEST
 
+/* A folder whose name is another one's, only because the segments have lost that it was renamed: both have their names again. */
+START_TEST(displaced_in_theirs)
+{
+    struct cubby__view view;
+    uint64_t records;
+    base();
+    act_and_lose(1);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "b", 1, &fb));
+    commit(st);
+    struct cubby__store *fresh = what_segments_say();
+    MUST(cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err));
+    MUST(cubby__store_close(&fresh, &st->err));
+    fresh = what_segments_say();
+    MUST(cubby__view_begin(fresh, &view, &st->err));
+    ck_assert(has_folder(&view, CUBBY_ROOT, "b") && has_folder(&view, CUBBY_ROOT, "c"));
+    cubby__view_end(&view);
+    MUST(cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err));
+    ck_assert_uint_eq(records, 0);
+    MUST(cubby__store_close(&fresh, &st->err));
+    state_end(st);
+}
+END_TEST
+
 /* Of the kinds that relog looks at; the row of message 2, and keys that are too short or too long. */
 static size_t some_key(int i, uint8_t *key)
 {
@@ -426,4 +488,4 @@ START_TEST(rows_that_mean_nothing)
 }
 END_TEST
 
-UNIT_MAIN("mail/relog_rows", each_kind, without_memory, many_messages, deleted_meanwhile, deleted_in_theirs, rows_that_mean_nothing)
+UNIT_MAIN("mail/relog_rows", each_kind, without_memory, each_kind_without_memory, many_messages, deleted_meanwhile, deleted_in_theirs, displaced_in_theirs, rows_that_mean_nothing)

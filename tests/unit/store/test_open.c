@@ -1,4 +1,9 @@
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "base/hash.h"
+#include "unit/heap.h"
 #include "unit/store/store_util.h"
 
 static int create(struct bed *b)
@@ -309,6 +314,185 @@ START_TEST(no_segments)
 }
 END_TEST
 
+/* The copy that can be read is of a version to come: that is what is told, whether somebody listens or not. */
+START_TEST(a_second_copy_of_another_version)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__store *bare;
+    bed_begin(b);
+    bed_close(b);
+    patch_id(b, CUBBY__ID_VERSION_OFF, 2);
+    bed_flip(b, "/s/cubby.id", 40, 1);
+    REFUSES(bed_try_open(b, 0), CUBBY_EVERSION);
+    REFUSES(cubby__store_open_bare("/s", &b->o, &kv_handlers, &bare, &b->err), CUBBY_EVERSION);
+    ck_assert_int_eq(cubby__store_open_bare("/s", &b->o, &kv_handlers, &bare, NULL), CUBBY_EVERSION);
+    bed_end(b);
+}
+END_TEST
+
+/* However a system says that nothing may be written there: it is read. */
+START_TEST(not_permitted)
+{
+    static const int errors[] = {-EACCES, -EPERM, -EROFS};
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    MUST(kv_store(b, "a", "b"));
+    bed_close(b);
+    for (int i = 0; i < 3; i++) {
+        struct cubby__store *bare;
+        fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, errors[i], 0);
+        bed_open(b);
+        ck_assert(cubby__store_read_only(b->s));
+        ck_assert_str_eq(kv_look(b, "a"), "b");
+        bed_close(b);
+        fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, errors[i], 0);
+        MUST(cubby__store_open_bare("/s", &b->o, &kv_handlers, &bare, &b->err));
+        ck_assert(bare->o.flags & CUBBY_READ_ONLY);
+        MUST(cubby__store_close(&bare, &b->err));
+    }
+    bed_end(b);
+}
+END_TEST
+
+/* With something to remove, something to recover, and an index or none. */
+START_TEST(each_allocation_fails)
+{
+    static const unsigned flags[] = {0, CUBBY_REBUILD, CUBBY_READ_ONLY};
+    struct bed bed, *b = &bed;
+    heap_install();
+    for (int i = 0; i < 3; i++)
+        for (int after = 0, hits = 1; hits; after++) {
+            struct bed crashed;
+            long live = heap.live;
+            b = &bed;
+            bed_begin(b);
+            MUST(kv_store(b, "a", "b"));
+            bed_copy(&bed, &crashed);
+            b = &crashed;
+            bed_write(b, "/s/tmp/left", 0, "x", 1);
+            heap_fail(after, 0);
+            int rc = bed_try_open(b, flags[i]);
+            hits = heap_works();
+            ck_assert_msg(rc == 0 || (hits && rc == CUBBY_ENOMEM && b->err.code == rc), "%u %d: %d %s", flags[i], after, rc, b->err.message);
+            if (rc)
+                bed_open(b);
+            ck_assert_str_eq(kv_look(b, "a"), "b");
+            bed_end(b);
+            bed_end(&bed);
+            ck_assert_int_eq(heap.live, live);
+        }
+}
+END_TEST
+
+/* Somebody deletes the index while others have the store open: who comes then builds it anew, or is told what it lacks for that. */
+START_TEST(a_lost_index_and_no_lock)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__store *first;
+    cubby_options o;
+    int failed = 0;
+    for (int i = 0, n = 0, hits = 1; i < 2; n = hits ? n + 1 : 0, i += !hits) {
+        bed_begin(b);
+        MUST(kv_store(b, "a", "b"));
+        bed_close(b);
+        o = b->o;
+        o.vfs = b->vfs;
+        MUST(cubby__store_open("/s", &o, &kv_handlers, &first, &b->err));
+        bed_unlink(b, "/s/index");
+        fault_set(&b->fault, FAULT_LOCK, "", n, -EIO, 0);
+        int rc = bed_try_open(b, i ? CUBBY_REBUILD : 0);
+        hits = b->fault.hits;
+        b->fault.rc = 0;
+        ck_assert_msg(rc == (hits ? CUBBY_EIO : 0), "%d: %d %s", n, rc, b->err.message);
+        failed += hits;
+        if (rc)
+            bed_open(b);
+        ck_assert_str_eq(kv_look(b, "a"), "b");
+        MUST(cubby__store_close(&first, &b->err));
+        bed_end(b);
+    }
+    ck_assert_int_gt(failed, 3);
+}
+END_TEST
+
+static struct {
+    struct bed *bed;
+    struct cubby__store *first;
+    int after;
+} other;
+
+static void writes_then(void *arg, enum fault_op op, const char *path)
+{
+    struct bed *b = other.bed;
+    (void)arg;
+    (void)path;
+    if (op == FAULT_LOCK && other.after-- == 0)
+        MUST(kv_store_in(other.first, "c", "d", 0, NULL, &b->err));
+}
+
+/* The index is gone; while somebody who opens asks for a lock, another one writes, and builds it: then it is there. */
+START_TEST(a_lost_index_that_others_build)
+{
+    struct bed bed, *b = &bed;
+    cubby_options o;
+    for (int n = 0, asked = 1; asked; n++) {
+        bed_begin(b);
+        bed_close(b);
+        o = b->o;
+        o.vfs = b->vfs;
+        other.bed = b;
+        other.after = n;
+        MUST(cubby__store_open("/s", &o, &kv_handlers, &other.first, &b->err));
+        bed_unlink(b, "/s/index");
+        b->fault.hook = writes_then;
+        bed_open(b);
+        b->fault.hook = NULL;
+        asked = other.after < 0;
+        ck_assert_str_eq(kv_look(b, "c"), asked ? "d" : "");
+        MUST(kv_store(b, "e", "f"));
+        ck_assert_str_eq(kv_look_in(other.first, "e"), "f");
+        MUST(cubby__store_close(&other.first, &b->err));
+        bed_rebuild_is_equal(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
+static long network; /* what statfs says */
+
+int statfs(const char *path, struct statfs *out)
+{
+    int rc = (int)syscall(SYS_statfs, path, out);
+    if (network)
+        out->f_type = network;
+    return rc;
+}
+
+/* The system's own table, and no options: a store there is, unless it is elsewhere. */
+START_TEST(a_network_file_system)
+{
+    struct bed bed, *b = &bed;
+    cubby_options o = CUBBY_OPTIONS_INIT;
+    char dir[] = "/tmp/cubby-open-XXXXXX", path[64], command[64];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/s", dir);
+    MUST(cubby__store_create(path, NULL, &kv_handlers, &b->err));
+    MUST(cubby__store_open(path, NULL, &kv_handlers, &b->s, &b->err));
+    bed_close(b);
+    network = 0x6969;
+    REFUSES(cubby__store_open(path, &o, &kv_handlers, &b->s, &b->err), CUBBY_EINVAL);
+    REFUSES(cubby__store_open_bare(path, &o, &kv_handlers, &b->s, &b->err), CUBBY_EINVAL);
+    o.flags = CUBBY_ON_NETWORK;
+    MUST(cubby__store_open(path, &o, &kv_handlers, &b->s, &b->err));
+    bed_close(b);
+    network = 0;
+    cubby__store_free(NULL);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 UNIT_MAIN("store/open", create_and_open, what_is_no_store, create_fails_anywhere, identity_of_another_kind, one_copy_is_enough, truncated_identity,
           identity_that_cannot_be_read, open_fails_anywhere, leftovers_in_tmp, remains_of_a_create, a_store_that_lost_its_identity,
-          no_segments)
+          no_segments, a_second_copy_of_another_version, not_permitted, each_allocation_fails, a_lost_index_and_no_lock, a_lost_index_that_others_build,
+          a_network_file_system)

@@ -244,6 +244,34 @@ START_TEST(put_back_in_time)
 }
 END_TEST
 
+/* The same of a header: what was put back is not made again, and the plan is to be made anew. */
+START_TEST(a_header_put_back_in_time)
+{
+    struct bed bed, *b = &bed;
+    static const uint8_t zeros[1024];
+    uint8_t header[sizeof zeros];
+    char codes[500] = "";
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    struct cubby__plan *plan;
+    made(b);
+    bed_close(b);
+    bed_read(b, seg_path(3), 0, header, sizeof header);
+    bed_write(b, seg_path(3), 0, zeros, sizeof zeros);
+    bed_open(b);
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    ck_assert(cubby__plan_has(plan, 3));
+    bed_write(b, seg_path(3), 0, header, sizeof header);
+    MUST(cubby__plan_mend_headers(b->s, plan, &t, &b->err));
+    ck_assert_str_eq(codes, "");
+    cubby__plan_free(&plan);
+    MUST(cubby__plan_make(b->s, NULL, 0, NULL, NULL, &plan, &b->err));
+    ck_assert(cubby__plan_empty(plan));
+    cubby__plan_free(&plan);
+    clean_when_rebuilt(b);
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(identity)
 {
     struct bed bed, *b = &bed;
@@ -283,5 +311,5 @@ START_TEST(identity)
 }
 END_TEST
 
-UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, headers_and_stand_ins, a_torn_commit_before_a_lost_header, quarantine_names, no_space, no_space_in_quarantine,
-          put_back_in_time, identity)
+UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, headers_and_stand_ins,
+          a_torn_commit_before_a_lost_header, quarantine_names, no_space, no_space_in_quarantine, put_back_in_time, a_header_put_back_in_time, identity)

@@ -115,6 +115,28 @@ START_TEST(no_name_is_free)
 }
 END_TEST
 
+/* A leftover that cannot be removed: that is said, and not that there is one. */
+START_TEST(leftovers_that_stay)
+{
+    struct bed bed, *b = &bed;
+    char codes[500] = "";
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    static const char *const leftovers[] = {"/s/tmp/00000002.seg", "/s/tmp/quarantine"};
+    for (size_t i = 0; i < sizeof leftovers / sizeof *leftovers; i++) {
+        bed_begin_with(b, 4096, 3000);
+        kv_store_many(b, 0, 80, 100);
+        bed_flip(b, seg_path(2), 2048, 1);
+        struct cubby__plan *plan = plan_of(b);
+        b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+        MUST(b->vfs->mkdir(b->vfs->ctx, leftovers[i])); /* which unlink does not take away */
+        REFUSES(cubby__plan_apply(b->s, plan, &t, &b->err), CUBBY_EIO);
+        cubby__plan_free(&plan);
+        ck_assert_str_eq(codes, "");
+        bed_end(b);
+    }
+}
+END_TEST
+
 /* What lies in a segment's place and is no file cannot be kept, so it is not replaced: whoever put it there takes it away. */
 START_TEST(no_regular_file)
 {
@@ -192,4 +214,4 @@ START_TEST(every_call_fails)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, no_regular_file, every_call_fails)
+UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, leftovers_that_stay, no_regular_file, every_call_fails)

@@ -269,5 +269,45 @@ START_TEST(any_first_frame)
 }
 END_TEST
 
+/* A header of zeros, and frames behind it: which of them are gone is not known unless the first commit that is left says that it begins there. What may
+ * be is damage, then. */
+START_TEST(what_stood_at_the_beginning)
+{
+    enum { NOTHING, FIRST_FRAME, FIRST_COMMIT, COMMIT_DAMAGED, NO_COMMIT, PRED_UNKNOWN, KINDS };
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct bed bed, *b = &bed;
+        struct places p;
+        char codes[500];
+        size_t commit = 0;
+        made(b);
+        struct cubby__seg_header h = header_of(b, 3);
+        uint64_t begin = h.frames;
+        cubby__seg_header_release(&h);
+        frames_of(b, 3, &p);
+        while (p.type[commit] != CUBBY__REC_COMMIT)
+            commit++;
+        uint64_t from = kind == FIRST_FRAME ? p.at[1].off : kind == FIRST_COMMIT ? p.at[commit + 1].off : begin;
+        bed_zero(b, seg_path(3), 0, from);
+        if (kind == COMMIT_DAMAGED)
+            bed_flip(b, seg_path(3), p.at[commit].off + CUBBY__FRAME_SIZE + 20, 1);
+        else if (kind == NO_COMMIT)
+            bed_truncate(b, seg_path(3), p.at[commit].off);
+        else if (kind == PRED_UNKNOWN)
+            bed_zero(b, seg_path(2), 0, 1024);
+        struct cubby__seg_header next = header_of(b, 4), now;
+        MUST(mend(b, 3, next.pred_nonce, codes));
+        cubby__seg_header_release(&next);
+        ck_assert_str_eq(codes, "HEADER_MADE ");
+        now = header_of(b, 3);
+        ck_assert_msg(kind == NOTHING ? now.frames == begin : now.frames == 2 * CUBBY__SEG_HEADER_ALIGN, "%d: %llu", kind, (unsigned long long)now.frames);
+        cubby__seg_header_release(&now);
+        cubby__store_close(&b->s, NULL);
+        struct findings x = bed_check(b);
+        ck_assert_msg(kind == NOTHING || kind == PRED_UNKNOWN || x.n > 0, "%d: %s", kind, x.codes);
+        bed_end(b);
+    }
+}
+END_TEST
+
 UNIT_MAIN("store/repair_header", no_frame_is_left, damage_in_the_one_before, the_one_before_ends_in_junk, reads_that_fail,
-          commits_that_were_copied, of_a_stand_in, any_first_frame)
+          commits_that_were_copied, of_a_stand_in, any_first_frame, what_stood_at_the_beginning)

@@ -51,6 +51,26 @@ START_TEST(sound)
 }
 END_TEST
 
+/* What is to be kept must have its place before anything is done. */
+START_TEST(no_quarantine)
+{
+    struct bed bed, *b = &bed;
+    char codes[500];
+    made(b);
+    MUST(b->vfs->mkdir(b->vfs->ctx, "/s/quarantine"));
+    does(b, "");
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/quarantine", "/s/elsewhere"));
+    bed_write(b, "/s/quarantine", 0, "a file", 6);
+    wipe_all_headers(b);
+    REFUSES(openable(b, codes), CUBBY_ECORRUPT);
+    ck_assert_str_eq(codes, "");
+    bed_unlink(b, "/s/quarantine");
+    fault_set(&b->fault, FAULT_STAT, "quarantine", 0, -EIO, 0);
+    REFUSES(openable(b, codes), CUBBY_EIO);
+    bed_end(b);
+}
+END_TEST
+
 /* Not even the directory is there. */
 START_TEST(no_directory)
 {
@@ -274,5 +294,5 @@ START_TEST(an_index_that_cannot_be_read_now)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_open", sound, no_directory, every_call_fails, nothing_is_left, an_index_that_says_nothing, an_older_index,
+UNIT_MAIN("store/repair_open", sound, no_quarantine, no_directory, every_call_fails, nothing_is_left, an_index_that_says_nothing, an_older_index,
           two_indexes, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now)

@@ -58,4 +58,32 @@ START_TEST(a_row_that_cannot_be_read)
 }
 END_TEST
 
-UNIT_MAIN("store/segstat", decode, accounts, a_row_that_cannot_be_read)
+START_TEST(a_page_that_cannot_be_read)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *t;
+    bed_begin(b);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    MUST(kv_put(t, "a", "b", 1));
+    for (uint32_t i = 1; i <= 20000; i++)
+        MUST(cubby__txn_account(t, i, 1000, 10));
+    MUST(cubby__txn_commit(&t, NULL));
+    MUST(cubby__store_checkpoint(b->s, &b->err)); /* these rows are of no record */
+    bed_close(b);
+    b->o.cache_bytes = 1;
+    bed_open(b);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    fault_set(&b->fault, FAULT_PREAD, "index", 0, -EIO, 0);
+    uint32_t seg = 0;
+    int rc;
+    do /* some pages it has read before */
+        rc = cubby__txn_account(t, seg += 50, 1, 1);
+    while (rc == 0 && seg < 20000);
+    ck_assert(rc == CUBBY_EIO && b->err.code == CUBBY_EIO);
+    MUST(cubby__txn_account(t, seg, 1, 1));
+    cubby__txn_abort(&t);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/segstat", decode, accounts, a_row_that_cannot_be_read, a_page_that_cannot_be_read)

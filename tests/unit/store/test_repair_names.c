@@ -1,0 +1,195 @@
+#include "store/repair.h"
+
+#include "unit/heap.h"
+#include "unit/store/segment_util.h"
+
+static int told(void *arg, const cubby_finding *f)
+{
+    size_t n = strlen(arg);
+    snprintf((char *)arg + n, 500 - n, "%s ", f->file);
+    return 0;
+}
+
+static int names(struct bed *b, char files[500])
+{
+    struct cubby__repairs t = {.fn = told, .arg = files};
+    *files = '\0';
+    return cubby__repair_names("/s", &b->o, &kv_handlers, &t, &b->err);
+}
+
+static void gives(struct bed *b, const char *want)
+{
+    char files[500];
+    MUST(names(b, files));
+    ck_assert_str_eq(files, want);
+}
+
+static void made(struct bed *b)
+{
+    bed_begin_with(b, 4096, 3000);
+    kv_store_many(b, 0, 80, 100);
+    bed_close(b);
+    ck_assert_uint_gt(bed_last_segment(b), 4);
+}
+
+static void move(struct bed *b, const char *from, const char *to)
+{
+    char a[64], c[64];
+    snprintf(a, sizeof a, "/s/segments/%s", from);
+    snprintf(c, sizeof c, "/s/segments/%s", to);
+    MUST(b->vfs->rename(b->vfs->ctx, a, c));
+}
+
+static void is_whole(struct bed *b)
+{
+    bed_open(b);
+    for (int i = 0; i < 80; i += 13) {
+        char key[16];
+        snprintf(key, sizeof key, "k%04d", i);
+        ck_assert_str_ne(kv_look(b, key), "");
+    }
+    bed_clean(b);
+}
+
+START_TEST(sound)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    gives(b, "");
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/segments", "/s/elsewhere"));
+    gives(b, ""); /* what is not there has no wrong name */
+    bed_write(b, "/s/segments", 0, "a file", 6);
+    gives(b, "");
+    bed_end(b);
+    made(b);
+    bed_open(b); /* somebody has it open: what they have open must keep its name */
+    move(b, "00000002.seg", "00000090.seg");
+    gives(b, "");
+    cubby__store_close(&b->s, NULL);
+    gives(b, "segments/00000002.seg ");
+    move(b, "00000002.seg", "00000090.seg");
+    b->o.flags |= CUBBY_READ_ONLY;
+    gives(b, "");
+    b->o.flags = 0;
+    fault_set(&b->fault, FAULT_LOCK, "cubby.id", 0, -EIO, 0);
+    char files[500];
+    REFUSES(names(b, files), CUBBY_EIO);
+    bed_end(b);
+}
+END_TEST
+
+/* In a ring, and one that an interrupted repair has put aside. */
+START_TEST(each_its_own)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    move(b, "00000001.seg", "00000009.aside");
+    move(b, "00000002.seg", "00000001.seg");
+    move(b, "00000003.seg", "00000002.seg");
+    move(b, "00000009.aside", "00000003.seg");
+    move(b, "00000004.seg", "00000004.aside");
+    char files[500];
+    MUST(names(b, files));
+    for (int n = 1; n <= 4; n++) {
+        char name[64];
+        snprintf(name, sizeof name, "segments/%08d.seg ", n);
+        ck_assert_msg(strstr(files, name), "%s is not among %s", name, files);
+    }
+    gives(b, "");
+    is_whole(b);
+    bed_end(b);
+}
+END_TEST
+
+static void copy_segment(struct bed *b, const char *from, const char *to)
+{
+    uint64_t n;
+    uint8_t *p = file_bytes(b, from, &n);
+    bed_write(b, to, 0, p, n);
+    free(p);
+}
+
+/* A name that is in use stays in use, whatever has it; and what is not ours, or cannot be read, stays where it is. */
+START_TEST(what_stays)
+{
+    struct bed bed, *b = &bed;
+    char files[500];
+    made(b);
+    copy_segment(b, "/s/segments/00000002.seg", "/s/segments/00000050.seg"); /* beside the right one */
+    gives(b, "");
+    bed_zero(b, seg_path(2), 0, 1024); /* which has lost its header: its frames may be better than a copy's */
+    gives(b, "");
+    bed_unlink(b, seg_path(2));
+    copy_segment(b, "/s/segments/00000050.seg", "/s/segments/00000060.seg"); /* two say that they are it: one is taken */
+    MUST(names(b, files));
+    ck_assert_str_eq(files, "segments/00000002.seg ");
+    gives(b, "");
+    struct cubby__seg_header h = header_of(b, 3);
+    h.ident.uuid[0] ^= 1; /* of another store */
+    write_header(b, seg_path(3), &h);
+    cubby__seg_header_release(&h);
+    move(b, "00000003.seg", "00000070.seg");
+    gives(b, "");
+    bed_write(b, "/s/segments/00000071.seg", 0, "not a segment at all", 20);
+    MUST(b->vfs->mkdir(b->vfs->ctx, "/s/segments/00000072.seg"));
+    bed_write(b, "/s/segments/00000002.asides", 0, "no name of ours", 15);
+    bed_write(b, "/s/segments/00000002.other", 0, "nor this", 8);
+    h = header_of(b, 4);
+    h.ident.incompat = 0x8000; /* of a later version */
+    write_header(b, seg_path(4), &h);
+    cubby__seg_header_release(&h);
+    for (int i = 0; i < 40; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/s/segments/%08d.seg", 100 + i);
+        bed_write(b, path, 0, "many", 4);
+    }
+    gives(b, "");
+    bed_end(b);
+}
+END_TEST
+
+/* Whatever fails, nothing is gone, and the next one goes on. */
+START_TEST(failing)
+{
+    static const enum fault_op ops[] = {FAULT_RENAME, FAULT_DIRSYNC, FAULT_STAT, FAULT_OPEN, FAULT_PREAD, FAULT_LIST};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (int n = 0;; n++) {
+            struct bed bed, *b = &bed;
+            char files[500];
+            made(b);
+            move(b, "00000002.seg", "00000009.aside");
+            move(b, "00000004.seg", "00000002.seg");
+            move(b, "00000009.aside", "00000004.seg");
+            fault_set(&b->fault, ops[i], "segments", n, -EIO, 0);
+            int rc = names(b, files), hits = b->fault.hits;
+            b->fault.rc = 0;
+            int enough = ops[i] == FAULT_PREAD && rc == 0; /* of a header one copy is */
+            ck_assert_msg(hits ? rc == CUBBY_EIO || enough : rc == 0, "%zu %d: %d", i, n, rc);
+            MUST(names(b, files));
+            is_whole(b);
+            bed_end(b);
+            if (!hits)
+                break;
+        }
+}
+END_TEST
+
+START_TEST(without_memory)
+{
+    heap_install();
+    for (int n = 0;; n++) {
+        struct bed bed, *b = &bed;
+        struct cubby__repairs t = {.fn = NULL};
+        made(b);
+        move(b, "00000002.seg", "00000009.seg");
+        heap_fail(n, 0);
+        int rc = cubby__repair_names("/s", &b->o, &kv_handlers, &t, &b->err), hits = heap_works();
+        ck_assert_int_eq(rc, hits ? CUBBY_ENOMEM : 0);
+        bed_end(b);
+        if (!hits)
+            break;
+    }
+}
+END_TEST
+
+UNIT_MAIN("store/repair_names", sound, each_its_own, what_stays, failing, without_memory)
