@@ -5,8 +5,6 @@
  * operations later: what it leaves is kept while the step that it hits goes on, so that the state behind the commit under way is known, too; then
  * the rest of the operations goes on with that disk (the next epoch). CUTs that follow at once cut the recovery from it. FAIL, FAIL_DISK, FAIL_HEAP and KILL are
  * armed the same way; if the outcome of a commit is unknown then, the epoch is played again without the failure to learn what it would have made. */
-#include <errno.h>
-
 #include "base/hash.h"
 #include "crash/scenario_list.h"
 #include "fuzz/fuzz_ops.h"
@@ -23,18 +21,6 @@ static struct play_state base_state;
 static uint64_t base_live;
 
 /* ---- epochs ---- */
-
-static void disarm(struct world *w)
-{
-    heap_arm(0, 0);
-    sim_fail_at(w->sim, 0, 0, SIM_ONCE);
-    w->fail_at = 0;
-    fault_arm(w->faults, ALL_CALLS, 0, F_EIO, 0);
-    for (int i = 0; i < PLAY_HANDLES; i++)
-        if (w->p.procs[i])
-            proc_limit(w->p.procs[i], 0);
-    w->armed = 0;
-}
 
 static int must_fail_later(struct input in)
 {
@@ -60,7 +46,7 @@ static void begin_epoch(struct world *w, const struct play_state *state)
     }
     w->faults = fault_table_new(sim_vfs(w->sim));
     w->spent = w->armed = 0;
-    sim_on_op(w->sim, on_op, w);
+    sim_on_op(w->sim, ops_on_disk, w);
     play_begin(&w->p, &w->sc, w->oracle, fault_table_vfs(w->faults), seed);
     w->p.recording = w->oracle;
     w->p.steps = w->names.steps;
@@ -74,16 +60,16 @@ static void begin_epoch(struct world *w, const struct play_state *state)
 
 static void end_epoch(struct world *w)
 {
-    disarm(w);
+    ops_disarm(w);
     w->names.steps = w->p.steps;
     w->cut_at = 0;
     sim_on_op(w->sim, NULL, NULL);
     w->p.rc = 0;
     play_end(&w->p);
     if (w->p.wrong[0])
-        wrong(w, "%s", w->p.wrong);
+        ops_wrong(w, "%s", w->p.wrong);
     if (sim_open_files(w->sim))
-        wrong(w, "I10: files are left open");
+        ops_wrong(w, "I10: files are left open");
     fault_table_free(&w->faults);
     sim_free(&w->start);
 }
@@ -96,8 +82,6 @@ static void free_epoch(struct world *w)
 
 /* ---- what was done ---- */
 
-static void do_op(struct world *w, const uint8_t *op);
-
 /* The state behind commit number n, which the failure kept from being recorded: as it is without. 0: it cannot be known. */
 static int learn(struct world *w, int n)
 {
@@ -107,7 +91,7 @@ static int learn(struct world *w, int n)
         return 0;
     struct world *v = calloc(1, sizeof *v);
     must(v != NULL);
-    tell("[again] ");
+    ops_tell("[again] ");
     v->sc = w->sc;
     v->p.seed = w->p.seed;
     v->in = w->start_in;
@@ -117,7 +101,7 @@ static int learn(struct world *w, int n)
     begin_epoch(v, &w->start_state);
     while (v->in.n > w->in.n && v->p.state.commits < n) {
         struct input op = take_bytes(&v->in, OP);
-        do_op(v, op.p);
+        ops_do(v, op.p);
     }
     for (int i = 0; i <= v->oracle->commits && i <= n; i++)
         if (!w->oracle->after[i].text) {
@@ -140,12 +124,22 @@ static int learn_all(struct world *w, const struct play_state *s)
     return 1;
 }
 
-/* Each is an open of its own or two, so one of them at a time. Where a disk failed, the check tells of a PROOF that is missing, and nothing is lost. */
-static unsigned checks_of(const struct world *w, unsigned dice)
+/* Each is an open of its own or two, so one of them at a time. */
+static unsigned checks_of(unsigned dice)
 {
     static const unsigned more[] = {CHECK_FSCK, CHECK_INDEX, CHECK_AGAIN, CHECK_WRITE};
-    unsigned what = CHECK_STATE | (dice & 4 ? more[dice & 3] : 0);
-    return w->noisy ? what & ~(unsigned)CHECK_FSCK : what;
+    return CHECK_STATE | (dice & 4 ? more[dice & 3] : 0);
+}
+
+static void mend_image(const struct world *w, struct sim *image)
+{
+    cubby_repair_result r;
+    cubby_options o;
+    cubby_error e = {0};
+    play_options(&w->p, sim_vfs(image), &o);
+    int rc = cubby_repair(PLAY_STORE, &o, 0, NULL, NULL, NULL, &r, &e);
+    if (rc || r.left)
+        ops_wrong(w, "power cut: a repair leaves %llu problems: %d %s", (unsigned long long)r.left, rc, e.message);
 }
 
 /* The disk that is left, cut off again within its recovery as long as the input says so. Owner of what is returned: the caller. */
@@ -153,13 +147,15 @@ static struct sim *check_image(struct world *w, struct sim *image)
 {
     char why[2500] = "";
     unsigned quiet = w->noisy ? 0 : CHECK_QUIET;
+    if (w->image_harmed)
+        mend_image(w, image);
     while (w->in.n >= OP && w->in.p[0] % OPS == CUT && w->ops++ < OPS_MAX) {
         struct input op = take_bytes(&w->in, OP);
-        arm_cut(w, image, op.p);
+        ops_arm_cut(w, image, op.p);
         w->image = NULL;
-        sim_on_op(image, on_op, w);
+        sim_on_op(image, ops_on_disk, w);
         if (play_check(&w->p, sim_vfs(image), CHECK_STATE | quiet, why, sizeof why) != 0)
-            wrong(w, "power cut: %s", why);
+            ops_wrong(w, "power cut: %s", why);
         sim_on_op(image, NULL, NULL);
         w->cut_at = 0;
         if (!w->image)
@@ -168,12 +164,12 @@ static struct sim *check_image(struct world *w, struct sim *image)
         image = w->image;
     }
     w->image = NULL;
-    unsigned what = checks_of(w, w->cut_how >> 3);
+    unsigned what = checks_of(w->cut_how >> 3);
     if (play_check(&w->p, sim_vfs(image), what | quiet, why, sizeof why) != 0)
-        wrong(w, "power cut: %s", why);
+        ops_wrong(w, "power cut: %s", why);
     w->index_lost |= (what & CHECK_INDEX) != 0; /* unsynced: the one before may come back with any later power cut */
     if (sim_open_files(image))
-        wrong(w, "I10: files are left open");
+        ops_wrong(w, "I10: files are left open");
     return image;
 }
 
@@ -182,7 +178,7 @@ static int after_cut(struct world *w)
 {
     struct sim *image = w->image;
     struct play_state s = w->image_state;
-    disarm(w);
+    ops_disarm(w);
     if (!learn_all(w, &s)) {
         sim_free(&w->image);
         return 0;
@@ -192,33 +188,25 @@ static int after_cut(struct world *w)
     w->p.state = s;
     w->image = NULL;
     image = check_image(w, image);
+    w->harmed = 0; /* the disk was mended, or is one from before */
     s.made = s.made == MADE_PERHAPS ? MADE : s.made; /* by the check */
     free_epoch(w);
     w->sim = image;
     begin_epoch(w, &s);
     w->noisy |= w->index_lost;
     if (w->p.rc)
-        wrong(w, "after a power cut the store cannot be used");
+        ops_wrong(w, "after a power cut the store cannot be used");
     return 1;
 }
 
 /* ---- failures ---- */
 
-/* kill -9, also within a transaction; others take over, or the next to open. */
-static void die(struct world *w)
+/* The repair behind HARM_INDEX failed, and an open does not look at every page. */
+static void mend(struct world *w)
 {
-    int i = in_use(w);
-    if (i < 0 || w->p.rc)
-        return;
-    w->noisy = 1;
-    release_snapshots(w);
-    play_die(&w->p, i);
-    if (w->armed == KILL && w->victim == i)
-        w->armed = 0;
-    int alone = !any_open(w);
-    need_handle(w);
-    if (alone && !w->p.rc) /* recovery makes it durable */
-        w->p.state.loose = 0;
+    ops_close_all(w);
+    play_repair(&w->p);
+    w->harmed = w->p.rc != 0;
 }
 
 /* Nothing fails any more: the next transaction settles what was unknown, and what is there is known. 0: nothing more can be said. */
@@ -227,18 +215,20 @@ static int settle(struct world *w)
     struct play *p = &w->p;
     struct dump now = {0};
     cubby_txn *t = NULL;
-    need_handle(w);
+    if (w->harmed)
+        mend(w);
+    ops_need_handle(w);
     int rc = p->rc ? p->rc : cubby_txn_begin(p->store, 0, &t);
     cubby_txn_abort(&t);
     if (rc == CUBBY_ELATCHED || rc == CUBBY_EACCES || rc == CUBBY_ENOSPC) { /* as documented: another handle */
-        close_handle(w, in_use(w));
+        ops_close(w, ops_in_use(w));
         p->rc = 0;
-        need_handle(w);
+        ops_need_handle(w);
         rc = p->rc ? p->rc : cubby_txn_begin(p->store, 0, &t);
         cubby_txn_abort(&t);
     }
     if (rc || (rc = dump_store(p->store, &now)) != 0)
-        wrong(w, "after a failure nothing works: %d", rc);
+        ops_wrong(w, "after a failure nothing works: %d", rc);
     int last = p->state.commits + p->state.under_way, i = last;
     while (i >= p->state.commits && learn(w, i) && !dump_same(&w->oracle->after[i], &now))
         i--;
@@ -249,7 +239,7 @@ static int settle(struct world *w)
     if (i < p->state.commits) {
         char why[600];
         dump_difference(&w->oracle->after[p->state.commits], &now, why, sizeof why);
-        wrong(w, "I1/I2: after a failure: %s", why);
+        ops_wrong(w, "I1/I2: after a failure: %s", why);
     }
     dump_free(&now);
     for (int k = i + 1; k <= last; k++) /* that one never was */
@@ -261,22 +251,17 @@ static int settle(struct world *w)
     return 1;
 }
 
-static int hit(const struct world *w)
-{
-    return heap_hits() || fault_hits(w->faults) || (w->fail_at && sim_ops(w->sim) >= w->fail_at);
-}
-
 /* A step failed because it was made to, or something failed and it did not mind. 0: nothing more can be said. */
 static int after_failure(struct world *w, const uint8_t *op)
 {
     struct play *p = &w->p;
-    tell("[%s: %d] ", p->step ? p->step : "failed", p->rc);
-    if (p->rc && !is_honest(p->rc) && !is_refusal(p->rc))
-        wrong(w, "I11");
-    if (p->rc && !is_honest(p->rc) && strcmp(p->step, "open") == 0)
-        wrong(w, "I11: open");
+    ops_tell("[%s: %d] ", p->step ? p->step : "failed", p->rc);
+    if (p->rc && !ops_is_honest(p->rc) && !ops_is_refusal(p->rc))
+        ops_wrong(w, "I11");
+    if (p->rc && !ops_is_honest(p->rc) && strcmp(p->step, "open") == 0)
+        ops_wrong(w, "I11: open");
     int killed = w->armed == KILL;
-    disarm(w);
+    ops_disarm(w);
     w->noisy = 1;
     if (p->rc && op[0] % OPS == HOLD) /* half of what it shows is known */
         play_release(p, op[1] % PLAY_SNAPS);
@@ -285,217 +270,17 @@ static int after_failure(struct world *w, const uint8_t *op)
     if (killed && w->victim >= 0)
         play_use(p, w->victim);
     if (killed ? w->victim >= 0 : op[3] % 4 == 1)
-        die(w);
+        ops_die(w);
     if (op[3] % 4 == 2)
-        for (int i = 0; i < PLAY_HANDLES; i++)
-            close_handle(w, i);
+        ops_close_all(w);
     if (op[3] % 4 == 3 && !w->image) {
-        w->image = cut(w->sim, op[3] >> 2);
-        w->image_state = p->state;
-        tell("[cut] ");
+        ops_take_image(w, w->sim, op[3] >> 2);
+        ops_tell("[cut] ");
         return 1;
     }
     int known = settle(w);
     w->spent = 1;
     return known;
-}
-
-static void arm_kill(struct world *w, uint64_t calls)
-{
-    struct proc_counts n;
-    w->victim = in_use(w);
-    proc_counts(w->p.procs[w->victim], &n);
-    proc_limit(w->p.procs[w->victim], calls);
-    w->kill_at = n.calls + calls;
-}
-
-static void arm_failure(struct world *w, enum op what, const uint8_t *op)
-{
-    if (w->again || w->armed || w->spent)
-        return;
-    uint64_t n = 1 + op[1];
-    w->armed = what;
-    if (what == KILL && in_use(w) >= 0)
-        arm_kill(w, n);
-    else if (what == FAIL_DISK) { /* a failed sync has lost what it should have kept */
-        w->fail_at = sim_ops(w->sim) + n;
-        sim_fail_at(w->sim, w->fail_at, op[2] & 1 ? -ENOSPC : -EIO, op[2] >> 7 ? SIM_FOREVER : SIM_ONCE);
-    } else if (what == FAIL)
-        fault_arm(w->faults, ALL_CALLS, n, (enum fault_kind)(op[2] % FAULTS), op[2] >> 7);
-    else if (what == FAIL_HEAP)
-        heap_arm(n, op[2] >> 7);
-}
-
-/* ---- operations ---- */
-
-static uint64_t folder(const struct world *w, unsigned b)
-{
-    unsigned n = w->names.made < FOLDERS ? w->names.made : FOLDERS;
-    return b % 4 < 2 || !n ? INBOX : w->names.folders[b / 4 % n];
-}
-
-static const char *uids(unsigned b)
-{
-    static const char *const sets[] = {"1", "2", "1:3", "2,4:6", "1:1000", "3:5,7", "4", "6:20"};
-    return sets[b % 8];
-}
-
-static void made_folder(struct world *w)
-{
-    if (!w->p.rc)
-        w->names.folders[w->names.made++ % FOLDERS] = w->p.folder;
-}
-
-static void set_property(struct world *w, const uint8_t *op)
-{
-    struct play *p = &w->p;
-    uint64_t f = folder(w, op[2]);
-    switch (op[1] % 6) {
-    case 0: play_special(p, f, 1u << op[3] % 8); break;
-    case 1: play_subscribe(p, op[3] & 2 ? "a\0b" : "INBOX", op[3] & 2 ? 4 : 6, op[3] & 1); break;
-    case 2: play_annotate(p, f, op[3] & 1 ? "/shared/comment" : "/private/x", (size_t)(op[3] >> 1) * 7); break;
-    case 3: play_uidvalidity(p, f, 1000u + op[3]); break;
-    default: play_recent(p, f); break;
-    }
-}
-
-static void append(struct world *w, enum op what, const uint8_t *op)
-{
-    static const char *const words[] = {NULL, "$Forwarded", "work", "Work"};
-    struct play_mail mail = {.body = (size_t)op[2] * (op[2] < 240 ? 9 : 150), .mime = what == APPEND_MIME};
-    if (++w->names.adds > ADDS_MAX)
-        return;
-    if (what == APPEND_WITH) {
-        mail.flags = op[3] & 31;
-        mail.keyword = words[op[3] >> 5 & 3];
-        mail.second = op[3] >> 7 ? folder(w, op[2]) : 0;
-    }
-    play_add(&w->p, folder(w, op[1]), &mail);
-}
-
-static void harm_index(struct world *w, const uint8_t *op)
-{
-    static const uint8_t junk[512] = {0x5a, 1, 2, 3};
-    const cubby_vfs *v = sim_vfs(w->sim); /* not the failing one */
-    cubby_file *f;
-    for (int i = 0; i < PLAY_HANDLES; i++)
-        close_handle(w, i);
-    if (w->p.rc)
-        return;
-    w->noisy = 1;
-    if (op[1] & 1)
-        v->unlink(v->ctx, PLAY_STORE "/index");
-    else if (v->open(v->ctx, PLAY_STORE "/index", CUBBY_OPEN_WRITE, &f) == 0) {
-        v->pwrite(v->ctx, f, junk, sizeof junk, (op[2] % 32) * 4096u + (op[3] % 8) * 512u);
-        v->close(v->ctx, f);
-    }
-    if (op[1] & 2 || !(op[1] & 1)) /* a page that no open looks at is found by who reads it, and that is an error */
-        play_repair(&w->p);
-    play_open(&w->p, 0, 0);
-}
-
-/* What is no part of a transaction. */
-static void do_store_op(struct world *w, enum op what, const uint8_t *op)
-{
-    struct play *p = &w->p;
-    int i;
-    if (p->txn)
-        play_txn_commit(p);
-    switch (what) {
-    case CHECKPOINT: play_checkpoint(p); break;
-    case SYNC: play_sync(p); break;
-    case REOPEN:
-    case REBUILD:
-        for (i = 0; i < PLAY_HANDLES; i++)
-            close_handle(w, i);
-        play_open(p, 0, what == REBUILD ? CUBBY_REBUILD : 0);
-        break;
-    case OPEN_SECOND:
-        if (!p->stores[1 + op[1] % 2])
-            play_open(p, 1 + op[1] % 2, op[1] % 2 ? CUBBY_READ_ONLY : 0);
-        need_handle(w);
-        break;
-    case USE:
-        i = op[1] % PLAY_HANDLES;
-        if (p->stores[i] && !cubby_is_read_only(p->stores[i]))
-            play_use(p, i);
-        break;
-    case CLOSE:
-        close_handle(w, in_use(w));
-        need_handle(w);
-        break;
-    case HOLD:
-        play_release(p, op[1] % PLAY_SNAPS);
-        play_hold(p, op[1] % PLAY_SNAPS);
-        break;
-    case HELD:
-        if (p->snaps[op[1] % PLAY_SNAPS])
-            play_held(p, op[1] % PLAY_SNAPS);
-        break;
-    case RELEASE: play_release(p, op[1] % PLAY_SNAPS); break;
-    case LOOK: play_look(p); break;
-    case CHECK: play_fsck(p); break;
-    case HARM_INDEX: harm_index(w, op); break;
-    default: play_repair(p); break;
-    }
-}
-
-static void run_op(struct world *w, enum op what, const uint8_t *op)
-{
-    static const char *const names[] = {"Archive", "b", "INBOX", "c d"};
-    static const char *const words[] = {"one", "ONE", "$two", "three"};
-    struct play *p = &w->p;
-    switch (what) {
-    case APPEND:
-    case APPEND_MIME:
-    case APPEND_WITH: append(w, what, op); break;
-    case FLAG:
-    case FLAG_LAZY:
-        if (p->txn && what == FLAG_LAZY)
-            play_txn_commit(p);
-        play_flag(p, folder(w, op[1]), uids(op[2]), op[2] / 8 % 3, op[3] & 31, NULL, what == FLAG_LAZY ? CUBBY_LAZY : 0);
-        break;
-    case KEYWORD: play_flag(p, folder(w, op[1]), uids(op[2]), op[2] / 8 % 3, 0, words[op[3] % 4], 0); break;
-    case EXPUNGE: play_expunge(p, folder(w, op[1]), uids(op[2]), op[3] & 1); break;
-    case COPY: play_copy(p, folder(w, op[1]), uids(op[2]), folder(w, op[3])); break;
-    case MOVE: play_move(p, folder(w, op[1]), uids(op[2]), folder(w, op[3])); break;
-    case FOLDER_CREATE:
-        play_folder_create(p, op[1] & 4 ? folder(w, op[1]) : CUBBY_ROOT, names[op[2] % 4]);
-        made_folder(w);
-        break;
-    case FOLDER_RENAME: play_folder_rename(p, folder(w, op[1]), op[2] & 4 ? folder(w, op[2]) : CUBBY_ROOT, names[op[2] % 4]); break;
-    case FOLDER_DELETE: play_folder_delete(p, folder(w, op[1])); break;
-    case PROPERTY: set_property(w, op); break;
-    case TXN:
-        if (!p->txn)
-            play_txn_begin(p, 0);
-        else if (op[1] % 4)
-            play_txn_commit(p);
-        else
-            play_txn_abort(p);
-        break;
-    case DIE: die(w); break;
-    case CUT:
-        if (!w->again)
-            arm_cut(w, w->sim, op);
-        break;
-    case KILL:
-    case FAIL:
-    case FAIL_HEAP:
-    case FAIL_DISK: arm_failure(w, what, op); break;
-    default: do_store_op(w, what, op); break;
-    }
-}
-
-static void do_op(struct world *w, const uint8_t *op)
-{
-    enum op what = (enum op)(op[0] % OPS);
-    tell("%u(%u %u %u) ", what, op[1], op[2], op[3]);
-    run_op(w, what, op);
-    if (w->p.rc && is_refusal(w->p.rc) && (w->again || !hit(w))) { /* nothing was done */
-        w->p.rc = 0;
-        tell("[no] ");
-    }
 }
 
 /* What an error of the system may make a look at the store say. */
@@ -508,16 +293,6 @@ static void excuse(struct world *w, enum op what)
         w->p.wrong[0] = '\0';
         w->p.rc = CUBBY_EIO;
     }
-}
-
-/* The process that was to be killed asked for more than it was granted. */
-static int killed(const struct world *w)
-{
-    struct proc_counts n;
-    if (w->armed != KILL || w->victim < 0)
-        return w->armed == KILL;
-    proc_counts(w->p.procs[w->victim], &n);
-    return n.calls > w->kill_at;
 }
 
 /* The state behind the last commit is about to matter. */
@@ -537,19 +312,19 @@ static int step(struct world *w)
         record(w);
     else /* for speed: it will not be looked at, or can be recorded later */
         w->p.recording = NULL;
-    do_op(w, bytes.p);
-    int failed = w->armed && (hit(w) || killed(w));
+    ops_do(w, bytes.p);
+    int failed = w->armed && (ops_hit(w) || ops_killed(w));
     if (w->p.wrong[0] && failed)
         excuse(w, what);
     if (w->p.wrong[0])
-        wrong(w, "%s", w->p.wrong);
+        ops_wrong(w, "%s", w->p.wrong);
     if (w->p.rc && strcmp(w->p.step, "dump") == 0) /* half of it is there */
         dump_free(&w->oracle->after[w->p.state.commits]);
     if (failed && !w->image) {
         if (!after_failure(w, bytes.p))
             return 0;
     } else if (w->p.rc && !failed) {
-        wrong(w, "nothing was made to fail");
+        ops_wrong(w, "nothing was made to fail");
     }
     return w->image ? after_cut(w) : 1;
 }
@@ -576,8 +351,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     char why[2500] = "";
     if (!base)
         make_base();
-    told = 0;
-    story[0] = '\0';
+    ops_story_begins();
     uint64_t options[OP];
     for (int i = 0; i < OP; i++)
         options[i] = take(&w.in, 1);
@@ -592,19 +366,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     int more = w.image ? after_cut(&w) : 1;
     while (more && w.in.n >= OP && w.ops++ < OPS_MAX)
         more = step(&w);
-    tell("[end] ");
+    ops_tell("[end] ");
     if (more)
         record(&w);
     end_epoch(&w);
     if (more) {
-        unsigned what = checks_of(&w, (unsigned)cubby__hash64(data, n, 0)) | CHECK_KILLED | (w.noisy ? 0 : CHECK_QUIET);
+        unsigned what = checks_of((unsigned)cubby__hash64(data, n, 0)) | CHECK_KILLED | (w.noisy ? 0 : CHECK_QUIET);
         if (w.p.wrong[0] || play_check(&w.p, sim_vfs(w.sim), what, why, sizeof why) != 0)
-            wrong(&w, "at the end: %s", why);
+            ops_wrong(&w, "at the end: %s", why);
     }
     free_epoch(&w);
     if (heap_live() != base_live)
-        wrong(&w, "%llu allocations are never freed", (unsigned long long)(heap_live() - base_live));
+        ops_wrong(&w, "%llu allocations are never freed", (unsigned long long)(heap_live() - base_live));
     if (getenv("FUZZ_VERBOSE"))
-        fprintf(stderr, "# %s\n", story);
+        fprintf(stderr, "# %s\n", ops_story());
     return 0;
 }

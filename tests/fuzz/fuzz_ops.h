@@ -1,8 +1,6 @@
-/* fuzz_ops.h - the world of fuzz_ops.c: what operations there are, what is known of a run, its handles, its power cuts. */
+/* fuzz_ops.h - the world of fuzz_ops.c: what operations there are, what is known of a run; what ops_world.c and ops_run.c do with it. */
 #ifndef CUBBY_TESTS_FUZZ_OPS_H
 #define CUBBY_TESTS_FUZZ_OPS_H
-
-#include <stdarg.h>
 
 #include "crash/scenario.h"
 #include "crash/sim_disk.h"
@@ -45,126 +43,36 @@ struct world {
     unsigned cut_how;
     struct sim *image;           /* what the power cut left */
     struct play_state image_state;
+    int harmed, image_harmed;    /* the index has bytes that were never written to it, and no repair has seen to that */
 };
 
-/* ---- what went on, for whoever has to look ---- */
+/* ---- ops_world.c ---- */
 
-static char story[8192];
-static size_t told;
+void ops_story_begins(void);
+const char *ops_story(void);
+void ops_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ops_wrong(const struct world *w, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
-static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(story + told, sizeof story - told, fmt, ap);
-    va_end(ap);
-    told = n > 0 && told + (size_t)n < sizeof story ? told + (size_t)n : told;
-}
+void ops_release_snapshots(struct world *w);
+void ops_close(struct world *w, int i);
+void ops_close_all(struct world *w);
+int ops_any_open(const struct world *w);
+int ops_in_use(const struct world *w); /* -1: none */
+void ops_need_handle(struct world *w); /* a handle that can write is in use */
 
-static void __attribute__((noreturn, format(printf, 2, 3))) wrong(const struct world *w, const char *fmt, ...)
-{
-    va_list ap;
-    fprintf(stderr, "%s\n", story);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "\ncommits %d (%d lazy) under way %d, step %s: %d %s\n", w->p.state.commits, w->p.state.loose, w->p.state.under_way, w->p.step ? w->p.step : "",
-            w->p.rc, w->p.error.message);
-    abort();
-}
+void ops_arm_cut(struct world *w, struct sim *s, const uint8_t *op);
+void ops_take_image(struct world *w, struct sim *s, unsigned how); /* one of the disks that a power cut may leave now */
+void ops_on_disk(void *arg, struct sim *s, const struct sim_op *op); /* sim_on_op: the power cut that is armed */
 
-/* ---- handles ---- */
+int ops_is_honest(int rc);
+int ops_is_refusal(int rc);
 
-static void release_snapshots(struct world *w)
-{
-    for (int i = 0; i < PLAY_SNAPS; i++)
-        play_release(&w->p, i);
-}
+/* ---- ops_run.c ---- */
 
-static void close_handle(struct world *w, int i)
-{
-    if (!w->p.stores[i])
-        return;
-    release_snapshots(w);
-    play_close(&w->p, i);
-    if (w->armed == KILL && w->victim == i) {
-        w->armed = w->p.rc ? KILL : 0;
-        w->victim = -1;
-    }
-}
-
-static int any_open(const struct world *w)
-{
-    for (int i = 0; i < PLAY_HANDLES; i++)
-        if (w->p.stores[i])
-            return 1;
-    return 0;
-}
-
-static int in_use(const struct world *w)
-{
-    int i = 0;
-    while (i < PLAY_HANDLES && (!w->p.store || w->p.stores[i] != w->p.store))
-        i++;
-    return i < PLAY_HANDLES ? i : -1;
-}
-
-/* A handle that can write is in use. */
-static void need_handle(struct world *w)
-{
-    for (int i = 0; i < PLAY_HANDLES; i++)
-        if (w->p.stores[i] && cubby_is_read_only(w->p.stores[i]) && (w->p.store == w->p.stores[i] || i == 0))
-            close_handle(w, i);
-    for (int i = 0; i < PLAY_HANDLES && !w->p.store; i++)
-        if (w->p.stores[i] && !cubby_is_read_only(w->p.stores[i]))
-            play_use(&w->p, i);
-    if (!w->p.store) {
-        for (int i = 0; i < PLAY_HANDLES; i++)
-            close_handle(w, i);
-        play_open(&w->p, 0, 0);
-    }
-}
-
-/* ---- power cuts ---- */
-
-/* One of the disks that a power cut may leave now. Owner: the caller. */
-static struct sim *cut(struct sim *s, unsigned how)
-{
-    static const char *const kinds[] = {"none", "all", "rand:%x", "prefix:%u", "without:%u", "only:%u", "mask:%x", "rand:%x"};
-    struct sim_states_options o = {.map_writeback = how >> 7};
-    char id[32];
-    unsigned arg = how >> 3 & 15;
-    snprintf(id, sizeof id, kinds[how & 7], (how & 7) == 2 || (how & 7) == 7 ? how * 2654435761u : arg);
-    struct sim *image = sim_state(s, id, &o);
-    return image ? image : sim_state(s, "none", &o);
-}
-
-static void on_op(void *arg, struct sim *s, const struct sim_op *op)
-{
-    struct world *w = arg;
-    if (!w->cut_at || w->image || op->n < w->cut_at)
-        return;
-    w->image = cut(s, w->cut_how);
-    w->image_state = w->p.state;
-    tell("[cut %s %s] ", op->kind, op->path);
-}
-
-static void arm_cut(struct world *w, struct sim *s, const uint8_t *op)
-{
-    w->cut_at = sim_ops(s) + 1 + op[1];
-    w->cut_how = op[2];
-}
-
-/* ---- codes ---- */
-
-static int is_honest(int rc)
-{
-    return rc == CUBBY_EIO || rc == CUBBY_ENOSPC || rc == CUBBY_ENOMEM || rc == CUBBY_ELATCHED || rc == CUBBY_EACCES || rc == CUBBY_EBUSY || rc == CUBBY_EUNKNOWN;
-}
-
-static int is_refusal(int rc)
-{
-    return rc == CUBBY_ENOENT || rc == CUBBY_EEXIST || rc == CUBBY_EINVAL || rc == CUBBY_ELIMIT || rc == CUBBY_EHASCHILD || rc == CUBBY_ECONFLICT;
-}
+void ops_do(struct world *w, const uint8_t *op);
+void ops_die(struct world *w); /* kill -9, also within a transaction; others take over, or the next to open */
+void ops_disarm(struct world *w);
+int ops_hit(const struct world *w); /* what was armed has failed */
+int ops_killed(const struct world *w); /* the process that was to be killed asked for more than it was granted */
 
 #endif

@@ -1,8 +1,10 @@
-/* fuzz_store.c - the files of a store, changed in any way: opening, reading, checking and writing it ends, with the right bytes or with an error.
+/* fuzz_store.c - the files of a store, changed in any way: opening, reading, checking, repairing and writing it ends, with the right bytes or with an error.
  *
  * The input is a list of changes to a small store that is always the same: bytes written over, a file cut, emptied, removed, or copied over another. The first
  * byte says whether all checksums are put right afterwards, so that decoders are reached. With them left as they were, a message that is
- * served is one that came in; with forged ones nothing may crash, hang or take memory without bound. */
+ * served is one that came in, and a repair leaves no damage and loses none of them; with forged ones nothing may crash, hang or take memory without bound. */
+#include <errno.h>
+
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "cubby.h"
@@ -251,8 +253,10 @@ static void fix(struct image *im)
 /* ---- what a store must bear ---- */
 
 static int forged;
+static uint32_t served; /* bit n: message n, whole */
 
-static void read_message(cubby_snapshot *snap, uint64_t folder, uint32_t uid)
+/* saved: one that a repair may have made */
+static void read_message(cubby_snapshot *snap, uint64_t folder, uint32_t uid, int saved)
 {
     cubby_reader *r;
     uint8_t buf[1024];
@@ -260,11 +264,13 @@ static void read_message(cubby_snapshot *snap, uint64_t folder, uint32_t uid)
     if (cubby_reader_open(snap, folder, uid, &r) != 0)
         return;
     uint64_t size = cubby_reader_size(r);
-    int known = 0;
+    uint32_t which = 0;
     for (int i = 0; i <= MESSAGES; i++)
-        known |= !memcmp(hashes[i], cubby_reader_hash(r), 16);
-    if (cubby_reader_verify(r) == 0)
-        must(forged || known);
+        which |= (uint32_t)!memcmp(hashes[i], cubby_reader_hash(r), 16) << i;
+    if (cubby_reader_verify(r) == 0) {
+        must(forged || which || saved);
+        served |= which;
+    }
     for (uint64_t at = 0; at < size && at < 20000 && cubby_reader_read(r, at, buf, sizeof buf, &got) == 0 && got; at += got)
         ;
     cubby_reader_close(&r);
@@ -287,7 +293,7 @@ static void read_folder(cubby_snapshot *snap, const cubby_folder *f)
         cubby_scan_close(&scan);
     }
     while (n > 0)
-        read_message(snap, f->id, uids[--n]);
+        read_message(snap, f->id, uids[--n], f->name_len == 10 && memcmp(f->name, "lost+found", 10) == 0);
     if (cubby_changes_open(snap, f->id, 3, &changes) == 0) {
         for (int i = 0; i < 2000 && cubby_changes_next(changes, &change) == 0; i++)
             ;
@@ -355,6 +361,46 @@ static int ignore(void *arg, const cubby_finding *f)
     return ++*(int *)arg > 500;
 }
 
+/* ---- a repair, on a disk of no more than ROOM bytes a file: a header may say that a segment was longer than any disk ---- */
+
+enum { ROOM = 16 << 20 };
+
+static const cubby_vfs *endless;
+
+static int bounded_pwrite(void *ctx, cubby_file *f, const void *buf, size_t n, uint64_t off)
+{
+    return off + n > ROOM ? -ENOSPC : endless->pwrite(ctx, f, buf, n, off);
+}
+
+static uint32_t look(const cubby_options *like)
+{
+    cubby_options o = *like;
+    o.flags = CUBBY_READ_ONLY;
+    served = 0;
+    use(&o, 0);
+    return served;
+}
+
+static void repair(const cubby_options *like)
+{
+    uint32_t before = look(like);
+    cubby_vfs v = *like->vfs;
+    cubby_options o = *like;
+    cubby_repair_result first, again;
+    int findings = 0;
+    endless = like->vfs;
+    v.pwrite = bounded_pwrite;
+    o.vfs = &v;
+    o.flags = 0;
+    int rc = cubby_repair("/s", &o, CUBBY_CHECK_FULL, ignore, ignore, &findings, &first, NULL);
+    if (rc != 0 || first.left)
+        must(forged || rc == CUBBY_ENOTSTORE || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION || rc == CUBBY_ECANCEL);
+    else
+        must(cubby_repair("/s", &o, CUBBY_CHECK_FULL, ignore, ignore, &findings, &again, NULL) == CUBBY_ECANCEL || again.findings == 0);
+    if (rc == 0 && !forged)
+        must((before & ~look(like)) == 0);
+}
+
 static void live(struct image *im, unsigned how)
 {
     struct cubby__memfs *fs = cubby__memfs_new();
@@ -375,6 +421,8 @@ static void live(struct image *im, unsigned how)
     }
     if (how & 1)
         cubby_check("/s", &o, CUBBY_CHECK_FULL, ignore, &findings, &result, NULL);
+    if (how & 8)
+        repair(&o);
     o.flags = how & 2 ? CUBBY_READ_ONLY : how & 4 ? CUBBY_REBUILD : 0;
     use(&o, how & 2 ? 0 : 1);
     findings = 0;
