@@ -373,9 +373,10 @@ static int encode(struct cubby__incoming *in, uint64_t id)
         in->refs = refs;
         in->refs_cap = in->cap;
     }
-    const struct ready *body = in->pieces + in->has_rest;
-    for (size_t i = 0; i < o->piece_count; i++)
-        in->refs[i] = (struct cubby__piece_ref){body[i].piece.id, body[i].piece.orig_len, body[i].crlf_len};
+    for (size_t i = 0; i < o->piece_count; i++) {
+        const struct ready *body = &in->pieces[in->has_rest + i];
+        in->refs[i] = (struct cubby__piece_ref){body->piece.id, body->piece.orig_len, body->crlf_len};
+    }
     o->id = id;
     o->rest_piece = in->has_rest ? in->pieces[0].piece.id : 0;
     cubby__buf_clear(&in->payload);
