@@ -460,11 +460,13 @@ static void crowd(cubby_store *s, uint64_t *rng, int writers, int readers, int g
 }
 
 /* Comes and goes, until it is killed. The first are writers, the last reads without the right to write. */
-static void __attribute__((noreturn)) child(int id, uint64_t seed)
+static void __attribute__((noreturn)) child(int id, uint64_t seed, pid_t parent)
 {
     uint64_t rng = seed;
     cubby_options o;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that fails */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a test that fails, also not one that has failed by now */
+    if (getppid() != parent)
+        raise(SIGKILL);
     for (;;) {
         churn_options(&o, &rng);
         o.flags = id == CHILDREN - 1 ? CUBBY_READ_ONLY : 0;
@@ -479,10 +481,10 @@ static pid_t start_child(int id, uint64_t *rng)
 {
     uint64_t seed = next_random(rng);
     fflush(stdout);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     CHECK(pid >= 0, "fork: %s", strerror(errno));
     if (pid == 0)
-        child(id, seed);
+        child(id, seed, parent);
     return pid;
 }
 
