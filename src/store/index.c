@@ -251,10 +251,10 @@ static int move_index(struct cubby__store *s, const char *dir, const char *name)
 {
     char *from = cubby__path_join(s->path, CUBBY__FILE_INDEX), *in = cubby__path_join(s->path, dir), *to = in ? cubby__path_join(in, name) : NULL;
     int rc = from && to ? 0 : -ENOMEM;
-    if (rc == 0) {
-        s->vfs->mkdir(s->vfs->ctx, in); /* it may well be there */
+    if (rc == 0)
+        rc = s->vfs->mkdir(s->vfs->ctx, in);
+    if (rc == 0 || rc == -EEXIST)
         rc = s->vfs->rename(s->vfs->ctx, from, to);
-    }
     cubby__free(from);
     cubby__free(in);
     cubby__free(to);
@@ -269,23 +269,31 @@ static int stat_in(struct cubby__store *s, const char *name, cubby_vfs_stat *st)
     return rc;
 }
 
-/* X6. What has the name of the index makes way for a new one. What is no file is nobody's evidence, and not ours to throw away. */
-static void retire_index(struct cubby__store *s)
+/* What is no file is nobody's evidence, and not ours to throw away. */
+static int set_aside(struct cubby__store *s, cubby_error *err)
 {
-    cubby_vfs_stat st, old;
     char name[32];
     uint32_t random = 0;
-    if (s->read_only || stat_in(s, CUBBY__FILE_INDEX, &st) != 0)
-        return;
-    if (st.is_dir == 0) {
-        if (stat_in(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &old) == -ENOENT)
-            move_index(s, CUBBY__DIR_TMP, CUBBY__FILE_OLD_INDEX);
-        return;
-    }
     s->vfs->random(s->vfs->ctx, &random, sizeof random);
     snprintf(name, sizeof name, "%s-%08x", CUBBY__FILE_INDEX, random);
-    if (move_index(s, CUBBY__DIR_QUARANTINE, name) == 0)
-        cubby__notice(s, "the index was not a regular file; it is now %s/%s", CUBBY__DIR_QUARANTINE, name);
+    int rc = move_index(s, CUBBY__DIR_QUARANTINE, name);
+    if (rc != 0)
+        return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "the index is not a regular file; moving it to " CUBBY__DIR_QUARANTINE);
+    cubby__notice(s, "the index was not a regular file; it is now %s/%s", CUBBY__DIR_QUARANTINE, name);
+    return 0;
+}
+
+/* X6. What has the name of the index makes way for a new one. */
+static int retire_index(struct cubby__store *s, cubby_error *err)
+{
+    cubby_vfs_stat st, old;
+    if (s->read_only || stat_in(s, CUBBY__FILE_INDEX, &st) != 0)
+        return 0;
+    if (st.is_dir)
+        return set_aside(s, err);
+    if (stat_in(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &old) == -ENOENT)
+        move_index(s, CUBBY__DIR_TMP, CUBBY__FILE_OLD_INDEX); /* else it is not kept */
+    return 0;
 }
 
 void cubby__index_drop_old(struct cubby__store *s)
@@ -299,8 +307,9 @@ void cubby__index_drop_old(struct cubby__store *s)
 static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
 {
     struct cubby__pager *p;
-    retire_index(s);
-    int rc = open_new_pager(s, &p, err);
+    int rc = retire_index(s, err);
+    if (rc == 0)
+        rc = open_new_pager(s, &p, err);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);

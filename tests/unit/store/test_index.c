@@ -378,6 +378,30 @@ START_TEST(an_index_that_is_a_directory)
 }
 END_TEST
 
+/* Whatever keeps it from being moved is the error, and it stays. */
+START_TEST(a_directory_that_stays)
+{
+    static const enum fault_op ops[] = {FAULT_MKDIR, FAULT_RENAME};
+    for (int i = 0; i < 2; i++) {
+        struct bed bed, *b = &bed;
+        bed_begin(b);
+        kv_store_many(b, 0, 20, 100);
+        bed_close(b);
+        bed_unlink(b, "/s/index");
+        MUST(b->vfs->mkdir(b->vfs->ctx, "/s/index"));
+        bed_write(b, "/s/index/mine", 0, "x", 1);
+        fault_set(&b->fault, ops[i], "quarantine", 0, -EACCES, 0);
+        REFUSES(bed_try_open(b, 0), CUBBY_EACCES);
+        ck_assert_ptr_nonnull(strstr(b->err.message, "moving it to quarantine"));
+        ck_assert(bed_exists(b, "/s/index/mine"));
+        bed_open(b);
+        ck_assert_str_ne(kv_look(b, "k0019"), "");
+        bed_clean(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
 /* Somebody has changed its mode or its owner. */
 START_TEST(an_index_without_permission)
 {
@@ -610,6 +634,6 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 }
 END_TEST
 
-UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint, an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint, an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory, a_directory_that_stays,
           an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)
