@@ -153,7 +153,8 @@ START_TEST(a_takeover_copies_what_was_lazy)
     torn_append(b);
     fault_set(&b->fault, FAULT_SYNC, "segments/00000001", 0, -EIO, 0);
     MUST(kv_store(b, "after", "x")); /* no sync of the old segment is needed for it */
-    ck_assert_int_eq(b->fault.hits, 1);
+    ck_assert_int_eq(b->fault.hits, 0);
+    b->fault.rc = 0;
     ck_assert_str_eq(kv_look(b, "lazy"), "1");
     ck_assert_uint_eq(bed_last_segment(b), 2);
     bed_rebuild_is_equal(b);
