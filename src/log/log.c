@@ -233,6 +233,22 @@ int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_
     return 0;
 }
 
+int cubby__log_written(struct cubby__log *log, uint32_t seg, uint64_t least, uint64_t *end, uint64_t *size, cubby_error *err)
+{
+    uint8_t b[4096];
+    size_t got = 0;
+    int rc = cubby__log_size(log, seg, size, err);
+    *end = rc == 0 ? *size : 0;
+    while (rc == 0 && got == 0 && *end > least) {
+        size_t n = *end - least < sizeof b ? (size_t)(*end - least) : sizeof b;
+        rc = cubby__log_pread(log, seg, b, n, *end - n, &got, err);
+        while (rc == 0 && got > 0 && b[got - 1] == 0)
+            got--;
+        *end -= rc == 0 ? n - got : 0;
+    }
+    return rc;
+}
+
 int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err)
 {
     cubby_file *file = NULL;

@@ -26,6 +26,8 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
 /* Bytes of a segment, for scans. *got < n only at its end. */
 int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, uint64_t off, size_t *got, cubby_error *err);
 int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_error *err);
+/* Behind its last byte that is not zero, but no less than `least`: what stands between that and its size was written ahead. *size, too. */
+int cubby__log_written(struct cubby__log *log, uint32_t seg, uint64_t least, uint64_t *end, uint64_t *size, cubby_error *err);
 /* The header, read and verified: its identity must be the store's, its number that of its name. The caller releases it. ENOENT. */
 int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err);
 /* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). On failure NULL and 0. ENOENT: there is no such directory;

@@ -113,18 +113,9 @@ static int make_of(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const 
 /* Zeros at the end of the file, behind `least`, are cut off; its bytes stay (R3). 0: there were none. */
 static int cut_zeros(struct cubby__log *log, uint32_t seg, uint64_t least)
 {
-    uint8_t b[4096];
     uint64_t size, end;
-    size_t got = 0;
     cubby_error unused;
-    int rc = cubby__log_size(log, seg, &size, &unused);
-    for (end = size; rc == 0 && got == 0 && end > least;) {
-        size_t n = end - least < sizeof b ? (size_t)(end - least) : sizeof b;
-        rc = cubby__log_pread(log, seg, b, n, end - n, &got, &unused);
-        while (got > 0 && b[got - 1] == 0)
-            got--;
-        end -= n - got;
-    }
+    int rc = cubby__log_written(log, seg, least, &end, &size, &unused);
     if (rc != 0 || end == size)
         return 0;
     cubby__log_trim(log, seg, end);

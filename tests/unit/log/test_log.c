@@ -125,6 +125,33 @@ START_TEST(pread_size_list)
 END_TEST
 
 /* Callers free what they got, whatever the outcome: garbage of the stack was freed once. */
+/* Where the zeros written ahead begin, wherever that is in the blocks that are read. */
+START_TEST(what_is_written)
+{
+    static const uint8_t some[20000] = {0};
+    struct bed bed, *b = &bed;
+    uint64_t size, end;
+    bed_begin(b);
+    bed_commit(b, 1, 30, 0, 0);
+    uint64_t written = b->end;
+    MUST(cubby__log_written(b->log, 1, 0, &end, &size, &b->err));
+    ck_assert_uint_eq(size, written);
+    ck_assert_uint_le(end, written);
+    ck_assert_uint_gt(end, written - 8); /* a frame may end in zeros */
+    uint64_t last = end;
+    for (size_t n = 1; n < sizeof some; n += 997) {
+        MUST(cubby__log_write(b->log, 1, some, n, written, &b->err));
+        MUST(cubby__log_written(b->log, 1, 0, &end, &size, &b->err));
+        ck_assert_uint_eq(size, written + n);
+        ck_assert_uint_eq(end, last);
+        MUST(cubby__log_written(b->log, 1, written + n / 2, &end, &size, &b->err));
+        ck_assert_uint_eq(end, written + n / 2);
+    }
+    ck_assert_int_eq(cubby__log_written(b->log, 5, 0, &end, &size, &b->err), CUBBY_ENOENT);
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(a_failed_listing_gives_nothing)
 {
     struct bed bed, *b = &bed;
@@ -496,6 +523,6 @@ START_TEST(names)
 }
 END_TEST
 
-UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, a_failed_listing_gives_nothing, headers_must_belong, making_a_segment, making_fails,
+UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, what_is_written, a_failed_listing_gives_nothing, headers_must_belong, making_a_segment, making_fails,
           append_sync_trim, many_segments, more_at_once_than_are_kept_open, making_without_memory, no_tmp, a_leftover_that_stays,
           a_segment_that_cannot_be_opened, spares_and_room, names)
