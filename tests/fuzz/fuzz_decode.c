@@ -27,6 +27,15 @@ static void must_be_utf8(const struct text *t)
     }
 }
 
+/* UTF-16 with a sign that stands for something that is none. */
+static int has_errors(const struct text *t)
+{
+    for (size_t i = 0; i + 1 < t->len; i += 2)
+        if ((uint8_t)t->data[i] == 0xfd && (uint8_t)t->data[i + 1] == 0xff)
+            return 1;
+    return 0;
+}
+
 /* The length of the next piece of n bytes. */
 static size_t piece(uint32_t *seed, size_t n)
 {
@@ -70,7 +79,8 @@ static void as_text(struct input in, const char *charset, uint32_t seed)
     }
     mime_charset_end(&b, &cut);
     must(whole.len % 2 == 0 && cut.len % 2 == 0);
-    if (mime_codepage(charset)) /* else the first piece with other letters than ASCII decides */
+    /* Without a charset the first piece with other letters than ASCII decides; and what glibc makes of half a surrogate in UTF-7 depends on where it is cut. */
+    if (mime_codepage(charset) && !(strcmp(charset, "utf-7") == 0 && (has_errors(&whole) || has_errors(&cut))))
         must_equal(&whole, &cut);
     text_release(&whole);
     text_release(&cut);
