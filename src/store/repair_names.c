@@ -1,5 +1,6 @@
 /* repair_names.c - segments that stand under each other's names, as after a restore by hand: the header of each says which one it is. Only renames, and
- * none takes a name that is in use: so what is there stays there, and a crash leaves something that the next repair goes on with. */
+ * none takes a name that is in use: so what is there stays there. One that is in the way of another gets a number behind all others for a moment: whoever opens
+ * the store after a crash sees a last segment that it cannot read, goes on behind it, and takes no name that is somebody's; the next repair gives that its own. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,29 +12,27 @@
 #include "store/internal.h"
 
 enum { NAME_MAX_LEN = 24 };
-#define ASIDE ".aside" /* behind the number: out of the way of another, for a moment */
 
 struct file {
     char name[NAME_MAX_LEN], was[NAME_MAX_LEN];
     uint32_t number; /* as its header says; 0: it has the right name, or says nothing */
+    uint64_t size;
 };
 
 struct files {
     struct file *at;
     size_t count, cap;
+    uint32_t highest; /* number that any has or says */
     int failed;
 };
-
-static int is_aside(const char *name)
-{
-    return strlen(name) == 8 + sizeof ASIDE - 1 && strcmp(name + 8, ASIDE) == 0;
-}
 
 static int list_one(void *arg, const char *name)
 {
     struct files *f = arg;
-    if (!cubby__segname_parse(name) && !is_aside(name))
+    uint32_t number = cubby__segname_parse(name);
+    if (!number)
         return 0;
+    f->highest = number > f->highest ? number : f->highest;
     if (f->count == f->cap) {
         size_t cap = f->cap ? 2 * f->cap : 32;
         struct file *at = cubby__realloc(f->at, cap * sizeof *at);
@@ -43,7 +42,7 @@ static int list_one(void *arg, const char *name)
         f->cap = cap;
     }
     struct file *x = &f->at[f->count++];
-    x->number = 0;
+    memset(x, 0, sizeof *x);
     snprintf(x->name, sizeof x->name, "%s", name);
     memcpy(x->was, x->name, sizeof x->was);
     return 0;
@@ -61,6 +60,7 @@ static char *path_of(struct cubby__store *s, const char *name)
 static int look(struct cubby__store *s, struct file *x, cubby_error *err)
 {
     struct cubby__seg_header h;
+    cubby_vfs_stat st = {0};
     cubby_file *f;
     char *path = path_of(s, x->name);
     if (!path)
@@ -72,6 +72,8 @@ static int look(struct cubby__store *s, struct file *x, cubby_error *err)
         rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "opening the segment");
     } else {
         rc = cubby__seg_header_read(s->vfs, f, path, &h, err);
+        if (rc == 0 && s->vfs->fstat(s->vfs->ctx, f, &st) == 0)
+            x->size = st.size;
         s->vfs->close(s->vfs->ctx, f);
     }
     cubby__free(path);
@@ -102,13 +104,31 @@ static int rename_to(struct cubby__store *s, struct file *x, const char *name, c
     return 1;
 }
 
+/* Of those that say the same number, one restored in part perhaps, the longest is it. */
+static int is_longest(const struct files *f, size_t i)
+{
+    for (size_t k = 0; k < f->count; k++)
+        if (f->at[k].number == f->at[i].number && (f->at[k].size > f->at[i].size || (f->at[k].size == f->at[i].size && k < i)))
+            return 0;
+    return 1;
+}
+
+/* Its name is its own, or of one that says nothing: that stays. */
+static int is_taken(const struct files *f, uint32_t number)
+{
+    for (size_t k = 0; k < f->count; k++)
+        if (!f->at[k].number && cubby__segname_parse(f->at[k].name) == number)
+            return 1;
+    return 0;
+}
+
 /* Those whose names are free. 1: there were some. */
 static int give_names(struct cubby__store *s, struct files *f, struct cubby__repairs *t, cubby_error *err)
 {
     int some = 0, rc = 0;
     for (size_t i = 0; i < f->count && rc >= 0; i++) {
         char name[512];
-        if (!f->at[i].number)
+        if (!f->at[i].number || !is_longest(f, i))
             continue;
         cubby__log_name(s->log, f->at[i].number, name);
         rc = rename_to(s, &f->at[i], strrchr(name, '/') + 1, err);
@@ -127,9 +147,9 @@ static int step_aside(struct cubby__store *s, struct files *f, cubby_error *err)
     for (size_t i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->count; k++) {
             char name[NAME_MAX_LEN];
-            if (!f->at[i].number || !f->at[k].number || f->at[i].number != cubby__segname_parse(f->at[k].name))
+            if (!f->at[i].number || !f->at[k].number || f->at[i].number != cubby__segname_parse(f->at[k].name) || !is_longest(f, i))
                 continue;
-            snprintf(name, sizeof name, "%08u" ASIDE, f->at[k].number);
+            snprintf(name, sizeof name, "%08u.seg", ++f->highest);
             int rc = rename_to(s, &f->at[k], name, err);
             if (rc != 0)
                 return rc;
@@ -137,16 +157,22 @@ static int step_aside(struct cubby__store *s, struct files *f, cubby_error *err)
     return 0;
 }
 
-static int put_right(struct cubby__store *s, struct files *f, struct cubby__repairs *t, cubby_error *err)
+static int put_right(struct cubby__store *s, struct files *f, int in_use, struct cubby__repairs *t, cubby_error *err)
 {
+    const uint32_t likely = f->highest + (uint32_t)f->count; /* a header that says more is no help */
     size_t wrong = 0;
     int rc = 0;
     for (size_t i = 0; i < f->count && rc == 0; i++) {
         rc = look(s, &f->at[i], err);
-        wrong += f->at[i].number != 0;
+        f->at[i].number = f->at[i].number <= likely ? f->at[i].number : 0;
+        f->highest = f->at[i].number > f->highest ? f->at[i].number : f->highest;
     }
+    for (size_t i = 0; i < f->count; i++)
+        wrong += f->at[i].number && !is_taken(f, f->at[i].number);
     if (rc != 0 || !wrong)
         return rc;
+    if (in_use)
+        return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "segments stand under each other's names: close the store everywhere, then repair it");
     do
         while ((rc = give_names(s, f, t, err)) == 1)
             continue;
@@ -154,7 +180,7 @@ static int put_right(struct cubby__store *s, struct files *f, struct cubby__repa
     return rc;
 }
 
-static int list_and_put_right(struct cubby__store *s, struct cubby__repairs *t, cubby_error *err)
+static int list_and_put_right(struct cubby__store *s, int in_use, struct cubby__repairs *t, cubby_error *err)
 {
     struct files f = {0};
     char *dir = cubby__path_join(s->path, CUBBY__DIR_SEGMENTS);
@@ -165,7 +191,7 @@ static int list_and_put_right(struct cubby__store *s, struct cubby__repairs *t, 
     else if (f.failed || rc < 0)
         rc = cubby__fail_io(err, f.failed ? -ENOMEM : rc, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "listing the segments");
     else
-        rc = put_right(s, &f, t, err);
+        rc = put_right(s, &f, in_use, t, err);
     cubby__free(f.at);
     return rc;
 }
@@ -178,13 +204,13 @@ int cubby__repair_names(const char *path, const cubby_options *o, const struct c
         return rc;
     if (!(s->o.flags & CUBBY_READ_ONLY)) /* else a later step says so */
         rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
-    int alone = rc == 0 && !(s->o.flags & CUBBY_READ_ONLY);
-    if (rc == -EAGAIN)
-        rc = 0;
-    else if (rc != 0)
+    int in_use = rc == -EAGAIN;
+    if (rc != 0 && !in_use)
         rc = cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
-    if (alone && (rc = cubby__writer_lock(s, err)) == 0)
-        rc = list_and_put_right(s, t, err);
+    else if (!(s->o.flags & CUBBY_READ_ONLY))
+        rc = in_use ? 0 : cubby__writer_lock(s, err);
+    if (rc == 0 && !(s->o.flags & CUBBY_READ_ONLY))
+        rc = list_and_put_right(s, in_use, t, err);
     cubby__store_close(&s, NULL); /* and the locks */
     return rc;
 }

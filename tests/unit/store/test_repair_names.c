@@ -51,9 +51,18 @@ static void is_whole(struct bed *b)
     bed_clean(b);
 }
 
+static void copy_segment(struct bed *b, const char *from, const char *to)
+{
+    uint64_t n;
+    uint8_t *p = file_bytes(b, from, &n);
+    bed_write(b, to, 0, p, n);
+    free(p);
+}
+
 START_TEST(sound)
 {
     struct bed bed, *b = &bed;
+    char files[500];
     made(b);
     gives(b, "");
     MUST(b->vfs->rename(b->vfs->ctx, "/s/segments", "/s/elsewhere"));
@@ -63,31 +72,35 @@ START_TEST(sound)
     bed_end(b);
     made(b);
     bed_open(b); /* somebody has it open: what they have open must keep its name */
-    move(b, "00000002.seg", "00000090.seg");
+    struct cubby__store *s = b->s;
+    copy_segment(b, "/s/segments/00000001.seg", "/s/segments/00000091.seg"); /* no name is owed to this one */
     gives(b, "");
-    cubby__store_close(&b->s, NULL);
+    move(b, "00000002.seg", "00000090.seg");
+    REFUSES(names(b, files), CUBBY_EBUSY);
+    cubby__store_close(&s, NULL);
+    b->s = NULL;
     gives(b, "segments/00000002.seg ");
+    bed_unlink(b, "/s/segments/00000091.seg");
     move(b, "00000002.seg", "00000090.seg");
     b->o.flags |= CUBBY_READ_ONLY;
     gives(b, "");
     b->o.flags = 0;
     fault_set(&b->fault, FAULT_LOCK, "cubby.id", 0, -EIO, 0);
-    char files[500];
     REFUSES(names(b, files), CUBBY_EIO);
     bed_end(b);
 }
 END_TEST
 
-/* In a ring, and one that an interrupted repair has put aside. */
+/* In a ring, and one far away. */
 START_TEST(each_its_own)
 {
     struct bed bed, *b = &bed;
     made(b);
-    move(b, "00000001.seg", "00000009.aside");
+    move(b, "00000001.seg", "00000091.seg");
     move(b, "00000002.seg", "00000001.seg");
     move(b, "00000003.seg", "00000002.seg");
-    move(b, "00000009.aside", "00000003.seg");
-    move(b, "00000004.seg", "00000004.aside");
+    move(b, "00000091.seg", "00000003.seg");
+    move(b, "00000004.seg", "00000092.seg");
     char files[500];
     MUST(names(b, files));
     for (int n = 1; n <= 4; n++) {
@@ -100,14 +113,6 @@ START_TEST(each_its_own)
     bed_end(b);
 }
 END_TEST
-
-static void copy_segment(struct bed *b, const char *from, const char *to)
-{
-    uint64_t n;
-    uint8_t *p = file_bytes(b, from, &n);
-    bed_write(b, to, 0, p, n);
-    free(p);
-}
 
 /* A name that is in use stays in use, whatever has it; and what is not ours, or cannot be read, stays where it is. */
 START_TEST(what_stays)
@@ -132,7 +137,6 @@ START_TEST(what_stays)
     gives(b, "");
     bed_write(b, "/s/segments/00000071.seg", 0, "not a segment at all", 20);
     MUST(b->vfs->mkdir(b->vfs->ctx, "/s/segments/00000072.seg"));
-    bed_write(b, "/s/segments/00000002.asides", 0, "no name of ours", 15);
     bed_write(b, "/s/segments/00000002.other", 0, "nor this", 8);
     h = header_of(b, 4);
     h.ident.incompat = 0x8000; /* of a later version */
@@ -148,6 +152,86 @@ START_TEST(what_stays)
 }
 END_TEST
 
+/* Of two that say the same number the longer one is it, in whatever order they are found. */
+START_TEST(the_longest)
+{
+    static const char *const away[] = {"/s/segments/00000090.seg", "/s/segments/00000091.seg"};
+    for (int i = 0; i < 2; i++) {
+        struct bed bed, *b = &bed;
+        cubby_file *f;
+        made(b);
+        uint64_t size = bed_size(b, seg_path(3));
+        copy_segment(b, seg_path(3), away[i]);
+        copy_segment(b, seg_path(3), away[!i]);
+        MUST(b->vfs->open(b->vfs->ctx, away[!i], CUBBY_OPEN_WRITE, &f));
+        MUST(b->vfs->truncate(b->vfs->ctx, f, size / 2));
+        b->vfs->close(b->vfs->ctx, f);
+        bed_unlink(b, seg_path(3));
+        gives(b, "segments/00000003.seg ");
+        ck_assert_uint_eq(bed_size(b, seg_path(3)), size);
+        bed_unlink(b, away[!i]);
+        is_whole(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
+/* Strays stand in the way of two, and have no name of their own to go to. */
+START_TEST(strays_in_the_way)
+{
+    struct bed bed, *b = &bed;
+    char files[500];
+    made(b);
+    move(b, "00000002.seg", "00000092.seg");
+    move(b, "00000003.seg", "00000093.seg");
+    copy_segment(b, seg_path(1), seg_path(2));
+    copy_segment(b, seg_path(1), seg_path(3));
+    MUST(names(b, files));
+    ck_assert_ptr_nonnull(strstr(files, "segments/00000002.seg"));
+    ck_assert_ptr_nonnull(strstr(files, "segments/00000003.seg"));
+    for (uint32_t n = 1; n < 4; n++) {
+        struct cubby__seg_header h = header_of(b, n);
+        ck_assert_uint_eq(h.number, n);
+        cubby__seg_header_release(&h);
+    }
+    bed_end(b);
+}
+END_TEST
+
+/* A crash between two of the renames, then somebody writes: he takes no name that is another's, and the next repair goes on. */
+START_TEST(written_to_in_between)
+{
+    for (int n = 0, hits = 1; hits; n++) {
+        struct bed bed, *b = &bed;
+        char files[500];
+        made(b);
+        int last = (int)bed_last_segment(b);
+        char a[32], c[32];
+        snprintf(a, sizeof a, "%08d.seg", last - 1);
+        snprintf(c, sizeof c, "%08d.seg", last);
+        move(b, a, "00000090.seg");
+        move(b, c, a);
+        move(b, "00000090.seg", c);
+        fault_set(&b->fault, FAULT_RENAME, "segments", n, -EIO, 1);
+        names(b, files);
+        hits = b->fault.hits;
+        b->fault.rc = 0;
+        bed_open(b);
+        MUST(kv_store(b, "new", "x"));
+        bed_close(b);
+        MUST(names(b, files));
+        MUST(bed_try_open(b, CUBBY_REBUILD));
+        for (int i = 0; i < 80; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%04d", i);
+            ck_assert_str_ne(kv_look(b, key), "");
+        }
+        ck_assert_str_eq(kv_look(b, "new"), "x");
+        bed_end(b);
+    }
+}
+END_TEST
+
 /* Whatever fails, nothing is gone, and the next one goes on. */
 START_TEST(failing)
 {
@@ -157,9 +241,9 @@ START_TEST(failing)
             struct bed bed, *b = &bed;
             char files[500];
             made(b);
-            move(b, "00000002.seg", "00000009.aside");
+            move(b, "00000002.seg", "00000091.seg");
             move(b, "00000004.seg", "00000002.seg");
-            move(b, "00000009.aside", "00000004.seg");
+            move(b, "00000091.seg", "00000004.seg");
             fault_set(&b->fault, ops[i], "segments", n, -EIO, 0);
             int rc = names(b, files), hits = b->fault.hits;
             b->fault.rc = 0;
@@ -192,4 +276,4 @@ START_TEST(without_memory)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_names", sound, each_its_own, what_stays, failing, without_memory)
+UNIT_MAIN("store/repair_names", sound, each_its_own, what_stays, the_longest, strays_in_the_way, written_to_in_between, failing, without_memory)
