@@ -55,7 +55,8 @@ static int take_its_place(struct cubby__store *s, const char *from, uint64_t non
     cubby__free(to);
     if (rc != 0)
         return cubby__fail_io(err, rc, from, CUBBY__NO_OFFSET, "naming the new index");
-    s->vfs->dirsync(s->vfs->ctx, s->path); /* else a power cut may bring back the old one, which does as well */
+    if (s->vfs->dirsync(s->vfs->ctx, s->path) == 0) /* else a power cut may bring back the old one, which does as well; and what is evidence beside it stays */
+        cubby__index_drop_old(s);
     pthread_mutex_lock(&s->v);
     rc = cubby__index_follow(s, nonce, err);
     pthread_mutex_unlock(&s->v);
@@ -77,7 +78,6 @@ static int renew(struct cubby__store *s, const char *path, cubby_error *err)
     s->pending.checkpoint_seq++;
     s->pending.replay_bytes = 0;
     cubby__publish(s, &s->pending);
-    cubby__index_drop_old(s);
     cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0); /* the pages of the new file are still to be learned */
     return 0;
 }
