@@ -181,8 +181,8 @@ CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
 /* One unchanging view of the whole store: all commits up to one modseq. O(1), never waits for writers. Meant for one command of a
  * session, not for the session: a session keeps a modseq and asks cubby_changes_open for the difference. A snapshot that is older than a minute
  * (cubby_options.snapshot_max_ms of whoever writes) and holds back more than an eighth of the index (4 MiB at least) may be revoked: what is then asked of
- * it gives ESTALE; end it and begin another. So do snapshots of a read-only handle that began when nobody else had the store open, if somebody has come
- * and written since. EBUSY: as many handles as can be (448) have the store open. */
+ * it gives ESTALE; end it and begin another. So do snapshots of a read-only handle that began when nobody else had the store open, or that may not write
+ * cubby.id, if somebody has written since. EBUSY: as many handles as can be (448) have the store open. */
 CUBBY_EXTERN int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out);
 CUBBY_EXTERN void cubby_snapshot_end(cubby_snapshot **snap);
 CUBBY_EXTERN uint64_t cubby_snapshot_modseq(const cubby_snapshot *snap);

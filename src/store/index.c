@@ -117,16 +117,35 @@ void cubby__old_pagers_close(struct cubby__store *s)
     s->old_pager_count = 0;
 }
 
+static int is_read(const struct cubby__store *s, const struct cubby__pager *p)
+{
+    const struct cubby__view *v = s->views;
+    while (v && v->pager != p)
+        v = v->next;
+    return v != NULL;
+}
+
+void cubby__old_pagers_drop(struct cubby__store *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->old_pager_count; i++) {
+        if (is_read(s, s->old_pagers[i]))
+            s->old_pagers[kept++] = s->old_pagers[i];
+        else
+            cubby__pager_close(&s->old_pagers[i]);
+    }
+    s->old_pager_count = kept;
+}
+
 int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err)
 {
-    if (s->pager && s->views) {
+    if (s->pager && is_read(s, s->pager)) {
         struct cubby__pager **old = cubby__realloc(s->old_pagers, (s->old_pager_count + 1) * sizeof(struct cubby__pager *));
         if (!old)
             return cubby__fail_mem(err);
         s->old_pagers = old;
         s->old_pagers[s->old_pager_count++] = s->pager;
     } else {
-        cubby__old_pagers_close(s);
         cubby__pager_close(&s->pager);
     }
     s->pager = p;

@@ -6,7 +6,7 @@
  *  - `g` guards everything under "group side": who syncs, who waits, the process's hold of the writer lock.
  *  - `v` guards the list of snapshots and the pointer to the current pager.
  *  - the leader (who has set `syncing`) writes, syncs and publishes what is queued.
- *  Order of taking: leadership, w, g, v. Nobody waits for the disk under g or v. */
+ *  Order of taking: leadership, w, g, v. Nobody waits for the disk under g; under v only who finds another index. */
 #ifndef CUBBY_STORE_INTERNAL_H
 #define CUBBY_STORE_INTERNAL_H
 
@@ -83,10 +83,10 @@ struct cubby__store {
     const struct cubby__handlers *handlers;
     struct cubby__ident ident;
     int read_only;
+    int no_space; /* ... because there was none to recover */
     int may_attach;       /* cubby.id may be written */
     atomic_int alone;     /* alone.c: it reads, and is not attached */
-    uint64_t alone_since; /* what SHARED_CURRENT was then. Under w */
-    int no_space; /* ... because there was none to recover */
+    uint64_t alone_since; /* what SHARED_CURRENT was then. Written under w and v */
     uint64_t token; /* names this handle in the shared page */
     uint64_t generation; /* of the process that opened it (os/fork.h) */
     cubby_file *id_file;
@@ -171,6 +171,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
 int cubby__open_read_only(struct cubby__store *s, cubby_error *err);
 /* If nobody protects what this handle reads: it joins those who came, or goes on to what others left. */
 int cubby__keep_up(struct cubby__store *s, cubby_error *err);
+uint64_t cubby__last_publish(const struct cubby__store *s);
 
 /* Flags of options inside the library, for read-only handles. */
 enum {
@@ -178,7 +179,7 @@ enum {
     CUBBY__AS_OPENED = 1 << 17      /* alone, it stays with what it found when it was opened */
 };
 
-/* open.c: the index that is published now. */
+/* open.c: opens the index that is published now. What cubby__index_lost says: it is not there. */
 int cubby__follow_published(struct cubby__store *s, cubby_error *err);
 
 /* index.c: opening, replacing and checkpointing the index */
@@ -187,6 +188,7 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
 int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
 void cubby__old_pagers_close(struct cubby__store *s);
+void cubby__old_pagers_drop(struct cubby__store *s); /* those that no snapshot reads any more. Under v */
 /* Of a handle that reads alone: is there another checkpoint than this one of that index? */
 int cubby__index_changed(struct cubby__store *s, uint64_t nonce, uint64_t seq);
 /* X3. Takes p over, unless it fails. Under v. */

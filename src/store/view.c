@@ -38,7 +38,7 @@ static int is_lost(const struct cubby__lease *lease, int failed)
     const struct cubby__view *v = (const struct cubby__view *)(const void *)((const char *)(const void *)lease - offsetof(struct cubby__view, lease));
     if (!v->alone)
         return !is_good(v, cubby__slot_get(v->store));
-    return failed && cubby__index_changed(v->store, cubby__pager_nonce(v->pager), v->checkpoint_seq);
+    return failed && (cubby__last_publish(v->store) != v->alone_since || cubby__index_changed(v->store, cubby__pager_nonce(v->pager), v->checkpoint_seq));
 }
 
 static void link_view(struct cubby__store *s, struct cubby__view *view)
@@ -82,6 +82,7 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     view->root = cubby__published_root(&p);
     view->lease.lost = is_lost;
     view->alone = s->slot < 0;
+    view->alone_since = s->alone_since;
     view->checkpoint_seq = p.checkpoint_seq;
     view->root.lease = &view->lease;
     view->commit = p.commit;
@@ -137,6 +138,7 @@ void cubby__view_end(struct cubby__view *view)
             view->next->link = view->link;
         view->link = NULL;
         claim_views(s);
+        cubby__old_pagers_drop(s);
     }
     pthread_mutex_unlock(&s->v);
 }

@@ -227,6 +227,96 @@ START_TEST(without_permission)
 }
 END_TEST
 
+/* Its snapshots are what the others have published, not what it makes of a log that moves: nothing is told, and no number jumps. */
+START_TEST(beside_a_writer)
+{
+    struct bed bed, *b = &bed;
+    bed_begin_with(b, 3000, 2000);
+    MUST(kv_store(b, "row", "old"));
+    fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, -EACCES, 0);
+    struct cubby__store *s = open_alone(b, 0), *writer = b->s;
+    bed_quiet(b);
+    for (int i = 0; i < 300; i++) {
+        struct cubby__view v;
+        kv_store_many(b, i % 40, i % 40 + 1, 100);
+        MUST(cubby__view_begin(s, &v, &b->err));
+        ck_assert_uint_eq(v.commit, writer->pending.commit);
+        cubby__view_end(&v);
+        b->s = s;
+        uint64_t counter = kv_counter(b);
+        b->s = writer;
+        ck_assert_uint_eq(counter, kv_counter(b));
+    }
+    ck_assert_uint_gt(writer->pending.seg, 5);
+    same_rows(kv_dump(b), kv_dump_of(s));
+    ck_assert_str_eq(b->notice, "");
+    ck_assert_int_eq(s->slot, -1);
+    ends(b, s);
+}
+END_TEST
+
+static void somebody_writes(void *arg, enum fault_op op, const char *path)
+{
+    struct bed *b = arg;
+    if (op != FAULT_LIST || !strstr(path, "segments"))
+        return;
+    b->fault.hook = NULL;
+    cubby_options o = b->o;
+    o.vfs = b->vfs;
+    MUST(cubby__store_open("/s", &o, &kv_handlers, &b->s, &b->err));
+    kv_store_many(b, 0, 100, 100);
+}
+
+/* Somebody comes between its look and its reading; and has gone again, or not. */
+START_TEST(others_while_it_opens)
+{
+    for (int gone = 0; gone < 2; gone++)
+        for (int permitted = 0; permitted < 2; permitted++) {
+            struct bed bed, *b = &bed;
+            bed_begin_with(b, 3000, 2000);
+            MUST(kv_store(b, "row", "old"));
+            bed_close(b);
+            if (!permitted)
+                fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, -EACCES, 0);
+            struct cubby__store *s = open_alone(b, 0);
+            bed_open(b);
+            MUST(kv_store(b, "row", "new"));
+            bed_close(b);
+            bed_quiet(b);
+            b->fault.hook = somebody_writes;
+            b->fault.hook_arg = b;
+            ck_assert_str_eq(kv_look_in(s, "row"), "new");
+            ck_assert_ptr_null(b->fault.hook);
+            if (gone)
+                bed_close(b);
+            ck_assert_uint_eq(strlen(kv_look_in(s, "k0099")), 100);
+            ck_assert_str_eq(b->notice, "");
+            ends(b, s);
+        }
+}
+END_TEST
+
+/* Others come and go all day, and there is always a snapshot: what none reads any more is closed. */
+START_TEST(old_pagers)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__store *s = left_alone(b, 0);
+    struct cubby__view v[2];
+    MUST(cubby__view_begin(s, &v[0], &b->err));
+    for (int i = 1; i < 50; i++) {
+        bed_open(b);
+        MUST(kv_store(b, "row", i % 2 ? "odd" : "even"));
+        bed_close(b);
+        MUST(cubby__view_begin(s, &v[i % 2], &b->err));
+        ck_assert_str_eq(look_at(&v[i % 2], "row"), i % 2 ? "odd" : "even");
+        cubby__view_end(&v[(i + 1) % 2]);
+        ck_assert_uint_le(s->old_pager_count, 1);
+    }
+    cubby__view_end(&v[1]);
+    ends(b, s);
+}
+END_TEST
+
 /* All slots are taken: it goes on without one. */
 START_TEST(no_slot_is_left)
 {
@@ -398,5 +488,5 @@ START_TEST(threads)
 }
 END_TEST
 
-UNIT_MAIN("store/alone", somebody_comes, somebody_was_here, nobody_comes, figures, held_snapshots, protected_from_then_on, without_permission, no_slot_is_left,
-          as_opened, failures, out_of_memory, threads)
+UNIT_MAIN("store/alone", somebody_comes, somebody_was_here, nobody_comes, figures, held_snapshots, protected_from_then_on, without_permission, beside_a_writer,
+          others_while_it_opens, old_pagers, no_slot_is_left, as_opened, failures, out_of_memory, threads)
