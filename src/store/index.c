@@ -360,19 +360,11 @@ int cubby__index_rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq
     return rebuild_beside_old(s, evidence, seq, err);
 }
 
-static int unsound(void *arg, uint64_t page, uint32_t level, const char *problem)
-{
-    (void)arg;
-    (void)page;
-    (void)level;
-    return problem != NULL;
-}
-
 /* A slot that does not verify: a power cut tore it, and the checkpoint in the other one is whole; or it was the newer one, and pages of the older
  * checkpoint may have been used again. */
 static int stale_slot(struct cubby__store *s, const struct cubby__meta *meta, cubby_error *err)
 {
-    int rc = meta->bad_slots ? cubby__tree_check(s->pager, &meta->root, unsound, NULL, err) : 0;
+    int rc = meta->bad_slots ? cubby__tree_is_damaged(s->pager, &meta->root, err) : 0;
     if (rc <= 0)
         return rc;
     cubby__notice(s, "the newer checkpoint of the index is damaged; it is built anew from the segments");

@@ -229,14 +229,6 @@ static int note_damage(struct cubby__replay *r)
     return r->met_damage ? cubby__tree_put(r->s->pager, damage_key, sizeof damage_key, one, sizeof one, r->err) : 0;
 }
 
-static int bad_page(void *arg, uint64_t page, uint32_t level, const char *problem)
-{
-    (void)arg;
-    (void)page;
-    (void)level;
-    return problem != NULL;
-}
-
 int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error *err)
 {
     uint8_t value[CUBBY__TREE_VALUE_MAX];
@@ -250,7 +242,7 @@ int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error 
     rc = cubby__view_get(&view, damage_key, sizeof damage_key, value, &len);
     int whole = rc == CUBBY_DONE ? CUBBY__INDEX_WHOLE : CUBBY__INDEX_PART;
     if (rc >= 0)
-        rc = cubby__tree_check(view.pager, &view.root, bad_page, NULL, err);
+        rc = cubby__tree_is_damaged(view.pager, &view.root, err);
     cubby__view_end(&view);
     return rc == 0 ? whole : rc < 0 && rc != CUBBY_ECORRUPT ? rc : 0;
 }

@@ -87,3 +87,16 @@ int cubby__tree_check(struct cubby__pager *p, const struct cubby__root *root, cu
     cubby__free(w.seen);
     return rc;
 }
+
+static int is_bad(void *arg, uint64_t page, uint32_t level, const char *problem)
+{
+    (void)arg;
+    (void)page;
+    (void)level;
+    return problem != NULL;
+}
+
+int cubby__tree_is_damaged(struct cubby__pager *p, const struct cubby__root *root, cubby_error *err)
+{
+    return cubby__tree_check(p, root, is_bad, NULL, err);
+}

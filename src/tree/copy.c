@@ -18,17 +18,9 @@ static int copy_run(struct cubby__pager *from, struct cubby__pager *to, uint64_t
     return rc == 0 ? 0 : cubby__fail_io(err, rc, to->path, offset, "write");
 }
 
-static int unsound(void *arg, uint64_t page, uint32_t level, const char *problem)
-{
-    (void)arg;
-    (void)page;
-    (void)level;
-    return problem != NULL;
-}
-
 static int check_copy(struct cubby__pager *from, const struct cubby__root *root, struct cubby__pager *to, cubby_error *err)
 {
-    int rc = cubby__tree_check(to, root, unsound, NULL, err);
+    int rc = cubby__tree_is_damaged(to, root, err);
     if (rc <= 0)
         return rc;
     atomic_store_explicit(&from->damaged, 1, memory_order_relaxed);

@@ -184,5 +184,7 @@ typedef int (*cubby__page_fn)(void *arg, uint64_t page, uint32_t level, const ch
 /* Walks every page of a root: checksum, number, level, birth, key order and bounds against the parent, cell bounds. Calls fn for every
  * page; a non-zero return ends the walk. */
 int cubby__tree_check(struct cubby__pager *p, const struct cubby__root *root, cubby__page_fn fn, void *arg, cubby_error *err);
+/* 1: a page of it does not verify. */
+int cubby__tree_is_damaged(struct cubby__pager *p, const struct cubby__root *root, cubby_error *err);
 
 #endif
