@@ -152,7 +152,7 @@ static int make_ready(struct cubby__store *s, cubby_error *err)
     int rc = cubby__current_state(s, err);
     if (rc != 0)
         return rc;
-    cubby__renew_index(s);
+    cubby__renew_if_due(s);
     rc = cubby__replace_damaged(s, err);
     if (rc == 0)
         rc = make_way(s, err);
@@ -166,7 +166,7 @@ static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *
     if (rc == 0)
         rc = cubby__current_state(s, err);
     cubby__pager_look(s->pager);
-    if (rc == 0 && (cubby__is_full(s) || cubby__is_tight(s) || cubby__pager_damaged(s->pager) || cubby__wants_renewal(s))) {
+    if (rc == 0 && (cubby__is_full(s) || cubby__is_tight(s) || cubby__pager_damaged(s->pager) || cubby__renewal_is_due(s))) {
         pthread_mutex_unlock(&s->w); /* leading comes before w */
         cubby__lead_in_turn(s);
         pthread_mutex_lock(&s->w);

@@ -65,7 +65,7 @@ int cubby__replace_damaged(struct cubby__store *s, cubby_error *err);
 
 /* renew.c: one of which a sync failed makes way for a copy when a checkpoint is due. By the leader, with w held; then cubby__current_state
  * says where to go on from. */
-int cubby__wants_renewal(const struct cubby__store *s);
-void cubby__renew_index(struct cubby__store *s);
+int cubby__renewal_is_due(const struct cubby__store *s);
+void cubby__renew_if_due(struct cubby__store *s);
 
 #endif

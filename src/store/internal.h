@@ -83,7 +83,7 @@ struct cubby__store {
     const struct cubby__handlers *handlers;
     struct cubby__ident ident;
     int read_only;
-    int no_space; /* ... because there was none to recover */
+    int no_space;         /* read-only, because there was none to recover */
     int may_attach;       /* cubby.id may be written */
     atomic_int alone;     /* alone.c: it reads, and is not attached */
     uint64_t alone_since; /* what SHARED_CURRENT was then. Written under w and v */
@@ -184,19 +184,21 @@ int cubby__follow_published(struct cubby__store *s, cubby_error *err);
 
 /* index.c: opening, replacing and checkpointing the index */
 int cubby__index_open(struct cubby__store *s, cubby_error *err);
-int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
 int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
+int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 void cubby__old_pagers_close(struct cubby__store *s);
 void cubby__old_pagers_drop(struct cubby__store *s); /* those that no snapshot reads any more. Under v */
 /* Of a handle that reads alone: is there another checkpoint than this one of that index? */
 int cubby__index_changed(struct cubby__store *s, uint64_t nonce, uint64_t seq);
 /* X3. Takes p over, unless it fails. Under v. */
 int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err);
-int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);
 void cubby__set_durable(struct cubby__published *p, uint64_t commit, uint64_t off, uint64_t chain);
+
+/* takeover.c: another handle wrote last */
+int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 
 /* commit.c */
 void cubby__node_free(struct cubby__commit_node *n);

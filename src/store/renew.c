@@ -20,7 +20,7 @@ static uint64_t step(const struct cubby__store *s)
     return s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES;
 }
 
-int cubby__wants_renewal(const struct cubby__store *s)
+int cubby__renewal_is_due(const struct cubby__store *s)
 {
     return cubby__index_sync_failed(s) && s->pending.replay_bytes >= step(s) && s->pending.replay_bytes >= s->renew_from;
 }
@@ -100,9 +100,9 @@ int cubby__index_renew(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
-void cubby__renew_index(struct cubby__store *s)
+void cubby__renew_if_due(struct cubby__store *s)
 {
     cubby_error why;
-    if (cubby__wants_renewal(s) && cubby__settle(s, &why) == 0)
+    if (cubby__renewal_is_due(s) && cubby__settle(s, &why) == 0)
         cubby__index_renew(s, &why); /* else the old one serves */
 }

@@ -37,7 +37,7 @@ void cubby__resume(struct cubby__store *s)
 
 int cubby__checkpoint_now(struct cubby__store *s, cubby_error *err)
 {
-    cubby__renew_index(s);
+    cubby__renew_if_due(s);
     int rc = cubby__index_checkpoint(s, &s->pending, 1, err);
     if (rc == 0)
         cubby__publish(s, &s->pending);
