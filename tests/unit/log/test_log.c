@@ -443,6 +443,32 @@ START_TEST(a_leftover_that_stays)
 }
 END_TEST
 
+/* There is one again each time, whether the one before it made way or there was none: that is told as it is. */
+START_TEST(a_leftover_that_comes_back)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    uint64_t frames;
+    bed_begin(b);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 1, &b->log, &b->err));
+    b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+    for (int left = 0; left < 2; left++) {
+        cubby_file *f;
+        if (left) {
+            MUST(b->vfs->open(b->vfs->ctx, "/s/tmp/00000002.seg", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
+            b->vfs->close(b->vfs->ctx, f);
+        }
+        fault_set(&x, FAULT_OPEN, "tmp/00000002", 0, -EEXIST, 1);
+        ck_assert_int_eq(bed_make(b, 2, 22, NULL, 0, &frames), CUBBY_EEXIST);
+    }
+    x.rc = 0;
+    MUST(bed_make(b, 2, 22, NULL, 0, &frames));
+    bed_end(b);
+}
+END_TEST
+
 /* A segment that cannot be opened now is not one that is missing or damaged; somebody listens or not. */
 START_TEST(a_segment_that_cannot_be_opened)
 {
@@ -525,4 +551,4 @@ END_TEST
 
 UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, what_is_written, a_failed_listing_gives_nothing, headers_must_belong, making_a_segment, making_fails,
           append_sync_trim, many_segments, more_at_once_than_are_kept_open, making_without_memory, no_tmp, a_leftover_that_stays,
-          a_segment_that_cannot_be_opened, spares_and_room, names)
+          a_leftover_that_comes_back, a_segment_that_cannot_be_opened, spares_and_room, names)

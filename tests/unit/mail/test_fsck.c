@@ -369,6 +369,60 @@ START_TEST(an_index_that_is_removed_meanwhile)
 }
 END_TEST
 
+/* The last commit of the log is not there any more. */
+static void cut_last_commit(void)
+{
+    enum { LESS = 200 }; /* than that and what proves it */
+    const cubby_vfs *vfs = st->o.vfs;
+    cubby_vfs_stat s;
+    cubby_file *f;
+    uint8_t c = 0;
+    char path[64], next[64] = "/s/segments/00000001.seg";
+    for (int i = 2; vfs->stat(vfs->ctx, next, &s) == 0; i++) {
+        memcpy(path, next, sizeof path);
+        snprintf(next, sizeof next, "/s/segments/%08d.seg", i);
+    }
+    MUST(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
+    MUST(vfs->fstat(vfs->ctx, f, &s));
+    for (; !c; s.size--)
+        ck_assert_int_eq(vfs->pread(vfs->ctx, f, &c, 1, s.size - 1), 1);
+    MUST(vfs->truncate(vfs->ctx, f, s.size - LESS));
+    vfs->close(vfs->ctx, f);
+}
+
+static int cut_then(void *arg, const cubby_finding *f)
+{
+    int *cut = arg;
+    if (!*cut && strcmp(f->code, "RELOGGED") == 0) {
+        cut_last_commit();
+        *cut = 1;
+    }
+    return 0;
+}
+
+/* The index knew all that was lost, and then the end of the log goes, too: what stood there nobody knows, so clients are told. */
+START_TEST(an_end_that_goes_meanwhile)
+{
+    struct cubby__message_row row;
+    cubby_repair_result result;
+    for (int cut = 0; cut < 2; cut++) {
+        uint64_t id = lost_expunge();
+        int done = !cut;
+        MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+        uint32_t before = folder_of(st, id).uidvalidity;
+        MUST(cubby__store_close(&st->s, &st->err));
+        st->o.notice = NULL;
+        MUST(cubby__fsck_repair("/s", &st->o, 0, ignore, cut_then, &done, &result, &st->err));
+        ck_assert(done && result.findings && !result.left);
+        open_again();
+        ck_assert_int_eq(folder_of(st, id).uidvalidity > before, cut);
+        if (!cut)
+            RETURNS(row_of(st, id, 7, &row), CUBBY_DONE);
+        state_end(st);
+    }
+}
+END_TEST
+
 static void close_without_index(void)
 {
     cubby__incoming_free(&st->in);
@@ -550,4 +604,5 @@ END_TEST
 
 UNIT_MAIN("mail/fsck", an_index_that_rots_meanwhile, uidvalidity_of_a_displaced_folder, a_displaced_folder_that_stays_so, the_last_uidvalidity,
           uidvalidity_beside_a_wrong_clock, many_lost_messages, many_lost_entries, an_index_that_says_nonsense,
-          an_index_that_followed_damage, an_index_that_is_removed_meanwhile, two_unreadable_messages, never_quiet_behind_a_repair)
+          an_index_that_followed_damage, an_index_that_is_removed_meanwhile, an_end_that_goes_meanwhile, two_unreadable_messages,
+          never_quiet_behind_a_repair)

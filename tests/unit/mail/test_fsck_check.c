@@ -353,6 +353,74 @@ START_TEST(deleted_folders_in_the_checkpoint)
 }
 END_TEST
 
+/* The same while somebody has the store open, and has deleted one since the last checkpoint; or its row there is nobody's any more. */
+START_TEST(a_folder_deleted_since_the_checkpoint)
+{
+    static const uint8_t junk[4] = {0xff, 0xff, 0xff, 0xff};
+    for (int broken = 0; broken < 2; broken++) {
+        uint8_t key[CUBBY__TREE_KEY_MAX];
+        struct told t = {.stop = NULL};
+        cubby_check_result r;
+        uint64_t id;
+        state_begin(st);
+        st->o.checkpoint_bytes = 1 << 30;
+        st->o.notice = NULL;
+        state_reopen(st, 0);
+        fill(st, 1, 20);
+        begin(st);
+        MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "since", 5, &id));
+        commit(st);
+        fill(st, id, 3);
+        MUST(cubby__store_checkpoint(st->s, &st->err));
+        begin(st);
+        if (broken)
+            MUST(cubby__txn_put(st->txn, key, cubby__key_folder(key, id), junk, sizeof junk));
+        else
+            MUST(cubby__folder_delete(st->txn, id));
+        add(st, 1, NULL);
+        commit(st);
+        hurt_frames(hurt_first_object);
+        MUST(check(NULL, &t, &r));
+        ck_assert_ptr_nonnull(strstr(t.codes, "FRAME_DAMAGED"));
+        ck_assert_msg(!strstr(t.codes, "MESSAGE_LOST"), "%s", t.codes);
+        state_end(st);
+    }
+}
+END_TEST
+
+static int count_lost(void *arg, const cubby_finding *f)
+{
+    int *lost = arg;
+    *lost += strcmp(f->code, "MESSAGE_LOST") == 0 && f->uid && strstr(f->detail, "nor its folder, which was called late");
+    return 0;
+}
+
+/* The end of the log is gone, and with it a folder: only the checkpoint knows of its messages. */
+START_TEST(a_folder_that_only_the_checkpoint_knows)
+{
+    cubby_check_result r = {0};
+    cubby_file *f;
+    uint64_t id;
+    int lost = 0;
+    state_begin(st);
+    fill(st, 1, 20);
+    uint64_t end = st->s->pending.seg_off;
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "late", 4, &id));
+    commit(st);
+    fill(st, id, 3);
+    MUST(cubby__store_checkpoint(st->s, &st->err));
+    ck_assert_uint_eq(st->s->pending.seg, 1);
+    closed();
+    MUST(st->o.vfs->open(st->o.vfs->ctx, "/s/segments/00000001.seg", CUBBY_OPEN_WRITE, &f));
+    MUST(st->o.vfs->truncate(st->o.vfs->ctx, f, end));
+    st->o.vfs->close(st->o.vfs->ctx, f);
+    MUST(cubby__fsck_check("/s", &st->o, 0, count_lost, &lost, &r, &st->err));
+    ck_assert_int_eq(lost, 3);
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
 /* ---- files that change under a check ---- */
 
 struct thief {
@@ -422,4 +490,5 @@ START_TEST(files_that_change_meanwhile)
 END_TEST
 
 UNIT_MAIN("mail/fsck_check", never_quiet, never_quiet_and_harmed, more_than_is_held, many_segments_are_hurt,
-          deleted_folders_in_the_checkpoint, files_that_change_meanwhile)
+          deleted_folders_in_the_checkpoint, a_folder_deleted_since_the_checkpoint, a_folder_that_only_the_checkpoint_knows,
+          files_that_change_meanwhile)

@@ -383,6 +383,13 @@ START_TEST(an_index_that_is_looked_through)
     fault_set(&b->fault, FAULT_PREAD, "index", 0, -EIO, 1);
     REFUSES(cubby__index_is_whole(b->s, &commit, &b->err), CUBBY_EIO);
     b->fault.rc = 0;
+    int damaged = 0;
+    for (uint64_t off = 8192; off + 4096 <= bed_size(b, "/s/index"); off += 4096) { /* each in turn, most of them not those that are asked first */
+        bed_flip(b, "/s/index", off + 100, 1);
+        damaged += cubby__index_is_whole(b->s, &commit, &b->err) == 0;
+        bed_flip(b, "/s/index", off + 100, 1);
+    }
+    ck_assert_int_gt(damaged, 20);
     for (int i = 1000; i < 6000; i++) { /* so that no page of the first rows is in memory */
         char key[16] = "";
         snprintf(key, sizeof key, "k%04d", i);

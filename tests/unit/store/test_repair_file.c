@@ -137,6 +137,27 @@ START_TEST(leftovers_that_stay)
 }
 END_TEST
 
+/* One that makes way and is there again: somebody else makes it, and that is told as it is. */
+START_TEST(a_leftover_that_comes_back)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__newseg n;
+    bed_begin_with(b, 4096, 3000);
+    kv_store_many(b, 0, 80, 100);
+    b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+    bed_write(b, "/s/tmp/00000002.seg", 0, "x", 1);
+    fault_set(&b->fault, FAULT_OPEN, "tmp/00000002.seg", 0, -EEXIST, 0);
+    REFUSES(cubby__newseg_begin(&n, b->s, 2, &b->err), CUBBY_EEXIST);
+    ck_assert_int_eq(b->fault.hits, 1);
+    ck_assert(!bed_exists(b, "/s/tmp/00000002.seg"));
+    MUST(cubby__newseg_begin(&n, b->s, 2, &b->err));
+    MUST(cubby__newseg_copy(&n, 0, n.old_size, &b->err));
+    MUST(cubby__newseg_end(&n, &b->err));
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
 /* What lies in a segment's place and is no file cannot be kept, so it is not replaced: whoever put it there takes it away. */
 START_TEST(no_regular_file)
 {
@@ -214,4 +235,5 @@ START_TEST(every_call_fails)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, leftovers_that_stay, no_regular_file, every_call_fails)
+UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, leftovers_that_stay, a_leftover_that_comes_back, no_regular_file,
+          every_call_fails)
