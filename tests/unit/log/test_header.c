@@ -376,6 +376,36 @@ START_TEST(no_second_copy)
 }
 END_TEST
 
+/* A header may be asked to reach further than it needs to: in whole steps, and not beyond what is read. */
+START_TEST(more_room_than_needed)
+{
+    static const struct { uint32_t ask, copy; } t[] = {{512, 512}, {513, 1024}, {1024, 1024}, {3000, 3072}, {CUBBY__SEG_HEADER_MAX, CUBBY__SEG_HEADER_MAX}};
+    struct bed bed, *b = &bed;
+    struct cubby__buf head = CUBBY__BUF_INIT;
+    bed_begin(b);
+    struct cubby__seg_header h = full_header(b, 30), out;
+    put(b, &h); /* the file */
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        h.copy_min = t[i].ask;
+        head.len = 0;
+        MUST(cubby__seg_header_encode(&h, &head));
+        ck_assert_uint_eq(head.len, 2 * (size_t)t[i].copy);
+        ck_assert_uint_eq(h.frames, head.len);
+        bed_write(b, FILE_PATH, 0, head.data, head.len);
+        bed_flip(b, FILE_PATH, i % 2 ? 0 : t[i].copy, 1); /* each copy is where it is looked for */
+        MUST(get(b, &out));
+        same(&h, &out);
+        ck_assert_int_eq(out.damaged_copies, 1);
+        cubby__seg_header_release(&out);
+    }
+    h.copy_min = CUBBY__SEG_HEADER_MAX + 1;
+    ck_assert_int_eq(cubby__seg_header_encode(&h, &head), CUBBY_ELIMIT);
+    cubby__buf_release(&head);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
 UNIT_MAIN("log/header", round_trip, floors, every_flipped_bit, a_damaged_second_copy_is_noticed, truncated, hostile_fields,
           a_misdirected_copy_is_a_damaged_one, a_copy_that_cannot_be_read, definitions_too_long, unreadable_second_copy, a_second_copy_of_another_version,
-          no_second_copy)
+          no_second_copy, more_room_than_needed)

@@ -1,4 +1,5 @@
 /* A handle that only reads, with nobody to attach to: what it sees of those who come and go (alone.c, A1 to A3). */
+#include <limits.h>
 #include <pthread.h>
 
 #include "unit/heap.h"
@@ -27,6 +28,18 @@ static struct cubby__store *left_alone(struct bed *b, unsigned flags)
     MUST(kv_store(b, "row", "old"));
     bed_close(b);
     return open_alone(b, flags);
+}
+
+/* The same with a handle that may not attach. */
+static struct cubby__store *left_without_permission(struct bed *b)
+{
+    bed_begin(b);
+    MUST(kv_store(b, "row", "old"));
+    bed_close(b);
+    fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, -EACCES, 0);
+    struct cubby__store *s = open_alone(b, 0);
+    ck_assert(b->fault.hits == 1 && !s->may_attach);
+    return s;
 }
 
 static void ends(struct bed *b, struct cubby__store *s)
@@ -296,6 +309,109 @@ START_TEST(others_while_it_opens)
 }
 END_TEST
 
+/* What happens while it reads the page beside others, each time that it does: after each look whether they are there, SHARED_CURRENT is read, then the page,
+ * then SHARED_CURRENT. */
+struct moment {
+    struct bed *b;
+    struct cubby__store *writer;
+    enum { MOVES_BEFORE_PAGE, MOVES_BEHIND_PAGE, NOT_READY, CUT_SHORT, NO_INDEX, MOMENTS } kind;
+    int reads, times, left; /* so many times more */
+};
+
+static void at_that_moment(void *arg, enum fault_op op, const char *path)
+{
+    struct moment *m = arg;
+    struct bed *b = m->b;
+    if (!strstr(path, "cubby.id") || (op != FAULT_LOCK_TEST && op != FAULT_PREAD))
+        return;
+    if (op == FAULT_LOCK_TEST) {
+        m->reads = 0;
+        cubby__shared_set(m->writer, CUBBY__SHARED_READY_OFF, CUBBY__SHARED_READY);
+        if (!m->left && bed_exists(b, "/s/elsewhere"))
+            MUST(b->vfs->rename(b->vfs->ctx, "/s/elsewhere", "/s/index"));
+        return;
+    }
+    if (++m->reads != (m->kind == MOVES_BEHIND_PAGE ? 3 : 2) || !m->left)
+        return;
+    char value[16];
+    m->left--;
+    m->times++;
+    snprintf(value, sizeof value, "%d", m->times);
+    b->fault.hook = NULL; /* what comes now is not the reader's */
+    switch (m->kind) {
+    case NOT_READY: cubby__shared_set(m->writer, CUBBY__SHARED_READY_OFF, 0); break;
+    case CUT_SHORT: fault_set(&b->fault, FAULT_PREAD, "cubby.id", 0, -EIO, 0); break;
+    case NO_INDEX:
+        if (bed_exists(b, "/s/index"))
+            MUST(b->vfs->rename(b->vfs->ctx, "/s/index", "/s/elsewhere"));
+        break;
+    default: MUST(kv_store_in(m->writer, "row", value, 0, NULL, &b->err));
+    }
+    b->fault.hook = at_that_moment;
+}
+
+/* Once, it looks again; for ever, it reads the files as they are, in the end. Either way it sees what was acknowledged, and is attached to nothing. */
+START_TEST(what_moves_under_it)
+{
+    for (int kind = 0; kind < MOMENTS; kind++)
+        for (int forever = 0; forever < 2; forever++) {
+            struct bed bed, *b = &bed;
+            char want[16];
+            struct cubby__store *s = left_without_permission(b);
+            bed_open(b);
+            MUST(kv_store(b, "row", "0"));
+            struct moment m = {.b = b, .writer = b->s, .kind = kind, .reads = 9, .left = forever ? INT_MAX : 1}; /* no look yet */
+            b->fault.hook = at_that_moment;
+            b->fault.hook_arg = &m;
+            struct cubby__view v;
+            int rc = cubby__view_begin(s, &v, &b->err);
+            b->fault.hook = NULL;
+            b->fault.rc = 0;
+            ck_assert_msg(rc == 0, "%d %d: %d %s", kind, forever, rc, b->err.message);
+            snprintf(want, sizeof want, "%d", kind <= MOVES_BEHIND_PAGE ? m.times : 0);
+            ck_assert_str_eq(look_at(&v, "row"), want);
+            ck_assert_uint_eq(v.commit, b->s->pending.commit);
+            ck_assert_msg(m.times == (forever ? 400 : 1), "%d %d: %d times", kind, forever, m.times); /* 4 rounds of 100 */
+            ck_assert(s->slot == -1 && !s->shared_mapped);
+            cubby__view_end(&v);
+            cubby__shared_set(b->s, CUBBY__SHARED_READY_OFF, CUBBY__SHARED_READY);
+            if (bed_exists(b, "/s/elsewhere"))
+                MUST(b->vfs->rename(b->vfs->ctx, "/s/elsewhere", "/s/index"));
+            MUST(kv_store(b, "row", "new"));
+            ck_assert_str_eq(kv_look_in(s, "row"), "new");
+            ends(b, s);
+        }
+}
+END_TEST
+
+/* Who has joined others whose index is gone leaves them again, with its slot and its locks, and comes back when there is one. */
+START_TEST(others_without_an_index)
+{
+    for (int opening = 0; opening < 2; opening++) {
+        struct bed bed, *b = &bed;
+        struct cubby__store *s = NULL;
+        bed_begin(b);
+        MUST(kv_store(b, "row", "old"));
+        bed_close(b);
+        if (!opening)
+            s = open_alone(b, 0);
+        bed_open(b);
+        MUST(kv_store(b, "row", "new"));
+        MUST(b->vfs->rename(b->vfs->ctx, "/s/index", "/s/elsewhere"));
+        if (opening)
+            s = open_alone(b, 0);
+        ck_assert_str_eq(kv_look_in(s, "row"), "new");
+        ck_assert(s->slot == -1 && !s->shared_mapped && !s->dir_lock);
+        MUST(b->vfs->rename(b->vfs->ctx, "/s/elsewhere", "/s/index"));
+        ck_assert_str_eq(kv_look_in(s, "row"), "new");
+        ck_assert_int_eq(s->slot, b->s->slot + 1); /* the first that is free: none was kept */
+        MUST(kv_store(b, "row", "newer"));
+        ck_assert_str_eq(kv_look_in(s, "row"), "newer");
+        ends(b, s);
+    }
+}
+END_TEST
+
 /* Others come and go all day, and there is always a snapshot: what none reads any more is closed. */
 START_TEST(old_pagers)
 {
@@ -362,16 +478,16 @@ END_TEST
 START_TEST(failures)
 {
     static const enum fault_op ops[] = {FAULT_OPEN, FAULT_PREAD, FAULT_FSTAT, FAULT_LOCK, FAULT_LOCK_TEST, FAULT_MAP, FAULT_RANDOM, FAULT_LIST};
-    for (int attached = 0; attached < 2; attached++)
+    for (int kind = 0; kind < 3; kind++) /* they have gone, they are there, and it may not attach */
         for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
             for (int after = 0, hits = 1; hits; after++) {
                 struct bed bed, *b = &bed;
                 struct cubby__view old, now;
-                struct cubby__store *s = left_alone(b, 0);
+                struct cubby__store *s = kind < 2 ? left_alone(b, 0) : left_without_permission(b);
                 MUST(cubby__view_begin(s, &old, &b->err));
                 bed_open(b);
                 MUST(kv_store(b, "row", "new"));
-                if (!attached)
+                if (kind == 0)
                     bed_close(b);
                 fault_set(&b->fault, ops[i], "", after, -EIO, 0);
                 int rc = cubby__view_begin(s, &now, &b->err);
@@ -394,15 +510,15 @@ END_TEST
 START_TEST(out_of_memory)
 {
     heap_install();
-    for (int attached = 0; attached < 2; attached++)
+    for (int kind = 0; kind < 3; kind++) /* they have gone, they are there, and it may not attach */
         for (int n = 0, hits = 1; hits; n++) {
             struct bed bed, *b = &bed;
             struct cubby__view old, now;
-            struct cubby__store *s = left_alone(b, 0);
+            struct cubby__store *s = kind < 2 ? left_alone(b, 0) : left_without_permission(b);
             MUST(cubby__view_begin(s, &old, &b->err));
             bed_open(b);
             MUST(kv_store(b, "row", "new"));
-            if (!attached)
+            if (kind == 0)
                 bed_close(b);
             heap_fail(n, 0);
             int rc = cubby__view_begin(s, &now, &b->err);
@@ -416,6 +532,37 @@ START_TEST(out_of_memory)
             ck_assert_str_eq(kv_look_in(s, "row"), "new");
             cubby__view_end(&old);
             ends(b, s);
+        }
+}
+END_TEST
+
+START_TEST(out_of_memory_when_opened)
+{
+    heap_install();
+    for (int kind = 0; kind < 3; kind++)
+        for (int n = 0, hits = 1; hits; n++) {
+            struct bed bed, *b = &bed;
+            struct cubby__store *s = NULL;
+            cubby_options o;
+            bed_begin(b);
+            MUST(kv_store(b, "row", "new"));
+            if (kind == 0)
+                bed_close(b);
+            if (kind == 2)
+                fault_set(&b->fault, FAULT_OPEN, "cubby.id", 0, -EACCES, 0);
+            o = b->o;
+            o.flags = CUBBY_READ_ONLY;
+            heap_fail(n, 0);
+            int rc = cubby__store_open("/s", &o, &kv_handlers, &s, &b->err);
+            hits = heap_works();
+            b->fault.rc = 0;
+            ck_assert(rc == 0 || (rc == CUBBY_ENOMEM && hits));
+            if (rc == 0)
+                ck_assert_str_eq(kv_look_in(s, "row"), "new");
+            if (rc == 0)
+                ends(b, s);
+            else
+                bed_end(b);
         }
 }
 END_TEST
@@ -489,4 +636,5 @@ START_TEST(threads)
 END_TEST
 
 UNIT_MAIN("store/alone", somebody_comes, somebody_was_here, nobody_comes, figures, held_snapshots, protected_from_then_on, without_permission, beside_a_writer,
-          others_while_it_opens, old_pagers, no_slot_is_left, as_opened, failures, out_of_memory, threads)
+          others_while_it_opens, what_moves_under_it, others_without_an_index, old_pagers, no_slot_is_left, as_opened, failures,
+          out_of_memory, out_of_memory_when_opened, threads)

@@ -1,4 +1,4 @@
-#include "unit/store/store_util.h"
+#include "unit/store/segment_util.h"
 
 enum { ROWS = 150 };
 
@@ -106,6 +106,47 @@ START_TEST(an_index_that_is_none)
     bed_end(b);
     b = live;
     bed_end(b);
+}
+END_TEST
+
+/* X1: where the checkpoint ends there is a sound frame of its commit, with its chain, that is shorter than a COMMIT or a PROOF: it is neither. */
+START_TEST(a_last_frame_that_is_too_short)
+{
+    for (int proof = 0; proof < 2; proof++) {
+        struct bed bed, died, *b = &bed;
+        struct places last;
+        uint8_t p[CUBBY__FRAME_SIZE + CUBBY__COMMIT_LEN], *payload = p + CUBBY__FRAME_SIZE;
+        bed_begin(b);
+        kv_store_many(b, 0, ROWS, 100);
+        if (proof) {
+            bed_close(b);
+            bed_open(b); /* its checkpoint is behind the PROOF */
+        }
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        bed_copy(&bed, b = &died);
+        bed_end(&bed);
+        frames_of(b, 1, &last);
+        struct cubby__seg_header h = header_of(b, 1);
+        struct cubby__seed seed = {h.ident.salt, h.nonce};
+        size_t i = last.n - 1;
+        uint64_t off = last.at[i].off;
+        ck_assert_int_eq(last.type[i], proof ? CUBBY__REC_PROOF : CUBBY__REC_COMMIT);
+        bed_read(b, seg_path(1), off, p, CUBBY__FRAME_SIZE + last.at[i].len);
+        struct cubby__frame f = {.type = last.type[i], .len = last.at[i].len - 1, .commit = last.commit[i]};
+        f.paysum = cubby__payload_sum(payload, f.len, &seed, off, f.commit);
+        cubby__frame_encode(&f, &seed, off, p);
+        bed_write(b, seg_path(1), off, p, CUBBY__FRAME_SIZE);
+        cubby__seg_header_release(&h);
+        bed_open(b);
+        ck_assert_msg(strstr(b->notice, "does not belong to these segments") != NULL, "%d: %s", proof, b->notice);
+        for (int k = 0; k < ROWS - 1; k++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%04d", k);
+            ck_assert_uint_eq(strlen(kv_look(b, key)), 100);
+        }
+        bed_rebuild_is_equal(b);
+        bed_end(b);
+    }
 }
 END_TEST
 
@@ -635,5 +676,5 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 END_TEST
 
 UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint, an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory, a_directory_that_stays,
-          an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
+          an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)

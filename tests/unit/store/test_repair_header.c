@@ -309,5 +309,82 @@ START_TEST(what_stood_at_the_beginning)
 }
 END_TEST
 
+/* What makes the headers of segments long. */
+static int define_often(struct cubby__view *view, struct cubby__buf *defs)
+{
+    int rc = 0;
+    for (int i = 0; i < 100 && rc == 0; i++)
+        rc = kv_define(view, defs);
+    return rc;
+}
+
+/* Another frame, sound in itself, at `at`. */
+static void put_frame(struct bed *b, uint32_t seg, uint64_t nonce, uint64_t at, uint8_t type, uint64_t commit, const void *payload, uint32_t len)
+{
+    uint8_t p[512] = {0};
+    struct cubby__seed seed = {b->s->ident.salt, nonce};
+    struct cubby__frame f = {.type = type, .len = len, .commit = commit, .paysum = cubby__payload_sum(payload, len, &seed, at, commit)};
+    size_t n = cubby__frame_encode(&f, &seed, at, p);
+    memcpy(p + n, payload, len);
+    bed_write(b, seg_path(seg), at, p, (size_t)cubby__frame_size(type, len));
+}
+
+/* The header is as long as it was only if a sound COMMIT says that its commit begins with the first frame that is left, is the next one, and if a header
+ * can end there: not before what proves others, or stands for some that are lost. */
+START_TEST(only_a_commit_says_that_it_is_the_first)
+{
+    enum { WHOLE, IS_PROOF, IS_DAMAGE, NO_FRAME, OTHER_LENGTH, CUT, OTHER_SUM, OTHER_PREV, OTHER_BYTES, NO_PLACE, KINDS };
+    const struct cubby__handlers often = {.apply = kv_apply, .define = define_often, .create = kv_create, .damage = kv_damage, .shrinks = kv_shrinks};
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct bed bed, *b = &bed;
+        struct places p;
+        struct cubby__commit c;
+        char codes[500];
+        uint8_t payload[CUBBY__COMMIT_LEN], first[200];
+        size_t commit = 0, nth = kind == NO_PLACE ? 2 : 1;
+        bed_begin_with(b, 8192, 6000);
+        bed_close(b);
+        MUST(cubby__store_open("/s", &b->o, &often, &b->s, &b->err));
+        kv_store_many(b, 0, 150, 100);
+        struct cubby__seg_header h = header_of(b, 3), now;
+        const uint64_t begin = h.frames, nonce = h.nonce, before = h.last_commit;
+        cubby__seg_header_release(&h);
+        ck_assert_uint_gt(begin, 2 * CUBBY__SEG_HEADER_ALIGN);
+        frames_of(b, 3, &p);
+        for (size_t n = 0; n < nth; commit++)
+            n += p.type[commit] == CUBBY__REC_COMMIT;
+        const uint64_t at = p.at[--commit].off, number = p.commit[commit], from = kind == NO_PLACE ? p.at[commit - 1].off : begin;
+        bed_read(b, seg_path(3), at + CUBBY__FRAME_SIZE, payload, sizeof payload);
+        MUST(cubby__commit_decode(payload, sizeof payload, &c));
+        ck_assert(p.at[0].len <= sizeof first && p.at[0].off == begin && c.bytes == at - p.at[commit - 1].off);
+        bed_read(b, seg_path(3), begin + CUBBY__FRAME_SIZE, first, p.at[0].len);
+        bed_zero(b, seg_path(3), 0, from);
+        if (kind == IS_PROOF || kind == IS_DAMAGE)
+            put_frame(b, 3, nonce, begin, kind == IS_PROOF ? CUBBY__REC_PROOF : CUBBY__REC_DAMAGE, number, first, p.at[0].len);
+        else if (kind == NO_FRAME)
+            bed_flip(b, seg_path(3), at + CUBBY__FRAME_LEN_OFF, 1);
+        else if (kind == CUT)
+            bed_truncate(b, seg_path(3), at + CUBBY__FRAME_SIZE + 20);
+        else if (kind == OTHER_SUM)
+            bed_flip(b, seg_path(3), at + CUBBY__FRAME_SIZE + CUBBY__COMMIT_TIME_OFF, 1);
+        c.prev = kind == OTHER_PREV ? before - 1 : before;
+        c.bytes += kind == OTHER_BYTES ? 8 : 0;
+        cubby__commit_encode(&c, payload);
+        if (kind == OTHER_PREV || kind == OTHER_BYTES || kind == NO_PLACE || kind == OTHER_LENGTH)
+            put_frame(b, 3, nonce, at, CUBBY__REC_COMMIT, number, payload, kind == OTHER_LENGTH ? CUBBY__COMMIT_LEN - 8 : CUBBY__COMMIT_LEN);
+        ck_assert(kind != NO_PLACE || from % (2 * CUBBY__SEG_HEADER_ALIGN));
+        MUST(mend(b, 3, nonce, codes));
+        ck_assert_str_eq(codes, "HEADER_MADE ");
+        now = header_of(b, 3);
+        ck_assert_msg(now.frames == (kind == WHOLE ? begin : 2 * CUBBY__SEG_HEADER_ALIGN), "%d: %llu", kind, (unsigned long long)now.frames);
+        ck_assert_uint_eq(now.last_commit, before);
+        cubby__seg_header_release(&now);
+        cubby__store_close(&b->s, NULL);
+        bed_end(b);
+    }
+}
+END_TEST
+
 UNIT_MAIN("store/repair_header", no_frame_is_left, damage_in_the_one_before, the_one_before_ends_in_junk, reads_that_fail,
-          commits_that_were_copied, of_a_stand_in, any_first_frame, what_stood_at_the_beginning)
+          commits_that_were_copied, of_a_stand_in, any_first_frame, what_stood_at_the_beginning,
+          only_a_commit_says_that_it_is_the_first)

@@ -161,8 +161,8 @@ START_TEST(the_longest)
         cubby_file *f;
         made(b);
         uint64_t size = bed_size(b, seg_path(3));
-        copy_segment(b, seg_path(3), away[i]);
-        copy_segment(b, seg_path(3), away[!i]);
+        copy_segment(b, seg_path(3), away[0]);
+        copy_segment(b, seg_path(3), away[1]);
         MUST(b->vfs->open(b->vfs->ctx, away[!i], CUBBY_OPEN_WRITE, &f));
         MUST(b->vfs->truncate(b->vfs->ctx, f, size / 2));
         b->vfs->close(b->vfs->ctx, f);
@@ -173,6 +173,89 @@ START_TEST(the_longest)
         is_whole(b);
         bed_end(b);
     }
+}
+END_TEST
+
+/* Two stand under each other's names, and of one there is the half besides: for that nobody steps aside. */
+START_TEST(half_of_one_in_a_ring)
+{
+    for (int first = 0; first < 2; first++) {
+        struct bed bed, *b = &bed;
+        char files[500];
+        made(b);
+        uint64_t size = bed_size(b, seg_path(3));
+        for (uint32_t n = 2; n < 4; n++) {
+            copy_segment(b, seg_path(n), n == 2 ? "/s/two" : "/s/three");
+            bed_unlink(b, seg_path(n));
+        }
+        for (int i = 0; i < 2; i++)
+            if (i == first) {
+                copy_segment(b, "/s/three", "/s/segments/00000090.seg");
+                bed_truncate(b, "/s/segments/00000090.seg", size / 2);
+            } else {
+                copy_segment(b, "/s/two", seg_path(3));
+                copy_segment(b, "/s/three", seg_path(2));
+            }
+        MUST(names(b, files));
+        ck_assert_uint_eq(strlen(files), 2 * strlen("segments/00000002.seg "));
+        ck_assert_uint_eq(bed_size(b, seg_path(3)), size);
+        ck_assert_uint_eq(bed_size(b, "/s/segments/00000090.seg"), size / 2);
+        bed_unlink(b, "/s/segments/00000090.seg");
+        is_whole(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
+/* A header that says a number far beyond all that are there gets no name by it: none after it would have one. */
+START_TEST(a_number_out_of_reach)
+{
+    static const uint32_t said[] = {99999999, 1000000000, UINT32_MAX};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        struct bed bed, *b = &bed;
+        made(b);
+        struct cubby__seg_header h = header_of(b, 1);
+        copy_segment(b, seg_path(1), "/s/segments/00000040.seg");
+        h.number = said[i];
+        write_header(b, "/s/segments/00000040.seg", &h);
+        cubby__seg_header_release(&h);
+        gives(b, "");
+        ck_assert(bed_exists(b, "/s/segments/00000040.seg"));
+        bed_unlink(b, "/s/segments/00000040.seg");
+        is_whole(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
+static void takes_the_name(void *arg, enum fault_op op, const char *path)
+{
+    struct bed *b = arg;
+    if (op != FAULT_STAT || !strstr(path, "segments/000000") || bed_exists(b, path))
+        return;
+    bed_write(b, path, 0, "not a segment", 13);
+    b->fault.hook = NULL;
+}
+
+/* The name to step aside to is taken at that moment: whoever has it keeps it, and the other one of the ring steps aside. */
+START_TEST(a_name_that_is_taken_meanwhile)
+{
+    struct bed bed, *b = &bed;
+    char files[500];
+    made(b);
+    uint32_t last = bed_last_segment(b);
+    move(b, "00000002.seg", "00000091.seg");
+    move(b, "00000004.seg", "00000002.seg");
+    move(b, "00000091.seg", "00000004.seg");
+    b->fault.hook = takes_the_name;
+    b->fault.hook_arg = b;
+    MUST(names(b, files));
+    ck_assert_ptr_null(b->fault.hook);
+    ck_assert_uint_eq(strlen(files), 2 * strlen("segments/00000002.seg "));
+    ck_assert_uint_eq(bed_size(b, seg_path(last + 1)), 13);
+    bed_unlink(b, seg_path(last + 1));
+    is_whole(b);
+    bed_end(b);
 }
 END_TEST
 
@@ -235,7 +318,7 @@ END_TEST
 /* Whatever fails, nothing is gone, and the next one goes on. */
 START_TEST(failing)
 {
-    static const enum fault_op ops[] = {FAULT_RENAME, FAULT_DIRSYNC, FAULT_STAT, FAULT_OPEN, FAULT_PREAD, FAULT_LIST};
+    static const enum fault_op ops[] = {FAULT_RENAME, FAULT_DIRSYNC, FAULT_STAT, FAULT_OPEN, FAULT_PREAD, FAULT_FSTAT, FAULT_LIST};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         for (int n = 0;; n++) {
             struct bed bed, *b = &bed;
@@ -247,7 +330,7 @@ START_TEST(failing)
             fault_set(&b->fault, ops[i], "segments", n, -EIO, 0);
             int rc = names(b, files), hits = b->fault.hits;
             b->fault.rc = 0;
-            int enough = ops[i] == FAULT_PREAD && rc == 0; /* of a header one copy is */
+            int enough = rc == 0 && (ops[i] == FAULT_PREAD || ops[i] == FAULT_FSTAT); /* of a header one copy is; and without a rival no length is needed */
             ck_assert_msg(hits ? rc == CUBBY_EIO || enough : rc == 0, "%zu %d: %d", i, n, rc);
             MUST(names(b, files));
             is_whole(b);
@@ -276,4 +359,5 @@ START_TEST(without_memory)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_names", sound, each_its_own, what_stays, the_longest, strays_in_the_way, written_to_in_between, failing, without_memory)
+UNIT_MAIN("store/repair_names", sound, each_its_own, what_stays, the_longest, half_of_one_in_a_ring, a_number_out_of_reach,
+          a_name_that_is_taken_meanwhile, strays_in_the_way, written_to_in_between, failing, without_memory)
