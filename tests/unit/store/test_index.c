@@ -675,6 +675,8 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 }
 END_TEST
 
-UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint, an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory, a_directory_that_stays,
-          an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
-          replaced_under_a_snapshot, live_bytes)
+UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
+          an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+          a_directory_that_stays, an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none,
+          a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open, replaced_under_a_snapshot,
+          live_bytes)
