@@ -108,15 +108,6 @@ static int open_new_pager(struct cubby__store *s, struct cubby__pager **out, cub
     return open_pager(s, 1, s->read_only, out, err);
 }
 
-void cubby__old_pagers_close(struct cubby__store *s)
-{
-    for (size_t i = 0; i < s->old_pager_count; i++)
-        cubby__pager_close(&s->old_pagers[i]);
-    cubby__free(s->old_pagers);
-    s->old_pagers = NULL;
-    s->old_pager_count = 0;
-}
-
 static int is_read(const struct cubby__store *s, const struct cubby__pager *p)
 {
     const struct cubby__view *v = s->views;
@@ -135,6 +126,13 @@ void cubby__old_pagers_drop(struct cubby__store *s)
             cubby__pager_close(&s->old_pagers[i]);
     }
     s->old_pager_count = kept;
+}
+
+void cubby__old_pagers_close(struct cubby__store *s)
+{
+    cubby__old_pagers_drop(s);
+    cubby__free(s->old_pagers);
+    s->old_pagers = NULL;
 }
 
 int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err)
@@ -170,20 +168,18 @@ int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err
     return rc;
 }
 
-int cubby__index_changed(struct cubby__store *s, uint64_t nonce, uint64_t seq)
+int cubby__index_replaced(struct cubby__store *s, uint64_t nonce)
 {
     struct cubby__pager *p;
     struct cubby__meta meta = {0};
     cubby_error unused;
     if (s->o.flags & CUBBY__SCRATCH_INDEX) /* nobody else knows it */
         return 0;
-    if (s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1)
-        return 1; /* somebody may be at it */
     if (open_pager(s, 0, 0, &p, &unused) != 0)
         return 1;
     int rc = cubby__meta_read(p, &meta, &unused);
     cubby__pager_close(&p);
-    return rc != 0 || meta.nonce != nonce || meta.seq != seq;
+    return rc != 0 || meta.nonce != nonce;
 }
 
 /* ---- opening ---- */

@@ -189,8 +189,8 @@ int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err
 int cubby__index_lost(int rc); /* of the above: a new one must be built, which takes a writer */
 void cubby__old_pagers_close(struct cubby__store *s);
 void cubby__old_pagers_drop(struct cubby__store *s); /* those that no snapshot reads any more. Under v */
-/* Of a handle that reads alone: is there another checkpoint than this one of that index? */
-int cubby__index_changed(struct cubby__store *s, uint64_t nonce, uint64_t seq);
+/* Of a handle that reads alone: has another file the name of this index? */
+int cubby__index_replaced(struct cubby__store *s, uint64_t nonce);
 /* X3. Takes p over, unless it fails. Under v. */
 int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err);
 struct cubby__root cubby__published_root(const struct cubby__published *p);

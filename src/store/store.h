@@ -60,7 +60,7 @@ struct cubby__view {
     uint64_t commit;          /* last commit in it */
     struct cubby__lease lease; /* of a snapshot: whether its slot still says so */
     int alone;                 /* no slot protects it (alone.c) ... */
-    uint64_t alone_since, checkpoint_seq; /* ... and its pages may be used again behind this publish, this checkpoint */
+    uint64_t alone_since;      /* ... and its pages may be used again behind this publish */
     cubby_error *err;         /* where calls put the detail; owner: whoever made the view */
     struct cubby__view *next; /* list of the store's snapshots */
     struct cubby__view **link;

@@ -32,13 +32,13 @@ static void claim_views(struct cubby__store *s)
     } while (!cubby__slot_swap(s, slot, oldest == UINT64_MAX ? 0 : oldest + 1));
 }
 
-/* Nobody protects one that reads alone (A1); but what a writer that came later has changed is behind another checkpoint than the one it began with. */
+/* Nobody protects one that reads alone (A1); but what others change they have published before, or they attached anew (A3). */
 static int is_lost(const struct cubby__lease *lease, int failed)
 {
     const struct cubby__view *v = (const struct cubby__view *)(const void *)((const char *)(const void *)lease - offsetof(struct cubby__view, lease));
     if (!v->alone)
         return !is_good(v, cubby__slot_get(v->store));
-    return failed && (cubby__last_publish(v->store) != v->alone_since || cubby__index_changed(v->store, cubby__pager_nonce(v->pager), v->checkpoint_seq));
+    return failed && (cubby__last_publish(v->store) != v->alone_since || cubby__index_replaced(v->store, cubby__pager_nonce(v->pager)));
 }
 
 static void link_view(struct cubby__store *s, struct cubby__view *view)
@@ -83,7 +83,6 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     view->lease.lost = is_lost;
     view->alone = s->slot < 0;
     view->alone_since = s->alone_since;
-    view->checkpoint_seq = p.checkpoint_seq;
     view->root.lease = &view->lease;
     view->commit = p.commit;
     view->err = err;
