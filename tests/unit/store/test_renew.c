@@ -81,6 +81,27 @@ START_TEST(after_one_failed_sync)
 }
 END_TEST
 
+/* What the index before says to have been synced is evidence, until the name of the copy is sure to be there. */
+START_TEST(evidence_stays)
+{
+    for (int fails = 0; fails < 2; fails++) {
+        struct bed bed, *b = &bed;
+        with_a_failed_sync(b, 0);
+        bed_write(b, "/s/tmp/old-index", 0, "evidence", 8);
+        uint64_t nonce = cubby__pager_nonce(b->s->pager);
+        if (fails)
+            fault_set(&b->fault, FAULT_DIRSYNC, "/s", 0, -EIO, 0);
+        more_rows(b);
+        ck_assert(!fails || b->fault.hits == 1);
+        ck_assert_uint_ne(cubby__pager_nonce(b->s->pager), nonce);
+        ck_assert_int_eq(bed_exists(b, "/s/tmp/old-index"), fails);
+        if (fails)
+            bed_unlink(b, "/s/tmp/old-index");
+        goes_on(b, nonce);
+    }
+}
+END_TEST
+
 /* Nothing is due before as much has been written as for any checkpoint; and lazy commits are synced first. */
 START_TEST(not_before_it_is_due)
 {
@@ -462,8 +483,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {after_one_failed_sync, not_before_it_is_due, when_a_checkpoint_is_asked_for, numbers_without_a_commit, copies_that_fail,
-                                  copies_are_not_made_in_vain_all_the_time, a_copy_of_lost_pages, an_open_that_cannot_sync, a_log_that_cannot_be_synced, a_writer_that_dies_there, a_disk_that_never_syncs_the_index, a_store_made_there,
+    const TTest *const tests[] = {after_one_failed_sync, evidence_stays, not_before_it_is_due, when_a_checkpoint_is_asked_for, numbers_without_a_commit,
+                                  copies_that_fail, copies_are_not_made_in_vain_all_the_time, a_copy_of_lost_pages, an_open_that_cannot_sync,
+                                  a_log_that_cannot_be_synced, a_writer_that_dies_there, a_disk_that_never_syncs_the_index, a_store_made_there,
                                   evidence_beside_an_index_without_a_checkpoint, no_memory_for_a_copy};
     heap_install();
     return unit_run("store/renew", tests, sizeof tests / sizeof *tests);
