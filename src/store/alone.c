@@ -13,7 +13,10 @@
 #include "base/error.h"
 #include "store/internal.h"
 
-enum { TRIES = 100 };
+enum {
+    COPIES = 100, /* of a page that moves */
+    OPENS = 4     /* of files that others come to meanwhile */
+};
 
 /* A3. What cannot be read does not change. */
 uint64_t cubby__last_publish(const struct cubby__store *s)
@@ -23,7 +26,7 @@ uint64_t cubby__last_publish(const struct cubby__store *s)
     return current;
 }
 
-static int others_are_here(const struct cubby__store *s)
+int cubby__others_are_here(const struct cubby__store *s)
 {
     return s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1;
 }
@@ -54,7 +57,7 @@ static int open_alone(struct cubby__store *s, uint64_t current, cubby_error *err
  * not for long enough. */
 static int open_beside(struct cubby__store *s, cubby_error *err)
 {
-    for (int i = 0; i < TRIES && others_are_here(s); i++) {
+    for (int i = 0; i < COPIES && cubby__others_are_here(s); i++) {
         uint64_t current = cubby__last_publish(s);
         int rc = new_page(s, current, err);
         if (rc != 0)
@@ -81,7 +84,7 @@ static int open_unattached(struct cubby__store *s, cubby_error *err)
             return rc;
         uint64_t current = cubby__last_publish(s);
         rc = open_alone(s, current, err);
-        if (i == 3 || (cubby__last_publish(s) == current && !others_are_here(s)))
+        if (i + 1 == OPENS || (cubby__last_publish(s) == current && !cubby__others_are_here(s)))
             return rc;
         start_over(s);
     }
@@ -161,7 +164,7 @@ static int become(struct cubby__store *s, struct cubby__store *next, cubby_error
 static int look_again(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__store *next;
-    if (cubby__last_publish(s) == s->alone_since && !(s->may_attach && others_are_here(s)))
+    if (cubby__last_publish(s) == s->alone_since && !(s->may_attach && cubby__others_are_here(s)))
         return 0;
     int rc = open_another(s, &next, err);
     if (rc != 0)

@@ -364,7 +364,7 @@ int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error
     w->protected = s->shared_mapped; /* and looked at with care */
     if (w->protected)
         return 0;
-    w->others = s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1) == 1;
+    w->others = cubby__others_are_here(s);
     if (open_index(&c, &p) == 0) {
         if (cubby__meta_read(p, &meta, &unused) == 0) {
             w->seq = meta.seq;

@@ -172,6 +172,7 @@ int cubby__open_read_only(struct cubby__store *s, cubby_error *err);
 /* If nobody protects what this handle reads: it joins those who came, or goes on to what others left. */
 int cubby__keep_up(struct cubby__store *s, cubby_error *err);
 uint64_t cubby__last_publish(const struct cubby__store *s);
+int cubby__others_are_here(const struct cubby__store *s); /* attached; of a handle that is not */
 
 /* Flags of options inside the library, for read-only handles. */
 enum {
