@@ -82,9 +82,13 @@ static int protect(struct cubby__store *s, cubby_error *err)
 
 static struct cubby__commit_node *take_node(struct cubby__store *s)
 {
+    pthread_mutex_lock(&s->g);
     struct cubby__commit_node *n = s->spare_node;
     s->spare_node = NULL;
-    return n ? n : cubby__calloc(1, sizeof *n);
+    pthread_mutex_unlock(&s->g);
+    if (!n && (n = cubby__calloc(1, sizeof *n)))
+        pthread_cond_init(&n->wake, NULL);
+    return n;
 }
 
 void cubby__set_durable(struct cubby__published *p, uint64_t commit, uint64_t off, uint64_t chain)
@@ -223,16 +227,19 @@ int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn *
     return 0;
 }
 
-/* The node is kept for the next transaction unless it has grown large; w is held. */
+/* The node is kept for another transaction unless it has grown large. */
 static void give_back(struct cubby__store *s, struct cubby__commit_node *n)
 {
     for (size_t i = 0; i < n->spool_count; i++)
         cubby__spool_unref(&n->spools[i]);
     n->spool_count = 0;
-    if (s->spare_node || n->framer.buf.cap > CUBBY__COALESCE)
-        cubby__node_free(n);
-    else
+    pthread_mutex_lock(&s->g);
+    int keep = !s->spare_node && n->framer.buf.cap <= CUBBY__COALESCE;
+    if (keep)
         s->spare_node = n;
+    pthread_mutex_unlock(&s->g);
+    if (!keep)
+        cubby__node_free(n);
 }
 
 void cubby__txn_abort(struct cubby__txn **txnp)
@@ -340,9 +347,7 @@ int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
     if (rc != 0 && err && err->code != rc) /* another thread led the group and has the detail */
         cubby__fail(err, rc, s->path, CUBBY__NO_OFFSET, rc == CUBBY_EUNKNOWN ? "syncing the log failed: whether this commit will be there is unknown"
                                                                               : "writing the group of commits that this one was in failed; nothing of it happened");
-    pthread_mutex_lock(&s->w);
     give_back(s, n);
-    pthread_mutex_unlock(&s->w);
     cubby__leave(s);
     if (rc == 0 && modseq)
         *modseq = number;

@@ -33,7 +33,7 @@ void cubby__lead_in_turn(struct cubby__store *s); /* not with w held */
 void cubby__lead_done(struct cubby__store *s);
 /* By the leader: everything queued. Returns the failure that hit the group. */
 int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err);
-/* Until the fate of a queued commit is known: whoever finds nobody leading leads. */
+/* Until the fate of a queued commit is known. Who finds nobody leading leads; so does who is left the lead. */
 int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err);
 /* By the leader, with w held: everything queued, and every lazy commit, is durable and published. */
 int cubby__settle(struct cubby__store *s, cubby_error *err);

@@ -12,6 +12,7 @@ void cubby__node_free(struct cubby__commit_node *n)
         return;
     cubby__free(n->spools); /* what was in there has been given back */
     cubby__framer_release(&n->framer);
+    pthread_cond_destroy(&n->wake);
     cubby__free(n);
 }
 
@@ -28,8 +29,7 @@ static int is_latched(struct cubby__store *s)
 static void fail_nodes(struct cubby__store *s, struct cubby__commit_node *n, int rc)
 {
     pthread_mutex_lock(&s->g);
-    for (struct cubby__commit_node *next; n; n = next) {
-        next = n->next;
+    for (; n; n = n->next) {
         n->rc = rc;
         n->state = 2;
     }
@@ -137,13 +137,49 @@ static void publish(struct cubby__store *s, const struct cubby__published *p, st
 {
     cubby__publish(s, p);
     pthread_mutex_lock(&s->g);
-    for (struct cubby__commit_node *n = nodes, *next; n; n = next) {
-        next = n->next;
-        n->state = 1;
-    }
-    pthread_cond_broadcast(&s->done); /* not only behind the checkpoint */
+    for (struct cubby__commit_node *n = nodes; n; n = n->next)
+        n->state = 1; /* nobody frees it before g is let go */
     pthread_mutex_unlock(&s->g);
 }
+
+/* ---- sleeping and waking ---- */
+
+/* Takes a node out of the line and wakes its thread; g is held. */
+static void wake(struct cubby__commit_node **at)
+{
+    struct cubby__commit_node *n = *at;
+    *at = n->next_asleep;
+    n->asleep = 0;
+    pthread_cond_signal(&n->wake);
+}
+
+/* Those who sleep though their fate is known. */
+static void wake_told(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    for (struct cubby__commit_node **at = &s->sleepers; *at;) {
+        if ((*at)->state == 0)
+            at = &(*at)->next_asleep;
+        else
+            wake(at);
+    }
+    pthread_mutex_unlock(&s->g);
+}
+
+/* Until somebody wakes it; g is held. */
+static void sleep_in_line(struct cubby__store *s, struct cubby__commit_node *n)
+{
+    struct cubby__commit_node **end = &s->sleepers;
+    while (*end)
+        end = &(*end)->next_asleep;
+    *end = n;
+    n->next_asleep = NULL;
+    n->asleep = 1;
+    while (n->asleep)
+        pthread_cond_wait(&n->wake, &s->g);
+}
+
+/* ---- the group ---- */
 
 /* Steps 2 and 3 for everything queued; w is held. *lazy: nothing in it waits for a sync. */
 static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes, struct cubby__published *target, int *lazy, cubby_error *err)
@@ -177,8 +213,7 @@ static int sync_log(struct cubby__store *s, const struct cubby__published *targe
     return rc;
 }
 
-/* Everything queued, by the one thread that has set s->syncing. Returns the failure that hit the group, for whoever wants to know. */
-int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
+static int lead(struct cubby__store *s, int w_held, cubby_error *err)
 {
     struct cubby__published target = {0};
     int rc = 0, lazy = 0;
@@ -209,9 +244,18 @@ int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
         cubby__synced_at(s, &target); /* w is not taken again for this: it has a queue in front of it now */
     }
     publish(s, &target, nodes);
-    if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES) || atomic_exchange(&s->tight, 0))
+    if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES) || atomic_exchange(&s->tight, 0)) {
+        wake_told(s); /* not only behind the checkpoint */
         cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
+    }
     return 0;
+}
+
+int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err)
+{
+    int rc = lead(s, w_held, err);
+    wake_told(s); /* what else the leader has in mind may take long */
+    return rc;
 }
 
 int cubby__settle(struct cubby__store *s, cubby_error *err)
@@ -237,37 +281,47 @@ int cubby__settle(struct cubby__store *s, cubby_error *err)
 void cubby__lead_in_turn(struct cubby__store *s)
 {
     pthread_mutex_lock(&s->g);
+    s->in_turn++;
     while (s->syncing)
-        pthread_cond_wait(&s->done, &s->g);
+        pthread_cond_wait(&s->turn, &s->g);
+    s->in_turn--;
     s->syncing = 1;
     pthread_mutex_unlock(&s->g);
 }
 
+/* The lead goes to whoever waits for it, else to the commit that has slept longest: its thread is woken before those that are through, or the disk would
+ * stand still while they run. */
 void cubby__lead_done(struct cubby__store *s)
 {
     pthread_mutex_lock(&s->g);
     s->syncing = 0;
-    pthread_cond_broadcast(&s->done);
+    if (s->in_turn) {
+        pthread_cond_signal(&s->turn);
+    } else {
+        struct cubby__commit_node **heir = &s->sleepers;
+        while (*heir && (*heir)->state != 0)
+            heir = &(*heir)->next_asleep;
+        if (*heir) {
+            s->syncing = (*heir)->leads = 1;
+            wake(heir);
+        }
+    }
     pthread_mutex_unlock(&s->g);
+    wake_told(s);
 }
 
-/* Until the node's fate is known: whoever finds nobody leading leads. */
 int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err)
 {
     pthread_mutex_lock(&s->g);
-    while (n->state == 0) {
-        if (s->syncing) {
-            pthread_cond_wait(&s->done, &s->g);
-            continue;
-        }
+    n->leads = n->state == 0 && !s->syncing;
+    if (n->leads)
         s->syncing = 1;
-        pthread_mutex_unlock(&s->g);
-        cubby__lead(s, 0, err);
-        pthread_mutex_lock(&s->g);
-        s->syncing = 0;
-        pthread_cond_broadcast(&s->done);
-    }
-    int rc = n->state == 1 ? 0 : n->rc;
+    else if (n->state == 0)
+        sleep_in_line(s, n);
     pthread_mutex_unlock(&s->g);
-    return rc;
+    if (n->leads) {
+        lead(s, 0, err);
+        cubby__lead_done(s);
+    }
+    return n->state == 1 ? 0 : n->rc;
 }

@@ -51,7 +51,11 @@ struct cubby__commit_node {
     int lazy;
     int state; /* under g: 0 queued, 1 published, 2 failed with rc */
     int rc;
-    struct cubby__commit_node *next;
+    struct cubby__commit_node *next; /* in the queue */
+    struct cubby__commit_node *next_asleep;
+    pthread_cond_t wake;
+    int asleep; /* under g: until its fate is known, or it is left the lead */
+    int leads;
 };
 
 struct cubby__txn {
@@ -101,7 +105,6 @@ struct cubby__store {
     struct cubby__published pending; /* as published, with the queued commits added */
     struct cubby__floors floors;     /* of pending */
     struct cubby__commit_node *queue, **queue_tail;
-    struct cubby__commit_node *spare_node;
     struct cubby__buf scratch;   /* several commits as one write */
     uint64_t capacity;           /* of the next segments, before the bounds */
     int stopped_cleanly;         /* whoever was here before us left a PROOF last of all */
@@ -113,7 +116,10 @@ struct cubby__store {
 
     /* group side: under g */
     pthread_mutex_t g;
-    pthread_cond_t done;
+    struct cubby__commit_node *spare_node;
+    struct cubby__commit_node *sleepers; /* queued, their threads asleep, those that have slept longest first */
+    pthread_cond_t turn;                 /* for who wants to lead without a commit of its own */
+    int in_turn;                         /* so many of those wait */
     int syncing, users, have_lock, latched;
     struct cubby__synced own_synced; /* the last that a sync of this handle proved */
 

@@ -79,6 +79,16 @@ static int queued(struct cubby__store *s)
     return n;
 }
 
+static int asleep(struct cubby__store *s)
+{
+    int n = 0;
+    pthread_mutex_lock(&s->g);
+    for (const struct cubby__commit_node *q = s->sleepers; q; q = q->next_asleep)
+        n++;
+    pthread_mutex_unlock(&s->g);
+    return n;
+}
+
 static int users(struct cubby__store *s)
 {
     pthread_mutex_lock(&s->g);
@@ -252,16 +262,99 @@ END_TEST
 static struct {
     sem_t syncing, go;
     atomic_int armed;
+    pthread_t by[8]; /* who synced the log, in turn: one leads at a time */
+    int syncs;
 } gate;
 
 static void at_the_gate(void *arg, enum fault_op op, const char *path)
 {
     (void)arg;
-    if (op != FAULT_SYNC || !strstr(path, "segments") || !atomic_exchange(&gate.armed, 0))
+    if (op != FAULT_SYNC || !strstr(path, "segments"))
+        return;
+    if (gate.syncs < 8)
+        gate.by[gate.syncs++] = pthread_self();
+    if (!atomic_exchange(&gate.armed, 0))
         return;
     sem_post(&gate.syncing);
     sem_wait(&gate.go);
 }
+
+/* x leads, and comes no further than its sync until sem_post(&gate.go). */
+static void start_leader(struct bed *b, struct waiting *x)
+{
+    sem_init(&gate.syncing, 0, 0);
+    sem_init(&gate.go, 0, 0);
+    gate.syncs = 0;
+    gate.armed = 1;
+    b->fault.hook = at_the_gate;
+    start(b, x);
+    sem_wait(&gate.syncing);
+}
+
+/* Those who come while it syncs are the next group, and the one that has slept longest leads it. */
+START_TEST(the_lead_is_left_to_a_sleeper)
+{
+    struct bed bed, *b = &bed;
+    struct waiting x[4] = {{.key = "a", .size = 5}, {.key = "b", .size = 5}, {.key = "c", .size = 5}, {.key = "d"}};
+    bed_begin(b);
+    start_leader(b, &x[0]);
+    for (int i = 1; i < 4; i++) {
+        start(b, &x[i]);
+        while (asleep(b->s) < i)
+            moment();
+    }
+    sem_post(&gate.go);
+    join_all(x, 4);
+    b->fault.hook = NULL;
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(x[i].rc, 0);
+    ck_assert_int_eq(gate.syncs, 2);
+    ck_assert(pthread_equal(gate.by[0], x[0].thread));
+    ck_assert(pthread_equal(gate.by[1], x[1].thread));
+    ck_assert_int_eq(asleep(b->s), 0);
+    ck_assert_int_eq(b->s->syncing, 0);
+    sound(b);
+    bed_end(b);
+}
+END_TEST
+
+static void *checkpoint(void *arg)
+{
+    struct waiting *x = arg;
+    x->rc = cubby__store_checkpoint(x->s, &x->err);
+    return NULL;
+}
+
+/* Who wants to lead for another reason comes before those who sleep, or a busy store would never let it. */
+START_TEST(the_lead_goes_to_who_asked_for_it)
+{
+    struct bed bed, *b = &bed;
+    struct waiting x[2] = {{.key = "a", .size = 5}, {.key = "b", .size = 5}}, asks = {0};
+    bed_begin(b);
+    start_leader(b, &x[0]);
+    start(b, &x[1]);
+    while (asleep(b->s) < 1)
+        moment();
+    asks.s = b->s;
+    ck_assert_int_eq(pthread_create(&asks.thread, NULL, checkpoint, &asks), 0);
+    for (int in_turn = 0; !in_turn; moment()) {
+        pthread_mutex_lock(&b->s->g);
+        in_turn = b->s->in_turn;
+        pthread_mutex_unlock(&b->s->g);
+    }
+    sem_post(&gate.go);
+    join_all(x, 2);
+    join_all(&asks, 1);
+    b->fault.hook = NULL;
+    ck_assert_int_eq(x[0].rc + x[1].rc + asks.rc, 0);
+    ck_assert_int_ge(gate.syncs, 2);
+    ck_assert(pthread_equal(gate.by[1], asks.thread)); /* with what was queued */
+    ck_assert_int_eq(asleep(b->s), 0);
+    ck_assert_int_eq(b->s->syncing, 0);
+    sound(b);
+    bed_end(b);
+}
+END_TEST
 
 /* A transaction that changed nothing tells its modseq no sooner than what it has seen is sure, and fails with it. */
 START_TEST(what_it_has_seen_is_not_sure_yet)
@@ -270,12 +363,7 @@ START_TEST(what_it_has_seen_is_not_sure_yet)
         struct bed bed, *b = &bed;
         struct waiting x[2] = {{.key = "a", .size = 5}, {.key = "b"}};
         bed_begin(b);
-        sem_init(&gate.syncing, 0, 0);
-        sem_init(&gate.go, 0, 0);
-        gate.armed = 1;
-        b->fault.hook = at_the_gate;
-        start(b, &x[0]);
-        sem_wait(&gate.syncing);
+        start_leader(b, &x[0]);
         start_in_turn(b, &x[1]);
         ck_assert_str_eq(kv_look(b, "a"), "");
         if (fails)
@@ -596,10 +684,11 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {one_write_and_one_sync, commits_of_every_size, frames_in_the_queue_are_read,
-                                  lazy_behind_an_announcement_that_waits, what_it_has_seen_is_not_sure_yet, a_failed_sync_of_a_group,
-                                  a_failed_write_of_a_group, a_group_undone_by_one_that_begins, no_memory_for_a_group, without_a_place_for_the_detail, a_latch_that_is_being_told,
-                                  a_latch_while_one_begins, a_latch_alone, syncs_of_another_segment, a_queue_that_cannot_be_settled};
+    const TTest *const tests[] = {
+        one_write_and_one_sync, commits_of_every_size, frames_in_the_queue_are_read, lazy_behind_an_announcement_that_waits, the_lead_is_left_to_a_sleeper,
+        the_lead_goes_to_who_asked_for_it, what_it_has_seen_is_not_sure_yet, a_failed_sync_of_a_group, a_failed_write_of_a_group,
+        a_group_undone_by_one_that_begins, no_memory_for_a_group, without_a_place_for_the_detail, a_latch_that_is_being_told, a_latch_while_one_begins,
+        a_latch_alone, syncs_of_another_segment, a_queue_that_cannot_be_settled};
     heap_install();
     return unit_run("store/group", tests, sizeof tests / sizeof *tests);
 }
