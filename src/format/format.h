@@ -105,7 +105,7 @@
 #define CUBBY__SEG_CAPACITY_MAX (64u << 20)
 #define CUBBY__SEG_LIVE_SHARE   8              /* capacity = live bytes / this, within the bounds */
 #define CUBBY__ZERO_AHEAD_MAX   (256u << 10)
-#define CUBBY__ZERO_AHEAD_GROUP (32u << 10) /* commits that are appended together without zeros ahead */
+#define CUBBY__ZERO_AHEAD_GROUP (128u << 10)/* commits that are appended together without zeros ahead */
 
 /* ---- 5. Frames ---------------------------------------------------------------------------------------------------------------- */
 

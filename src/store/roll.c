@@ -16,22 +16,24 @@ int cubby__is_full(struct cubby__store *s)
     return s->pending.seg_off - s->pending.seg_frames >= cubby__capacity(s);
 }
 
-enum source { A_NEW_FILE, TMP_RESERVE, A_BARE_FILE };
-
-/* *zeroed: the file is zeros up to here. */
-static int make_of(struct cubby__store *s, struct cubby__seg_header *h, enum source from, uint64_t *zeroed, int *named, cubby_error *err)
+/* `zeros` of them follow the header. *zeroed, here and below: the file is zeros up to there. */
+static int make_new(struct cubby__store *s, struct cubby__seg_header *h, size_t zeros, uint64_t *zeroed, int *named, cubby_error *err)
 {
     struct cubby__seg_maker *m;
-    *zeroed = 0;
-    *named = 0;
-    int rc = from == TMP_RESERVE ? cubby__seg_from_reserve(s, h, zeroed, &m, err) : cubby__seg_make_begin(s->log, h, &m, err);
-    if (rc == 0 && from == A_NEW_FILE && (rc = cubby__seg_make_pad(m, CUBBY__RESERVE_LOG, err)) != 0)
+    int rc = cubby__seg_make_begin(s->log, h, &m, err);
+    if (rc == 0 && (rc = cubby__seg_make_pad(m, zeros, err)) != 0)
         cubby__seg_make_abort(&m);
     if (rc == 0)
         rc = cubby__seg_make_end(&m, s->pending.commit, named, err);
-    if (rc == 0 && from == A_NEW_FILE)
-        *zeroed = h->frames + CUBBY__RESERVE_LOG;
+    *zeroed = h->frames + zeros;
     return rc;
+}
+
+static int make_of_reserve(struct cubby__store *s, struct cubby__seg_header *h, uint64_t *zeroed, int *named, cubby_error *err)
+{
+    struct cubby__seg_maker *m;
+    int rc = cubby__seg_from_reserve(s, h, zeroed, &m, err);
+    return rc == 0 ? cubby__seg_make_end(&m, s->pending.commit, named, err) : rc;
 }
 
 /* A segment that has no room for the reserve behind its header is worse than the one before it, which had (N2): only what needs one at any price
@@ -39,12 +41,15 @@ static int make_of(struct cubby__store *s, struct cubby__seg_header *h, enum sou
 static int make(struct cubby__store *s, struct cubby__seg_header *h, enum cubby__need need, uint64_t *zeroed, int *named, cubby_error *err)
 {
     cubby_error unused;
-    int rc = make_of(s, h, A_NEW_FILE, zeroed, named, err);
+    size_t ahead = (size_t)cubby__zero_step(s, 0);
+    int rc = make_new(s, h, ahead, zeroed, named, err);
+    if (rc == CUBBY_ENOSPC && !*named && ahead > CUBBY__RESERVE_LOG)
+        rc = make_new(s, h, CUBBY__RESERVE_LOG, zeroed, named, err);
     if (rc != CUBBY_ENOSPC || *named || need == CUBBY__IF_ROOM)
         return rc;
-    rc = make_of(s, h, TMP_RESERVE, zeroed, named, &unused);
+    rc = make_of_reserve(s, h, zeroed, named, &unused);
     if (rc != 0 && !*named && need == CUBBY__AT_ANY_PRICE)
-        rc = make_of(s, h, A_BARE_FILE, zeroed, named, &unused);
+        rc = make_new(s, h, 0, zeroed, named, &unused);
     return rc == 0 ? 0 : *named ? CUBBY_EIO : CUBBY_ENOSPC;
 }
 

@@ -14,6 +14,7 @@
 
 enum {
     RESERVE_LOG = CUBBY__RESERVE_LOG,
+    OVERRUN = 32 << 10,    /* zeros beyond the capacity of a segment: its last transaction, and the reserve */
     ZEROS_MIN = 256,       /* written at a time, near the end of the disk */
     RESERVE_PAGES_MIN = 4, /* an empty store is to be small */
     RESERVE_PAGES = 16,
@@ -41,13 +42,18 @@ static int write_zeros(struct cubby__store *s, uint64_t *at, uint64_t to, cubby_
     return 0;
 }
 
+uint64_t cubby__zero_step(const struct cubby__store *s, uint64_t end)
+{
+    uint64_t step = end / 2 > s->capacity ? end / 2 : s->capacity; /* what a store holds ready is to be little beside what it holds */
+    return step < RESERVE_LOG ? RESERVE_LOG : step > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : step;
+}
+
 /* So that a sync has no new size to write down: zeros ahead, in steps. Near the end of the disk only what is needed. */
 static int zeros_ahead(struct cubby__store *s, uint64_t end, cubby_error *err)
 {
     struct cubby__published *p = &s->pending;
-    uint64_t step = end / 2, cap = p->seg_frames + cubby__capacity(s), need = end + RESERVE_LOG;
-    step = step < RESERVE_LOG ? RESERVE_LOG : step > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : step;
-    uint64_t to = (end + step) & ~(uint64_t)4095;
+    uint64_t cap = p->seg_frames + cubby__capacity(s) + OVERRUN, need = end + RESERVE_LOG;
+    uint64_t to = (end + cubby__zero_step(s, end)) & ~(uint64_t)4095;
     to = to > cap ? cap : to;
     to = to < need ? need : to;
     int rc = write_zeros(s, &p->zeroed, to, err);

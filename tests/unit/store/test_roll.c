@@ -80,4 +80,35 @@ START_TEST(one_sync_of_the_old_segment)
 }
 END_TEST
 
-UNIT_MAIN("store/roll", lazy_commits_before_a_cut, one_sync_of_the_old_segment)
+/* Zeros for an eighth of what the store holds are there before the first commit: none of those that fit has a new size to sync. On a disk that has not so
+ * much room left, the reserve alone. */
+START_TEST(zeros_ahead_in_a_new_segment)
+{
+    for (int full = 0; full < 2; full++) {
+        struct bed bed, *b = &bed;
+        bed_begin_with(b, 100 << 10, 0);
+        kv_store_many(b, 0, 400, 900);
+        while (!cubby__is_full(b->s))
+            kv_store_many(b, 400, 401, 900);
+        uint64_t step = b->s->capacity;
+        uint32_t last = bed_last_segment(b);
+        ck_assert_uint_gt(step, 20 << 10);
+        if (full)
+            fault_full(&b->fault, CUBBY__RESERVE_LOG + 6000);
+        MUST(kv_store(b, "rolls", "then"));
+        ck_assert_uint_eq(bed_last_segment(b), last + 1);
+        uint64_t size = bed_size(b, seg_path(last + 1)), frames = b->s->pending.seg_frames;
+        ck_assert_int_eq(cubby__is_tight(b->s), 0);
+        if (!full) {
+            ck_assert_uint_eq(size, frames + step);
+            kv_store_many(b, 500, 510, 900);
+            ck_assert_uint_eq(bed_size(b, seg_path(last + 1)), size);
+        }
+        bed_clean(b);
+        bed_rebuild_is_equal(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
+UNIT_MAIN("store/roll", lazy_commits_before_a_cut, one_sync_of_the_old_segment, zeros_ahead_in_a_new_segment)

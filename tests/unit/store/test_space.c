@@ -142,13 +142,13 @@ START_TEST(a_large_commit)
         if (!can) /* then it is found out in the middle of the append, and that is undone */
             b->fault.vfs.allocate = NULL;
         fault_full(&b->fault, 40000);
-        REFUSES(store_long(b, "big", 100 << 10), CUBBY_ENOSPC);
+        REFUSES(store_long(b, "big", 200 << 10), CUBBY_ENOSPC);
         ck_assert_str_eq(kv_look(b, "big"), "");
         sound(b);
         MUST(drop_number(b, 3));
-        REFUSES(store_long(b, "big", 100 << 10), CUBBY_ENOSPC);
-        fault_full(&b->fault, 400000);
-        MUST(store_long(b, "big", 100 << 10));
+        REFUSES(store_long(b, "big", 200 << 10), CUBBY_ENOSPC);
+        fault_full(&b->fault, 800000);
+        MUST(store_long(b, "big", 200 << 10));
         sound(b);
         bed_end(b);
     }
