@@ -100,7 +100,7 @@
 #define CUBBY__SEG_PACKED 2 /* reserved for compaction */
 
 #define CUBBY__SEG_NUMBER_MAX   99999999u
-#define CUBBY__SEG_CAPACITY_MIN (256u << 10)
+#define CUBBY__SEG_CAPACITY_MIN (1u << 20)
 #define CUBBY__CREATE_MAX       (16u << 10) /* what an interrupted creation leaves of the first segment at most */
 #define CUBBY__SEG_CAPACITY_MAX (64u << 20)
 #define CUBBY__SEG_LIVE_SHARE   8              /* capacity = live bytes / this, within the bounds */

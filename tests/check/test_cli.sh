@@ -59,7 +59,7 @@ cmp -s -n 8192 other/cubby.id e/quarantine/cubby.id && ok "the other one is kept
 
 # one segment of ten
 "$C" init many
-for i in 1 2 3 4 5 6 7 8 9 10 11 12; do head -c 100000 /dev/urandom | base64 | "$C" append -q many INBOX >/dev/null; done
+for i in $(seq 12); do head -c 500000 /dev/urandom | base64 | "$C" append -q many INBOX >/dev/null; done
 n=$(find many/segments -name '*.seg' | wc -l)
 find many/segments -name '*.seg' | sort | sed 5d | xargs rm
 rm many/index many/cubby.id

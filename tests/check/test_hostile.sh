@@ -26,9 +26,9 @@ names() { # of the messages that are named in a check as it is in the file stdou
 }
 
 # Three segments.
-mbox a 30 100
-mbox b 300 3
-mbox c 20 250
+mbox a 30 400
+mbox b 300 12
+mbox c 20 1000
 "$C" import -q --into A s a.mbox
 "$C" import -q --into B/Sub s b.mbox
 "$C" import -q --into C s c.mbox

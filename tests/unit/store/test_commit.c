@@ -27,13 +27,13 @@ START_TEST(capacity_follows_the_live_bytes)
 {
     struct bed bed, *b = &bed;
     bed_begin(b);
-    kv_store_many(b, 0, 250, 900);
-    ck_assert(!bed_exists(b, seg_path(2))); /* the first has 256 KiB */
-    kv_store_many(b, 250, 300, 900);
+    kv_store_many(b, 0, 1000, 900);
+    ck_assert(!bed_exists(b, seg_path(2))); /* the first has 1 MiB */
+    kv_store_many(b, 1000, 1200, 900);
     ck_assert(bed_exists(b, seg_path(2)));
     cubby_stat st;
     MUST(cubby__store_get_stat(b->s, &st, &b->err));
-    ck_assert_uint_gt(st.live_bytes, 300 * 900);
+    ck_assert_uint_gt(st.live_bytes, 1200 * 900);
     ck_assert_uint_eq(st.segments, 2);
     bed_clean(b);
     bed_end(b);
