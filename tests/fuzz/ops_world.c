@@ -112,7 +112,9 @@ static struct sim *cut(struct sim *s, unsigned how)
 
 void ops_take_image(struct world *w, struct sim *s, unsigned how)
 {
+    heap_pause(1); /* what is armed is for the library */
     w->image = cut(s, how);
+    heap_pause(0);
     w->image_state = w->p.state;
     w->image_harmed = w->harmed;
 }
