@@ -506,6 +506,23 @@ START_TEST(an_index_deleted_or_replaced_while_open)
 }
 END_TEST
 
+/* A handle that reads alone asks after a page that does not verify: has another index come, or is this one damaged? */
+START_TEST(another_index_has_the_name)
+{
+    struct bed bed, *b = &bed;
+    static const char zeros[2 * CUBBY__PAGE_SIZE];
+    made(b);
+    uint64_t nonce = cubby__pager_nonce(b->s->pager);
+    ck_assert_int_eq(cubby__index_replaced(b->s, nonce), 0);
+    ck_assert_int_eq(cubby__index_replaced(b->s, nonce + 1), 1);
+    bed_write(b, "/s/index", 0, zeros, sizeof zeros);
+    ck_assert_int_eq(cubby__index_replaced(b->s, nonce), 1);
+    bed_unlink(b, "/s/index");
+    ck_assert_int_eq(cubby__index_replaced(b->s, nonce), 1);
+    bed_end(b);
+}
+END_TEST
+
 /* What those who are attached know to be synced is no tail. */
 START_TEST(a_rebuild_beside_others)
 {
@@ -677,6 +694,6 @@ END_TEST
 
 UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
           an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
-          a_directory_that_stays, an_index_deleted_or_replaced_while_open, a_rebuild_beside_others, rebuilt_is_equal, an_index_that_is_none,
-          a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open, replaced_under_a_snapshot,
-          live_bytes)
+          a_directory_that_stays, an_index_deleted_or_replaced_while_open, another_index_has_the_name, a_rebuild_beside_others, rebuilt_is_equal,
+          an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
+          replaced_under_a_snapshot, live_bytes)
