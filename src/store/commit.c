@@ -87,7 +87,7 @@ static struct cubby__commit_node *take_node(struct cubby__store *s)
     s->spare_node = NULL;
     pthread_mutex_unlock(&s->g);
     if (!n && (n = cubby__calloc(1, sizeof *n)))
-        pthread_cond_init(&n->wake, NULL);
+        pthread_cond_init(&n->waiter.wake, NULL);
     return n;
 }
 
@@ -266,7 +266,7 @@ static int may_be_lazy(const struct cubby__store *s, const struct cubby__txn *tx
 
 static void put_in_queue(struct cubby__store *s, struct cubby__commit_node *n)
 {
-    n->state = 0;
+    n->waiter.told = 0;
     n->next = NULL;
     n->before = s->floors;
     *s->queue_tail = n;

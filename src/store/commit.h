@@ -9,7 +9,7 @@
  * C5  Log bytes once written are never overwritten, and a segment is never cut below its accepted end.
  * C6  A new segment is complete and synced before it has its name; the old one is synced before that, for the new header vouches for it.
  *
- * Locks are taken in this order: leadership (s->syncing), w, g. Nobody waits for leadership with w held.
+ * Locks are taken in this order: leadership (s->leading), w, g. Nobody waits for leadership with w held.
  *
  * The order of a group: 1 reserve log space, 2 write index pages, 3 append, 4 sync the log (C1), 5 publish; then, if due, a checkpoint. */
 #ifndef CUBBY_STORE_COMMIT_H
@@ -28,12 +28,13 @@ void cubby__note_synced(struct cubby__store *s);
 /* A sync of this handle proved everything up to there. */
 void cubby__synced_at(struct cubby__store *s, const struct cubby__published *p);
 
-/* group.c: leadership. Whoever leads writes, syncs and publishes what is queued. */
+/* group.c: leadership. Whoever leads writes, syncs and publishes what is queued. Those who want to, for a commit or for anything else, stand in one line;
+ * a leader leaves the lead to whoever has waited longest. */
 void cubby__lead_in_turn(struct cubby__store *s); /* not with w held */
 void cubby__lead_done(struct cubby__store *s);
 /* By the leader: everything queued. Returns the failure that hit the group. */
 int cubby__lead(struct cubby__store *s, int w_held, cubby_error *err);
-/* Until the fate of a queued commit is known. Who finds nobody leading leads; so does who is left the lead. */
+/* Until the fate of a queued commit is known: in another's group, or leading one. */
 int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err);
 /* By the leader, with w held: everything queued, and every lazy commit, is durable and published. */
 int cubby__settle(struct cubby__store *s, cubby_error *err);

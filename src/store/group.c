@@ -12,7 +12,7 @@ void cubby__node_free(struct cubby__commit_node *n)
         return;
     cubby__free(n->spools); /* what was in there has been given back */
     cubby__framer_release(&n->framer);
-    pthread_cond_destroy(&n->wake);
+    pthread_cond_destroy(&n->waiter.wake);
     cubby__free(n);
 }
 
@@ -26,12 +26,13 @@ static int is_latched(struct cubby__store *s)
     return latched;
 }
 
-static void fail_nodes(struct cubby__store *s, struct cubby__commit_node *n, int rc)
+/* Whoever is told and awake may free its node as soon as g is let go. */
+static void tell(struct cubby__store *s, struct cubby__commit_node *n, int rc)
 {
     pthread_mutex_lock(&s->g);
     for (; n; n = n->next) {
         n->rc = rc;
-        n->state = 2;
+        n->waiter.told = 1;
     }
     pthread_mutex_unlock(&s->g);
 }
@@ -73,10 +74,10 @@ static int cut_off(struct cubby__store *s, struct cubby__commit_node *nodes, int
     int made = !s->id_file ? CUBBY_DONE : cubby__new_segment(s, CUBBY__AT_ANY_PRICE, &named, &why);
     if (made == 0) {
         cubby__publish(s, &s->pending);
-        fail_nodes(s, nodes, rc);
+        tell(s, nodes, rc);
     } else {
         cubby__latch(s);
-        fail_nodes(s, nodes, unknown(s, err));
+        tell(s, nodes, unknown(s, err));
     }
     return rc;
 }
@@ -133,53 +134,78 @@ static int append(struct cubby__store *s, struct cubby__commit_node *nodes, cubb
     return rc;
 }
 
-static void publish(struct cubby__store *s, const struct cubby__published *p, struct cubby__commit_node *nodes)
+/* ---- the line ---- */
+
+/* Takes one out of the line and wakes it; g is held. */
+static void wake(struct cubby__waiter **at)
 {
-    cubby__publish(s, p);
-    pthread_mutex_lock(&s->g);
-    for (struct cubby__commit_node *n = nodes; n; n = n->next)
-        n->state = 1; /* nobody frees it before g is let go */
-    pthread_mutex_unlock(&s->g);
+    struct cubby__waiter *w = *at;
+    *at = w->next;
+    w->asleep = 0;
+    pthread_cond_signal(&w->wake);
 }
 
-/* ---- sleeping and waking ---- */
-
-/* Takes a node out of the line and wakes its thread; g is held. */
-static void wake(struct cubby__commit_node **at)
-{
-    struct cubby__commit_node *n = *at;
-    *at = n->next_asleep;
-    n->asleep = 0;
-    pthread_cond_signal(&n->wake);
-}
-
-/* Those who sleep though their fate is known. */
 static void wake_told(struct cubby__store *s)
 {
     pthread_mutex_lock(&s->g);
-    for (struct cubby__commit_node **at = &s->sleepers; *at;) {
-        if ((*at)->state == 0)
-            at = &(*at)->next_asleep;
-        else
+    for (struct cubby__waiter **at = &s->line; *at;) {
+        if ((*at)->told)
             wake(at);
+        else
+            at = &(*at)->next;
     }
     pthread_mutex_unlock(&s->g);
 }
 
-/* Until somebody wakes it; g is held. */
-static void sleep_in_line(struct cubby__store *s, struct cubby__commit_node *n)
+/* g is held. */
+static void sleep_in_line(struct cubby__store *s, struct cubby__waiter *w)
 {
-    struct cubby__commit_node **end = &s->sleepers;
+    struct cubby__waiter **end = &s->line;
     while (*end)
-        end = &(*end)->next_asleep;
-    *end = n;
-    n->next_asleep = NULL;
-    n->asleep = 1;
-    while (n->asleep)
-        pthread_cond_wait(&n->wake, &s->g);
+        end = &(*end)->next;
+    *end = w;
+    w->next = NULL;
+    w->asleep = 1;
+    while (w->asleep)
+        pthread_cond_wait(&w->wake, &s->g);
 }
 
-/* ---- the group ---- */
+/* Returns when it leads, or is told. */
+static void wait_in_line(struct cubby__store *s, struct cubby__waiter *w)
+{
+    pthread_mutex_lock(&s->g);
+    w->leads = !w->told && !s->leading;
+    if (w->leads)
+        s->leading = 1;
+    else if (!w->told)
+        sleep_in_line(s, w);
+    pthread_mutex_unlock(&s->g);
+}
+
+void cubby__lead_in_turn(struct cubby__store *s)
+{
+    struct cubby__waiter w = {.wake = PTHREAD_COND_INITIALIZER};
+    wait_in_line(s, &w);
+    pthread_cond_destroy(&w.wake);
+}
+
+/* The next in line is woken before those who are told, or the disk would stand still while they run. */
+void cubby__lead_done(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    struct cubby__waiter **next = &s->line;
+    while (*next && (*next)->told)
+        next = &(*next)->next;
+    s->leading = *next != NULL;
+    if (*next) {
+        (*next)->leads = 1;
+        wake(next);
+    }
+    pthread_mutex_unlock(&s->g);
+    wake_told(s);
+}
+
+/* ---- the group: steps 2 to 5 ---- */
 
 /* Steps 2 and 3 for everything queued; w is held. *lazy: nothing in it waits for a sync. */
 static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes, struct cubby__published *target, int *lazy, cubby_error *err)
@@ -192,7 +218,7 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     int rc = cubby__pager_flush(s->pager, &root, err);
     if (rc != 0) {
         undo(s, nodes);
-        fail_nodes(s, nodes, rc);
+        tell(s, nodes, rc);
         return rc;
     }
     cubby__set_root(&s->pending, &root);
@@ -213,6 +239,7 @@ static int sync_log(struct cubby__store *s, const struct cubby__published *targe
     return rc;
 }
 
+/* Who calls it wakes those who are told. */
 static int lead(struct cubby__store *s, int w_held, cubby_error *err)
 {
     struct cubby__published target = {0};
@@ -225,7 +252,7 @@ static int lead(struct cubby__store *s, int w_held, cubby_error *err)
     if (!nodes) {
         target = s->pending;
     } else if (is_latched(s)) {
-        fail_nodes(s, nodes, rc = CUBBY_ELATCHED);
+        tell(s, nodes, rc = CUBBY_ELATCHED);
     } else {
         rc = write_group(s, nodes, &target, &lazy, err);
     }
@@ -237,13 +264,14 @@ static int lead(struct cubby__store *s, int w_held, cubby_error *err)
         rc = sync_log(s, &target, err); /* C1 */
         if (rc != 0) {
             cubby__latch(s);
-            fail_nodes(s, nodes, unknown(s, err));
+            tell(s, nodes, unknown(s, err));
             return rc;
         }
         cubby__set_durable(&target, target.commit, target.seg_off, target.chain);
         cubby__synced_at(s, &target); /* w is not taken again for this: it has a queue in front of it now */
     }
-    publish(s, &target, nodes);
+    cubby__publish(s, &target);
+    tell(s, nodes, 0);
     if (target.replay_bytes >= (s->o.checkpoint_bytes ? s->o.checkpoint_bytes : CUBBY__CHECKPOINT_BYTES) || atomic_exchange(&s->tight, 0)) {
         wake_told(s); /* not only behind the checkpoint */
         cubby__index_checkpoint(s, &target, w_held, NULL); /* its failure is no failure of the commit */
@@ -275,53 +303,12 @@ int cubby__settle(struct cubby__store *s, cubby_error *err)
     return 0;
 }
 
-/* ---- leading and waiting ---- */
-
-/* Takes the leader's place when it is free. */
-void cubby__lead_in_turn(struct cubby__store *s)
-{
-    pthread_mutex_lock(&s->g);
-    s->in_turn++;
-    while (s->syncing)
-        pthread_cond_wait(&s->turn, &s->g);
-    s->in_turn--;
-    s->syncing = 1;
-    pthread_mutex_unlock(&s->g);
-}
-
-/* The lead goes to whoever waits for it, else to the commit that has slept longest: its thread is woken before those that are through, or the disk would
- * stand still while they run. */
-void cubby__lead_done(struct cubby__store *s)
-{
-    pthread_mutex_lock(&s->g);
-    s->syncing = 0;
-    if (s->in_turn) {
-        pthread_cond_signal(&s->turn);
-    } else {
-        struct cubby__commit_node **heir = &s->sleepers;
-        while (*heir && (*heir)->state != 0)
-            heir = &(*heir)->next_asleep;
-        if (*heir) {
-            s->syncing = (*heir)->leads = 1;
-            wake(heir);
-        }
-    }
-    pthread_mutex_unlock(&s->g);
-    wake_told(s);
-}
-
 int cubby__wait_for(struct cubby__store *s, struct cubby__commit_node *n, cubby_error *err)
 {
-    pthread_mutex_lock(&s->g);
-    n->leads = n->state == 0 && !s->syncing;
-    if (n->leads)
-        s->syncing = 1;
-    else if (n->state == 0)
-        sleep_in_line(s, n);
-    pthread_mutex_unlock(&s->g);
-    if (n->leads) {
+    wait_in_line(s, &n->waiter);
+    if (n->waiter.leads) {
         lead(s, 0, err);
         cubby__lead_done(s);
     }
-    return n->state == 1 ? 0 : n->rc;
+    return n->rc; /* told, so nobody else looks at it any more */
 }

@@ -5,7 +5,7 @@
  *    writing functions are called only under it.
  *  - `g` guards everything under "group side": who syncs, who waits, the process's hold of the writer lock.
  *  - `v` guards the list of snapshots and the pointer to the current pager.
- *  - the leader (who has set `syncing`) writes, syncs and publishes what is queued.
+ *  - the leader (who has set `leading`) writes, syncs and publishes what is queued.
  *  Order of taking: leadership, w, g, v. Nobody waits for the disk under g; under v only who finds another index. */
 #ifndef CUBBY_STORE_INTERNAL_H
 #define CUBBY_STORE_INTERNAL_H
@@ -41,6 +41,15 @@ struct cubby__synced {
     uint64_t commit, chain, seg, off;
 };
 
+/* A thread in line for the lead, for a commit or something else. Under g. */
+struct cubby__waiter {
+    pthread_cond_t wake;
+    int asleep;
+    int told;  /* the fate of its commit is known: it needs the lead no more */
+    int leads; /* it was left the lead */
+    struct cubby__waiter *next;
+};
+
 /* One commit on its way to the disk. */
 struct cubby__commit_node {
     struct cubby__framer framer;
@@ -49,13 +58,9 @@ struct cubby__commit_node {
     uint64_t commit;
     struct cubby__floors before; /* it was queued: what its failure goes back to */
     int lazy;
-    int state; /* under g: 0 queued, 1 published, 2 failed with rc */
-    int rc;
     struct cubby__commit_node *next; /* in the queue */
-    struct cubby__commit_node *next_asleep;
-    pthread_cond_t wake;
-    int asleep; /* under g: until its fate is known, or it is left the lead */
-    int leads;
+    struct cubby__waiter waiter;
+    int rc; /* once it is told: 0: published */
 };
 
 struct cubby__txn {
@@ -117,10 +122,8 @@ struct cubby__store {
     /* group side: under g */
     pthread_mutex_t g;
     struct cubby__commit_node *spare_node;
-    struct cubby__commit_node *sleepers; /* queued, their threads asleep, those that have slept longest first */
-    pthread_cond_t turn;                 /* for who wants to lead without a commit of its own */
-    int in_turn;                         /* so many of those wait */
-    int syncing, users, have_lock, latched;
+    struct cubby__waiter *line; /* asleep until they lead or are told; who has waited longest first */
+    int leading, users, have_lock, latched;
     struct cubby__synced own_synced; /* the last that a sync of this handle proved */
 
     /* reader side: under v */

@@ -26,7 +26,6 @@ void cubby__store_free(struct cubby__store *s)
         pthread_mutex_destroy(&s->w);
         pthread_mutex_destroy(&s->g);
         pthread_mutex_destroy(&s->v);
-        pthread_cond_destroy(&s->turn);
     }
     cubby__free(s->path);
     cubby__free(s);
@@ -47,7 +46,6 @@ int cubby__store_new(const char *path, const cubby_options *o, const struct cubb
     pthread_mutex_init(&s->w, NULL);
     pthread_mutex_init(&s->g, NULL);
     pthread_mutex_init(&s->v, NULL);
-    pthread_cond_init(&s->turn, NULL);
     s->path = cubby__strdup(path);
     int rc = s->path ? s->vfs->random(s->vfs->ctx, &s->token, sizeof s->token) : -ENOMEM;
     s->token |= 1; /* 0 is nobody */

@@ -83,7 +83,7 @@ static int asleep(struct cubby__store *s)
 {
     int n = 0;
     pthread_mutex_lock(&s->g);
-    for (const struct cubby__commit_node *q = s->sleepers; q; q = q->next_asleep)
+    for (const struct cubby__waiter *q = s->line; q; q = q->next)
         n++;
     pthread_mutex_unlock(&s->g);
     return n;
@@ -312,47 +312,71 @@ START_TEST(the_lead_is_left_to_a_sleeper)
     ck_assert(pthread_equal(gate.by[0], x[0].thread));
     ck_assert(pthread_equal(gate.by[1], x[1].thread));
     ck_assert_int_eq(asleep(b->s), 0);
-    ck_assert_int_eq(b->s->syncing, 0);
+    ck_assert_int_eq(b->s->leading, 0);
     sound(b);
     bed_end(b);
 }
 END_TEST
 
-static void *checkpoint(void *arg)
+static struct {
+    char order[8]; /* 'x': the log was synced; 'a', 'b': one who asked for the lead had it */
+    int n;
+} led;
+
+static void note(char who)
+{
+    if (led.n < 7)
+        led.order[led.n++] = who;
+}
+
+static void note_sync(void *arg, enum fault_op op, const char *path)
+{
+    (void)arg;
+    if (op == FAULT_SYNC && strstr(path, "segments"))
+        note('x');
+}
+
+static void *ask(void *arg)
 {
     struct waiting *x = arg;
-    x->rc = cubby__store_checkpoint(x->s, &x->err);
+    cubby__lead_in_turn(x->s);
+    note(x->key[0]);
+    cubby__lead_done(x->s);
     return NULL;
 }
 
-/* Who wants to lead for another reason comes before those who sleep, or a busy store would never let it. */
-START_TEST(the_lead_goes_to_who_asked_for_it)
+/* Who leads for a commit and who for anything else stand in one line: neither keeps the other waiting, however many there are of them. */
+START_TEST(one_line_for_all)
 {
-    struct bed bed, *b = &bed;
-    struct waiting x[2] = {{.key = "a", .size = 5}, {.key = "b", .size = 5}}, asks = {0};
-    bed_begin(b);
-    start_leader(b, &x[0]);
-    start(b, &x[1]);
-    while (asleep(b->s) < 1)
-        moment();
-    asks.s = b->s;
-    ck_assert_int_eq(pthread_create(&asks.thread, NULL, checkpoint, &asks), 0);
-    for (int in_turn = 0; !in_turn; moment()) {
-        pthread_mutex_lock(&b->s->g);
-        in_turn = b->s->in_turn;
-        pthread_mutex_unlock(&b->s->g);
+    static const char *const want[] = {"abx", "axb", "xab"};
+    for (int at = 0; at < 3; at++) {
+        struct bed bed, *b = &bed;
+        struct waiting commits = {.key = "c", .size = 5}, asks[2] = {{.key = "a"}, {.key = "b"}};
+        bed_begin(b);
+        memset(&led, 0, sizeof led);
+        cubby__lead_in_turn(b->s);
+        for (int i = 0, asked = 0; i < 3; i++) {
+            if (i == 2 - at) {
+                start(b, &commits);
+            } else {
+                asks[asked].s = b->s;
+                ck_assert_int_eq(pthread_create(&asks[asked].thread, NULL, ask, &asks[asked]), 0);
+                asked++;
+            }
+            while (asleep(b->s) <= i)
+                moment();
+        }
+        b->fault.hook = note_sync;
+        cubby__lead_done(b->s);
+        join_all(&commits, 1);
+        join_all(asks, 2);
+        b->fault.hook = NULL;
+        ck_assert_str_eq(led.order, want[at]);
+        ck_assert_int_eq(commits.rc, 0);
+        ck_assert_int_eq(asleep(b->s) + b->s->leading, 0);
+        sound(b);
+        bed_end(b);
     }
-    sem_post(&gate.go);
-    join_all(x, 2);
-    join_all(&asks, 1);
-    b->fault.hook = NULL;
-    ck_assert_int_eq(x[0].rc + x[1].rc + asks.rc, 0);
-    ck_assert_int_ge(gate.syncs, 2);
-    ck_assert(pthread_equal(gate.by[1], asks.thread)); /* with what was queued */
-    ck_assert_int_eq(asleep(b->s), 0);
-    ck_assert_int_eq(b->s->syncing, 0);
-    sound(b);
-    bed_end(b);
 }
 END_TEST
 
@@ -470,7 +494,7 @@ START_TEST(a_group_undone_by_one_that_begins)
         start_in_turn(b, &x[0]);
         fault_set(&b->fault, FAULT_PWRITE, on_index ? "/s/index" : "segments", 0, -ENOSPC, 0);
         pthread_mutex_lock(&b->s->g);
-        b->s->syncing = 0; /* and nobody wakes up: the next to come leads */
+        b->s->leading = 0; /* and nobody wakes up: the next to come leads */
         pthread_mutex_unlock(&b->s->g);
         MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
         ck_assert_int_eq(b->fault.hits, 1);
@@ -686,7 +710,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         one_write_and_one_sync, commits_of_every_size, frames_in_the_queue_are_read, lazy_behind_an_announcement_that_waits, the_lead_is_left_to_a_sleeper,
-        the_lead_goes_to_who_asked_for_it, what_it_has_seen_is_not_sure_yet, a_failed_sync_of_a_group, a_failed_write_of_a_group,
+        one_line_for_all, what_it_has_seen_is_not_sure_yet, a_failed_sync_of_a_group, a_failed_write_of_a_group,
         a_group_undone_by_one_that_begins, no_memory_for_a_group, without_a_place_for_the_detail, a_latch_that_is_being_told, a_latch_while_one_begins,
         a_latch_alone, syncs_of_another_segment, a_queue_that_cannot_be_settled};
     heap_install();
