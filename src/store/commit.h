@@ -57,7 +57,7 @@ int cubby__new_segment(struct cubby__store *s, enum cubby__need need, int *named
 /* space.c: w is held. */
 int cubby__space_for(struct cubby__store *s, const struct cubby__txn *txn, cubby_error *err); /* N1; before the transaction is queued */
 /* So many zeros are written ahead at a time when the segment ends at `end`. */
-uint64_t cubby__zero_step(const struct cubby__store *s, uint64_t end);
+uint64_t cubby__zero_step(struct cubby__store *s, uint64_t end);
 int cubby__is_tight(const struct cubby__store *s);                                           /* the next transaction has not even the reserve */
 int cubby__make_headroom(struct cubby__store *s, cubby_error *err);                          /* by the leader: then it has, if anything can be done */
 /* Begins a segment like cubby__seg_make_begin, of tmp/reserve. ENOENT: there is none. */

@@ -16,7 +16,7 @@ int cubby__is_full(struct cubby__store *s)
     return s->pending.seg_off - s->pending.seg_frames >= cubby__capacity(s);
 }
 
-/* `zeros` of them follow the header. *zeroed, here and below: the file is zeros up to there. */
+/* With so many zeros behind the header; *zeroed is where they end. */
 static int make_new(struct cubby__store *s, struct cubby__seg_header *h, size_t zeros, uint64_t *zeroed, int *named, cubby_error *err)
 {
     struct cubby__seg_maker *m;
@@ -119,14 +119,14 @@ static int roll(struct cubby__store *s, enum cubby__need need, cubby_error *err)
 {
     int named = 0;
     int rc = cubby__settle(s, err); /* C6 */
-    if (rc == 0)
-        rc = cubby__new_segment(s, need, &named, err);
     if (rc == 0) {
-        s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
-        cubby__publish(s, &s->pending);
-    } else if (named) {
-        cubby__latch(s); /* it may turn up after a crash and cut off what would follow here */
+        s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE; /* of the new one, which begins with a share of it in zeros */
+        rc = cubby__new_segment(s, need, &named, err);
     }
+    if (rc == 0)
+        cubby__publish(s, &s->pending);
+    else if (named)
+        cubby__latch(s); /* it may turn up after a crash and cut off what would follow here */
     return rc;
 }
 

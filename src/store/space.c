@@ -42,19 +42,21 @@ static int write_zeros(struct cubby__store *s, uint64_t *at, uint64_t to, cubby_
     return 0;
 }
 
-uint64_t cubby__zero_step(const struct cubby__store *s, uint64_t end)
+uint64_t cubby__zero_step(struct cubby__store *s, uint64_t end)
 {
-    uint64_t step = end / 2 > s->capacity ? end / 2 : s->capacity; /* what a store holds ready is to be little beside what it holds */
-    return step < RESERVE_LOG ? RESERVE_LOG : step > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : step;
+    uint64_t step = end / 4 > s->capacity ? end / 4 : s->capacity; /* what a store holds ready is to be little beside what it holds */
+    uint64_t most = cubby__capacity(s) + RESERVE_LOG;
+    most = most > CUBBY__ZERO_AHEAD_MAX ? CUBBY__ZERO_AHEAD_MAX : most;
+    return step < RESERVE_LOG ? RESERVE_LOG : step > most ? most : step;
 }
 
 /* So that a sync has no new size to write down: zeros ahead, in steps. Near the end of the disk only what is needed. */
 static int zeros_ahead(struct cubby__store *s, uint64_t end, cubby_error *err)
 {
     struct cubby__published *p = &s->pending;
-    uint64_t cap = p->seg_frames + cubby__capacity(s) + OVERRUN, need = end + RESERVE_LOG;
+    uint64_t limit = p->seg_frames + cubby__capacity(s) + OVERRUN, need = end + RESERVE_LOG;
     uint64_t to = (end + cubby__zero_step(s, end)) & ~(uint64_t)4095;
-    to = to > cap ? cap : to;
+    to = to > limit ? limit : to;
     to = to < need ? need : to;
     int rc = write_zeros(s, &p->zeroed, to, err);
     return rc == CUBBY_ENOSPC && p->zeroed >= need ? 0 : rc;

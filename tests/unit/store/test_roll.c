@@ -90,14 +90,13 @@ START_TEST(zeros_ahead_in_a_new_segment)
         kv_store_many(b, 0, 400, 900);
         while (!cubby__is_full(b->s))
             kv_store_many(b, 400, 401, 900);
-        uint64_t step = b->s->capacity;
         uint32_t last = bed_last_segment(b);
-        ck_assert_uint_gt(step, 20 << 10);
         if (full)
             fault_full(&b->fault, CUBBY__RESERVE_LOG + 6000);
         MUST(kv_store(b, "rolls", "then"));
         ck_assert_uint_eq(bed_last_segment(b), last + 1);
-        uint64_t size = bed_size(b, seg_path(last + 1)), frames = b->s->pending.seg_frames;
+        uint64_t size = bed_size(b, seg_path(last + 1)), frames = b->s->pending.seg_frames, step = b->s->capacity;
+        ck_assert_uint_gt(step, 400 * 900 / 8);
         ck_assert_int_eq(cubby__is_tight(b->s), 0);
         if (!full) {
             ck_assert_uint_eq(size, frames + step);
@@ -111,4 +110,19 @@ START_TEST(zeros_ahead_in_a_new_segment)
 }
 END_TEST
 
-UNIT_MAIN("store/roll", lazy_commits_before_a_cut, one_sync_of_the_old_segment, zeros_ahead_in_a_new_segment)
+/* Never more than the segment is to hold, and the reserve. */
+START_TEST(zeros_ahead_in_a_small_segment)
+{
+    struct bed bed, *b = &bed;
+    bed_begin_with(b, 4096, 0);
+    kv_store_many(b, 0, 400, 900);
+    while (!cubby__is_full(b->s))
+        kv_store_many(b, 400, 401, 900);
+    MUST(kv_store(b, "rolls", "then"));
+    ck_assert_uint_gt(b->s->capacity, 4096 + CUBBY__RESERVE_LOG);
+    ck_assert_uint_eq(bed_size(b, seg_path(bed_last_segment(b))), b->s->pending.seg_frames + 4096 + CUBBY__RESERVE_LOG);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/roll", lazy_commits_before_a_cut, one_sync_of_the_old_segment, zeros_ahead_in_a_new_segment, zeros_ahead_in_a_small_segment)
