@@ -3,14 +3,24 @@
  * A store is a directory. It holds the folders and messages of one account (or of one tree of shared folders), with flags, uids,
  * modseqs and tombstones, as IMAP (RFC 9051, 3501, 7162), POP3 (RFC 1939) and JMAP (RFC 8620, 8621) servers need them.
  *
+ * In short
+ *     store a message   cubby_open, cubby_message_new, _write, _finish; cubby_txn_begin, cubby_folder_find, cubby_add, cubby_txn_commit
+ *     list a folder     cubby_snapshot_begin, cubby_folder_find, cubby_scan_open, cubby_scan_next, cubby_header_next
+ *     read a message    cubby_reader_open, cubby_reader_read
+ *     what has changed  cubby_changes_open with the modseq of the last time, cubby_changes_next; then keep cubby_snapshot_modseq
+ *     change something  cubby_uidset_parse; cubby_txn_begin, cubby_flag, cubby_copy, cubby_move, cubby_expunge, cubby_txn_commit
+ * Whole programs: examples/deliver.c, headers.c, sync.c.
+ *
  * Conventions
  *  1. Every function that can fail returns an int: 0 is success, 1 (CUBBY_DONE) the end of an iteration or "nothing there" where
  *     the function says so, a negative CUBBY_E... code an error. The detail of the last error of a store, whichever thread made
  *     it, is read with cubby_last_error.
- *  2. Results come through pointers, handles last. On an error they are not touched unless said otherwise.
- *  3. Whatever ends a handle takes its address and sets it to NULL; passing the address of NULL is allowed.
+ *  2. Results come through pointers. On an error they are not touched unless said otherwise.
+ *  3. The caller owns every handle that it is given and ends it: with the function of its kind called _end, _close, _free, _commit or
+ *     _abort, which takes its address and sets it to NULL; passing the address of NULL is allowed. What was made from a handle ends
+ *     before it: scans, changes and readers before their snapshot; snapshots, transactions and messages before their store.
  *  4. Memory reached through a result is borrowed from the handle that gave it and lives until that handle's next call, or
- *     longer where said. The library keeps no pointer to a caller's memory after a call returns.
+ *     longer where said. The library keeps no pointer to a caller's memory after a call returns, unless said otherwise.
  *  5. Threads: a cubby_store may be used by any number of threads at once. Every other handle belongs to one thread at a time.
  *     Processes: any number may open the same store. fork: a child may only exec, or
  *     call cubby_atfork_child for each store that was open.
@@ -47,15 +57,15 @@ enum {
     CUBBY_EEXIST = -4,        /* it is there already */
     CUBBY_EINVAL = -5,        /* an argument breaks a documented rule; nothing was done */
     CUBBY_ELIMIT = -6,        /* a documented limit would be passed */
-    CUBBY_EBUSY = -7,         /* somebody else held the writer lock for longer than lock_timeout_ms */
-    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one; or the store was removed or moved under its handle: open anew */
+    CUBBY_EBUSY = -7,         /* somebody else held the writer lock, or was opening the store, for longer than lock_timeout_ms */
+    CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one; or the store was removed or moved: open anew */
     CUBBY_ENOSPC = -9,        /* no space left for the store */
     CUBBY_ENOMEM = -10,       /* out of memory */
     CUBBY_EACCES = -11,       /* not permitted, or the handle is read-only */
     CUBBY_ENOTSTORE = -12,    /* the directory is not a cubby store */
     CUBBY_EVERSION = -13,     /* a store of another format version, or with features that this library does not know */
     CUBBY_ELATCHED = -14,     /* a write or sync of the log failed; nothing of this call happened. A transaction begun later recovers the log first */
-    CUBBY_EUNKNOWN = -15,     /* this commit's outcome is unknown: its sync failed. The next transaction (of any process) settles it: begin one, and look */
+    CUBBY_EUNKNOWN = -15,     /* this commit's outcome is unknown: its sync failed. The next transaction of anybody settles it: begin one, look */
     CUBBY_EHASCHILD = -16,    /* the folder has subfolders */
     CUBBY_ECANCEL = -17,      /* a callback asked to stop */
     CUBBY_ECONFLICT = -18     /* a condition on the present state does not hold */
@@ -94,18 +104,22 @@ typedef struct cubby_scan cubby_scan;
 typedef struct cubby_changes cubby_changes;
 typedef struct cubby_uidset cubby_uidset;
 
-/* Told about things that an operator should know and that are no error of a call: a torn tail dropped, damage found. */
+/* Told about things that an operator should know and that are no error of a call: a torn tail dropped, damage found. Called by whichever
+ * thread is in a call, with locks held: it must not call the library. line lives as long as the call. */
 typedef void (*cubby_notice_fn)(void *arg, const char *line);
 
-/* Long work reports (done, total) in bytes or items; total 0 is "unknown". A non-zero return cancels (CUBBY_ECANCEL). */
+/* Long work reports (done, total) in items: segments, messages; total 0 is "unknown". Called by the thread that does the work. A non-zero return
+ * cancels (CUBBY_ECANCEL). */
 typedef int (*cubby_progress_fn)(void *arg, uint64_t done, uint64_t total);
 
 typedef struct cubby_options {
     unsigned version;          /* CUBBY_OPTIONS_VERSION */
     unsigned flags;            /* CUBBY_READ_ONLY, ... */
-    uint32_t lock_timeout_ms;  /* how long to wait for the writer lock; 0: the default, 10 s; UINT32_MAX: do not wait */
+    uint32_t lock_timeout_ms;  /* how long to wait for other handles, of any process, to give up the writer lock, or to have opened the store (to
+                                * rebuild the index may take them long; a reader then does without them); 0: the default, 10 s; UINT32_MAX: do not wait.
+                                * Threads of one handle wait for each other as long as it takes */
     uint32_t cache_bytes;      /* bound of the index page cache of this handle; 0: the default, 16 MiB */
-    uint64_t segment_bytes;    /* capacity of a log segment; 0: the default, an eighth of the live bytes, 256 KiB to 64 MiB */
+    uint64_t segment_bytes;    /* capacity of a log segment; 0: the default, an eighth of the live bytes, 1 MiB to 64 MiB */
     uint32_t checkpoint_bytes; /* log bytes (bodies left out) between index checkpoints; 0: the default, 256 KiB, and 32 KiB at a clean stop */
     const cubby_vfs *vfs;      /* NULL: POSIX. Borrowed; must outlive the store */
     cubby_notice_fn notice;    /* may be NULL */
@@ -139,19 +153,21 @@ CUBBY_EXTERN int cubby_open(const char *path, const cubby_options *options, cubb
  * last handle. The first error met is returned, the handle is gone all the same; no acknowledged commit depends on it. */
 CUBBY_EXTERN int cubby_close(cubby_store **store);
 
-/* In a child of fork, for a handle that its parent had opened: frees it without a trace. All else that a child asks of such a handle is refused (EINVAL);
- * as long as it neither calls this nor execs nor ends, the locks of the parent stay taken. Elsewhere, and for NULL, it does nothing. */
+/* In a child of fork, for a handle that its parent had opened: frees it without a trace. All else that a child asks of such a handle is refused
+ * (EINVAL); as long as it neither calls this nor execs nor ends, the locks of the parent stay taken. Elsewhere, and for NULL, it does nothing. */
 CUBBY_EXTERN void cubby_atfork_child(cubby_store **store);
 
+/* 1 if nothing can be written through this handle: as asked, not permitted, or no space to recover. */
 CUBBY_EXTERN int cubby_is_read_only(const cubby_store *store);
 
 /* Copies the detail of the last error on this store by any thread. */
 CUBBY_EXTERN void cubby_last_error(cubby_store *store, cubby_error *out);
 
-/* Makes every commit so far durable, lazy ones too. */
+/* Makes every commit so far durable, lazy ones too. Not by a thread that has a transaction open; likewise cubby_checkpoint and cubby_close. EIO,
+ * EBUSY. */
 CUBBY_EXTERN int cubby_sync(cubby_store *store);
 
-/* Makes the index durable now, so that the next open replays nothing. Never needed for safety. */
+/* Makes the index durable now, so that the next open replays nothing. Never needed for safety. EIO, EBUSY, EACCES. */
 CUBBY_EXTERN int cubby_checkpoint(cubby_store *store);
 
 typedef struct cubby_stat {
@@ -174,17 +190,20 @@ typedef struct cubby_stat {
     uint64_t body_reads;        /* reads of body pieces by this handle: a header scan leaves it as it is */
 } cubby_stat;
 
+/* Of the last commit. Takes time in proportion to the messages: looks at a row of the index for each. */
 CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
 
 /* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
 
-/* One unchanging view of the whole store: all commits up to one modseq. O(1), never waits for writers. Meant for one command of a
- * session, not for the session: a session keeps a modseq and asks cubby_changes_open for the difference. A snapshot that is older than a minute
- * (cubby_options.snapshot_max_ms of whoever writes) and holds back more than an eighth of the index (4 MiB at least) may be revoked: what is then asked of
- * it gives ESTALE; end it and begin another. So do snapshots of a read-only handle that began when nobody else had the store open, or that may not write
- * cubby.id, if somebody has written since. EBUSY: as many handles as can be (448) have the store open. */
+/* One unchanging view of the whole store: all commits up to one modseq. O(1), never waits for writers. Meant for one command of a session, not for
+ * the session: that keeps a modseq and asks cubby_changes_open for the difference.
+ * A snapshot that is older than a minute (cubby_options.snapshot_max_ms of whoever writes) and holds back more than an eighth of the index (4 MiB at
+ * least) may be revoked: what is then asked of it gives ESTALE; end it and begin another. So do snapshots of a read-only handle that began when
+ * nobody else had the store open, or that may not write cubby.id, if somebody has written since.
+ * EBUSY: as many handles as can be (448) have the store open. */
 CUBBY_EXTERN int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out);
 CUBBY_EXTERN void cubby_snapshot_end(cubby_snapshot **snap);
+/* Of the last commit in it: everything that has changed since has a higher one. */
 CUBBY_EXTERN uint64_t cubby_snapshot_modseq(const cubby_snapshot *snap);
 
 /* ---- folders ---------------------------------------------------------------------------------------------------------------- */
@@ -227,12 +246,13 @@ typedef struct cubby_folder {
  * *out_len is 0 on failure. EINVAL: it cannot be a name. ENOMEM. */
 CUBBY_EXTERN int cubby_folder_name(uint64_t parent, const char *name, size_t name_len, char *out, size_t *out_len);
 
-/* By id, or by parent and name (name_len bytes). CUBBY_DONE if there is none. out->name lives as long as the snapshot's next
- * folder call. */
+/* By id, or by parent and name (name_len bytes; in any Unicode form, INBOX in any case). CUBBY_DONE if there is none. out->name lives until the
+ * snapshot's next folder call. */
 CUBBY_EXTERN int cubby_folder_get(cubby_snapshot *snap, uint64_t id, cubby_folder *out);
 CUBBY_EXTERN int cubby_folder_find(cubby_snapshot *snap, uint64_t parent, const char *name, size_t name_len, cubby_folder *out);
 
-/* The child of parent whose name comes first behind `after` in byte order (after_len 0: the first of all). CUBBY_DONE at the end. */
+/* The child of parent whose name comes first behind `after` in byte order (after_len 0: the first of all). CUBBY_DONE at the end. `after` may be
+ * the name that the last call gave: so a loop walks all children. */
 CUBBY_EXTERN int cubby_folder_next(cubby_snapshot *snap, uint64_t parent, const char *after, size_t after_len, cubby_folder *out);
 
 /* Subscriptions are names that need not exist. A path is its components, each followed by one NUL byte. cubby_subscription_next gives
@@ -260,14 +280,16 @@ CUBBY_EXTERN int cubby_keyword_find(cubby_snapshot *snap, const char *name, uint
 
 /* ---- uid sets ---------------------------------------------------------------------------------------------------------------- */
 
-/* A set of uids as ascending, disjoint, non-adjacent ranges. */
+/* A set of uids as ascending, disjoint, non-adjacent ranges; it belongs to no store. Empty at first; ends with cubby_uidset_free. */
 CUBBY_EXTERN int cubby_uidset_new(cubby_uidset **out);
-/* IMAP's sequence-set ("1:5,9,12:*"); `*` is `max`, the highest uid in use. EINVAL for anything else. */
+/* IMAP's sequence-set of uids ("1:5,9,12:*"); `*` is `max`, the highest uid in use (0: there is none). EINVAL for anything else. */
 CUBBY_EXTERN int cubby_uidset_parse(const char *text, uint32_t max, cubby_uidset **out);
+/* first to last, both included; in any order of calls. EINVAL: first is 0 or above last. */
 CUBBY_EXTERN int cubby_uidset_add(cubby_uidset *set, uint32_t first, uint32_t last);
-CUBBY_EXTERN int cubby_uidset_has(const cubby_uidset *set, uint32_t uid);
-CUBBY_EXTERN uint64_t cubby_uidset_count(const cubby_uidset *set);       /* uids */
-CUBBY_EXTERN size_t cubby_uidset_ranges(const cubby_uidset *set);        /* ranges */
+CUBBY_EXTERN int cubby_uidset_has(const cubby_uidset *set, uint32_t uid); /* 1: it does */
+CUBBY_EXTERN uint64_t cubby_uidset_count(const cubby_uidset *set);        /* uids */
+CUBBY_EXTERN size_t cubby_uidset_ranges(const cubby_uidset *set);         /* ranges */
+/* Range i, from 0 on; 0 and 0 if there is none. */
 CUBBY_EXTERN void cubby_uidset_range(const cubby_uidset *set, size_t i, uint32_t *first, uint32_t *last);
 /* "1:5,9"; owner: the caller, ends with free() of the allocator in use (cubby_string_free). */
 CUBBY_EXTERN int cubby_uidset_format(const cubby_uidset *set, char **out);
@@ -349,31 +371,33 @@ typedef struct cubby_row {
     int damage;                /* CUBBY_OK, or why what was wanted of this message could not be read; the row is valid without it */
 } cubby_row;
 
-/* options may be NULL: everything, nothing extra. */
+/* The messages of a folder by ascending uid. options may be NULL: everything, nothing extra. ENOENT: no such folder. */
 CUBBY_EXTERN int cubby_scan_open(cubby_snapshot *snap, uint64_t folder, const cubby_scan_options *options, cubby_scan **out);
 /* The next row, or CUBBY_DONE. What it points to lives until the next call. */
 CUBBY_EXTERN int cubby_scan_next(cubby_scan *scan, const cubby_row **out);
 CUBBY_EXTERN void cubby_scan_close(cubby_scan **scan);
 
-/* One row; CUBBY_DONE if the uid is not there. Lives until the next cubby_row_get on the snapshot. */
+/* One row; CUBBY_DONE if the uid is not there, ENOENT if the folder is not. Lives until the next cubby_row_get on the snapshot. */
 CUBBY_EXTERN int cubby_row_get(cubby_snapshot *snap, uint64_t folder, uint32_t uid, unsigned want, const cubby_row **out);
 
-/* Header bytes field by field. *pos starts at 0; name and value are borrowed from `header`; the value starts behind the colon and
- * keeps its folding but not its last line end. CUBBY_DONE at the end. Lines that are no field are passed over. */
+/* Header bytes field by field, of a row's list_header or header. *pos starts at 0; name and value are borrowed from `header`; the value starts
+ * behind the colon, mostly with a space, and keeps its folding but not its last line end. CUBBY_DONE at the end. Lines that are no field are
+ * passed over. */
 CUBBY_EXTERN int cubby_header_next(const char *header, size_t header_len, size_t *pos, const char **name, size_t *name_len, const char **value,
                                    size_t *value_len);
 /* 1 if a field of this name (any case) is among the list fields. */
 CUBBY_EXTERN int cubby_is_list_field(const char *name, size_t name_len);
-/* A date of RFC 5322 (obsolete forms too). EINVAL if it is none. */
+/* A date of RFC 5322 (obsolete forms too): seconds since 1970 UTC, and the zone in minutes east of it; either may be NULL. EINVAL if it is none. */
 CUBBY_EXTERN int cubby_date_parse(const char *text, size_t len, int64_t *seconds, int16_t *zone_minutes);
 
 /* ---- reading a message ---------------------------------------------------------------------------------------------------------- */
 
-/* A positional reader; ends before the snapshot does. CUBBY_DONE if the uid is not there. */
+/* A positional reader; ends before the snapshot does. CUBBY_DONE if the uid is not there, ENOENT if the folder is not. */
 CUBBY_EXTERN int cubby_reader_open(cubby_snapshot *snap, uint64_t folder, uint32_t uid, cubby_reader **out);
 CUBBY_EXTERN uint64_t cubby_reader_size(const cubby_reader *r); /* bytes as they came */
 CUBBY_EXTERN const uint8_t *cubby_reader_hash(const cubby_reader *r); /* 16 bytes */
-CUBBY_EXTERN const cubby_part *cubby_reader_parts(const cubby_reader *r, size_t *count); /* lives as long as r */
+/* Its MIME structure; lives as long as r. NULL and 0: it cannot be read, cubby_last_error says why. */
+CUBBY_EXTERN const cubby_part *cubby_reader_parts(const cubby_reader *r, size_t *count);
 /* Up to n bytes from offset, as they came; reads only the pieces that hold them. *got < n only at the end. ECORRUPT: a piece does not
  * verify; *got bytes before it are good. */
 CUBBY_EXTERN int cubby_reader_read(cubby_reader *r, uint64_t offset, void *buf, size_t n, size_t *got);
@@ -384,14 +408,18 @@ CUBBY_EXTERN void cubby_reader_close(cubby_reader **r);
 /* ---- storing a message ------------------------------------------------------------------------------------------------------------ */
 
 /* Bytes of a message on their way in: parsed, hashed and compressed as they come, in bounded memory, with no lock held. A finished
- * message may be added to folders by transactions of the same store, and may be handed to another thread for that. */
+ * message may be added to folders by transactions of the same store, and may be handed to another thread for that. Ends with
+ * cubby_message_free, also after it was added. */
 CUBBY_EXTERN int cubby_message_new(cubby_store *store, cubby_message **out);
+/* The next n bytes, whatever they are; as many calls as you like. After EIO, ENOMEM or ENOSPC (a large message is put by in the store's directory)
+ * every call gives the same error until cubby_message_reset. */
 CUBBY_EXTERN int cubby_message_write(cubby_message *m, const void *data, size_t n);
+/* There is no more: EINVAL for a write from now on. Nothing is in the store yet. */
 CUBBY_EXTERN int cubby_message_finish(cubby_message *m);
-/* Of a finished message. */
-CUBBY_EXTERN uint64_t cubby_message_size(const cubby_message *m);
-CUBBY_EXTERN const uint8_t *cubby_message_hash(const cubby_message *m); /* 16 bytes */
-CUBBY_EXTERN const char *cubby_message_list_header(const cubby_message *m, size_t *len);
+/* Of a finished message; before that 0 and NULL. What is pointed to lives until reset. */
+CUBBY_EXTERN uint64_t cubby_message_size(const cubby_message *m);       /* bytes as they came */
+CUBBY_EXTERN const uint8_t *cubby_message_hash(const cubby_message *m); /* 16 bytes, as in cubby_row */
+CUBBY_EXTERN const char *cubby_message_list_header(const cubby_message *m, size_t *len); /* as in cubby_row */
 /* Back to empty, memory kept: for the next message. */
 CUBBY_EXTERN void cubby_message_reset(cubby_message *m);
 CUBBY_EXTERN void cubby_message_free(cubby_message **m);
@@ -399,11 +427,11 @@ CUBBY_EXTERN void cubby_message_free(cubby_message **m);
 /* ---- transactions ------------------------------------------------------------------------------------------------------------------ */
 
 enum {
-    CUBBY_LAZY = 1 /* only flag changes: visible at once, durable with the next sync of anybody */
+    CUBBY_LAZY = 1 /* only cubby_flag and cubby_recent_claim: visible at once, durable with the next sync of anybody */
 };
 
-/* Waits for the writer lock. From here to commit or abort nobody else writes: stream messages in before.
- * EBUSY, EACCES, ELATCHED, ENOSPC. */
+/* Waits for the writer lock. From here to commit or abort nobody else writes: stream messages in before. A thread that has a transaction must not
+ * begin another one of the same store: it would wait for itself. EBUSY, EACCES (read-only), ELATCHED, ENOSPC. */
 CUBBY_EXTERN int cubby_txn_begin(cubby_store *store, unsigned flags, cubby_txn **out);
 
 /* Everything that the transaction did, or nothing. Returns when it is on stable storage and visible to all; threads that commit at
@@ -412,21 +440,23 @@ CUBBY_EXTERN int cubby_txn_begin(cubby_store *store, unsigned flags, cubby_txn *
 CUBBY_EXTERN int cubby_txn_commit(cubby_txn **txn, uint64_t *modseq);
 CUBBY_EXTERN void cubby_txn_abort(cubby_txn **txn);
 
-/* The state with the transaction's own changes; borrowed, ends with it, and must not be ended. Iterators over it end before the next
- * change. */
+/* The state with the transaction's own changes; borrowed, ends with it, and must not be ended. Scans, changes and readers over it end before the
+ * next change. */
 CUBBY_EXTERN cubby_snapshot *cubby_txn_snapshot(cubby_txn *txn);
 /* The modseq that everything changed here will have. */
 CUBBY_EXTERN uint64_t cubby_txn_modseq(const cubby_txn *txn);
 
 /* Each of the following leaves the transaction as it was if it fails, except for EIO, ENOMEM, ENOSPC and ECORRUPT, after which only
- * abort is allowed. Reading goes on in any case. */
+ * abort is allowed. Reading goes on in any case. ENOENT everywhere: there is no folder of that id. */
 
-/* EEXIST, EINVAL (name), ELIMIT (depth), ENOENT (parent). */
+/* *id (may be NULL) gets its id. EEXIST, EINVAL (name), ELIMIT (depth, uidvalidities), ENOENT (parent). */
 CUBBY_EXTERN int cubby_folder_create(cubby_txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id);
-/* Moves the subtree; ids, uids and modseqs stay. INBOX cannot be renamed: EINVAL. */
+/* New name, new parent, or both, of the folder with all that is below it; ids, uids and modseqs stay. EEXIST; EINVAL (name, INBOX, into itself);
+ * ELIMIT (depth). */
 CUBBY_EXTERN int cubby_folder_rename(cubby_txn *txn, uint64_t id, uint64_t new_parent, const char *name, size_t name_len);
 /* With all its messages. EHASCHILD, EINVAL (INBOX). */
 CUBBY_EXTERN int cubby_folder_delete(cubby_txn *txn, uint64_t id);
+/* CUBBY_USE_... of the folder: these and no others. EINVAL: unknown bits. */
 CUBBY_EXTERN int cubby_folder_set_special(cubby_txn *txn, uint64_t id, uint32_t special_use);
 /* For folders that come from elsewhere: takes over the uidvalidity that a folder had there, so that its messages can keep their uids (cubby_add with
  * a uid). ECONFLICT: the folder has given uids already, or this store gave that number before. EINVAL: 0, or too near to the end of the numbers. */
@@ -450,19 +480,21 @@ typedef struct cubby_add_options {
 #define CUBBY_ADD_VERSION 1
 #define CUBBY_ADD_INIT    {CUBBY_ADD_VERSION, 0, NULL, 0, 0, 0, 0, 0}
 
-/* Puts a finished message into a folder. Several adds of one cubby_message share its bytes. ELIMIT: the folder's uids are used up, or
- * too many keywords. */
+/* Puts a finished message into a folder; options may be NULL, *uid (may be NULL) gets its uid. Several adds of one cubby_message in one transaction
+ * share its bytes. EINVAL: the message is not finished or of another handle, or an option. ELIMIT: the folder's uids are used up, or too many
+ * keywords. */
 CUBBY_EXTERN int cubby_add(cubby_txn *txn, uint64_t folder, cubby_message *m, const cubby_add_options *options, uint32_t *uid);
 
 enum { CUBBY_FLAGS_ADD = 0, CUBBY_FLAGS_REMOVE = 1, CUBBY_FLAGS_REPLACE = 2 };
 
-/* Changes flags of those of `uids` that are there; what is so already is not touched and keeps its modseq. *changed (may be NULL; else
- * owner: the caller) gets the uids that did change. keywords that no message has are made. */
+/* Changes flags of those of `uids` that are there: how is CUBBY_FLAGS_...; what is so already is not touched and keeps its modseq. *changed (may be
+ * NULL; else owner: the caller, cubby_uidset_free) gets the uids that did change. Keywords that no message has yet are made. EINVAL (flags, the name
+ * of a keyword), ELIMIT (keywords). */
 CUBBY_EXTERN int cubby_flag(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, int how, uint32_t flags, const char *const *keywords,
                             size_t keyword_count, cubby_uidset **changed);
 
 /* Copies or moves those of `uids` that are there, in ascending order, with flags and dates; no bytes are copied. *from and *to (may be
- * NULL; else owner: the caller) get the old uids and the new ones, in the same order (COPYUID, RFC 4315). */
+ * NULL; else owner: the caller) get the old uids and the new ones, in the same order (COPYUID, RFC 4315). ELIMIT: the target's uids are used up. */
 CUBBY_EXTERN int cubby_copy(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, uint64_t target, cubby_uidset **from, cubby_uidset **to);
 CUBBY_EXTERN int cubby_move(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, uint64_t target, cubby_uidset **from, cubby_uidset **to);
 
@@ -478,7 +510,7 @@ enum { CUBBY_CHANGE_NEW = 1, CUBBY_CHANGE_FLAGS = 2, CUBBY_CHANGE_VANISHED = 3 }
 
 typedef struct cubby_change {
     int kind;                  /* CUBBY_CHANGE_...; NEW: created after `since` */
-    uint32_t uid, uid_last;    /* a range only for VANISHED */
+    uint32_t uid, uid_last;    /* a range only for VANISHED, else the same uid twice */
     uint64_t modseq;
     uint64_t created_modseq;   /* 0 for VANISHED */
     uint32_t flags;            /* with keywords: the state now */
@@ -487,8 +519,8 @@ typedef struct cubby_change {
     int exact;                 /* VANISHED: 0 if `since` lies below the folder's tombstone_floor, so that the range may have gone earlier */
 } cubby_change;
 
-/* The changes of a folder with a modseq above `since`, by ascending modseq (CONDSTORE, QRESYNC: RFC 7162; JMAP /changes). Costs
- * O(log n + changes). */
+/* The changes of a folder with a modseq above `since`, by ascending modseq (CONDSTORE, QRESYNC: RFC 7162; JMAP /changes): each message once, as it
+ * is now. since: cubby_snapshot_modseq of the view that was told last, 0 for all. Costs O(log n + changes). ENOENT: no such folder. */
 CUBBY_EXTERN int cubby_changes_open(cubby_snapshot *snap, uint64_t folder, uint64_t since, cubby_changes **out);
 CUBBY_EXTERN int cubby_changes_next(cubby_changes *c, cubby_change *out); /* CUBBY_DONE at the end; keywords live until the next call */
 CUBBY_EXTERN void cubby_changes_close(cubby_changes **c);
@@ -507,7 +539,8 @@ typedef struct cubby_finding {
     const char *detail; /* one line */
 } cubby_finding;
 
-typedef int (*cubby_finding_fn)(void *arg, const cubby_finding *f); /* non-zero: stop (CUBBY_ECANCEL) */
+/* *f lives as long as the call. Non-zero: stop (CUBBY_ECANCEL). */
+typedef int (*cubby_finding_fn)(void *arg, const cubby_finding *f);
 
 enum { CUBBY_CHECK_FULL = 1 /* decode and hash every message */ };
 
@@ -517,8 +550,8 @@ typedef struct cubby_check_result {
 } cubby_check_result;
 
 /* Reads every segment and compares the index with one built anew from them; changes nothing. Returns 0 whatever it found; negative
- * only if the check itself could not go on. Runs beside readers and writers. options->progress is told how many segments, and then messages, have been looked at,
- * each time from 1 on. */
+ * only if the check itself could not go on. Runs beside readers and writers. flags: CUBBY_CHECK_FULL or 0; fn, result and err may be NULL.
+ * options->progress is told how many segments, and then messages, have been looked at, each time from 1 on. */
 CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                              cubby_error *err);
 
@@ -529,10 +562,11 @@ typedef struct cubby_repair_result {
     uint64_t messages; /* entries looked at */
 } cubby_repair_result;
 
-/* Checks (flags as for cubby_check), and puts right what was found; a store without findings is left alone. found (may be NULL) gets the findings, done (may be
- * NULL) what was done about them, as findings of severity CUBBY_NOTE with a code of their own, and at last again what is left. Damaged files
- * are kept in quarantine/ of the store, what is left of damaged messages goes to the folder lost+found. Takes the writer lock now and then; others may read and
- * write meanwhile. May be interrupted at any moment and called again. EBUSY, EACCES, ENOSPC: nothing, or only a part, was done. */
+/* Checks (flags as for cubby_check), and puts right what was found; a store without findings is left alone. found (may be NULL) gets the findings,
+ * done (may be NULL) what was done about them, as findings of severity CUBBY_NOTE with a code of their own, and at last again what is left.
+ * Damaged files are kept in quarantine/ of the store, what is left of damaged messages goes to the folder lost+found. Takes the writer lock now
+ * and then; others may read and write meanwhile. May be interrupted at any moment and called again. EBUSY, EACCES, ENOSPC: nothing, or only a
+ * part, was done. */
 CUBBY_EXTERN int cubby_repair(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn found, cubby_finding_fn done, void *arg,
                               cubby_repair_result *result, cubby_error *err);
 
