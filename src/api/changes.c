@@ -1,3 +1,4 @@
+/* changes.c - cubby_changes_...: what is new, changed or gone in a folder since a modseq. */
 #include "mail/changes.h"
 
 #include "api/api.h"

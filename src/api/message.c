@@ -1,3 +1,4 @@
+/* message.c - cubby_message_...: a message on its way in. */
 #include "api/api.h"
 #include "base/alloc.h"
 

@@ -1,9 +1,7 @@
 /* misc.c - what belongs to no handle, and the error record that all handles share. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/api.h"
-#include "base/alloc.h"
 #include "base/error.h"
 #include "mail/name.h"
 #include "mime/header.h"

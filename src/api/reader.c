@@ -1,3 +1,4 @@
+/* reader.c - cubby_reader_...: the bytes of one message. */
 #include "mail/reader.h"
 
 #include "api/api.h"

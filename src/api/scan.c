@@ -1,3 +1,4 @@
+/* scan.c - cubby_scan_...: the rows of a folder. */
 #include "api/api.h"
 #include "base/alloc.h"
 

@@ -1,8 +1,8 @@
+/* snapshot.c - snapshots, and what is asked of them by name or number: folders, subscriptions, annotations, keywords, single rows. */
 #include <string.h>
 
 #include "api/api.h"
 #include "base/alloc.h"
-#include "base/error.h"
 
 static int end(cubby_snapshot *snap, int rc)
 {

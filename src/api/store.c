@@ -1,4 +1,4 @@
-#include <string.h>
+/* store.c - a store as a whole: creating, opening, closing, figures, check and repair. */
 
 #include "api/api.h"
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* txn.c - transactions, and every change that is made in one. */
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/error.h"

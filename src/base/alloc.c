@@ -47,3 +47,16 @@ char *cubby__strdup(const char *s)
         memcpy(p, s, n);
     return p;
 }
+
+void *cubby__grow(void *array, size_t count, size_t *cap, size_t size)
+{
+    size_t more = *cap ? 2 * *cap : 16, bytes;
+    if (count < *cap)
+        return array;
+    if (__builtin_mul_overflow(more, size, &bytes))
+        return NULL;
+    void *p = cubby__realloc(array, bytes);
+    if (p)
+        *cap = more;
+    return p;
+}

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/bytes.h"
 #include "base/varint.h"
 
 void cubby__buf_release(struct cubby__buf *b)
@@ -68,18 +67,4 @@ void cubby__buf_varint(struct cubby__buf *b, uint64_t v)
 void cubby__buf_signed(struct cubby__buf *b, int64_t v)
 {
     cubby__buf_varint(b, cubby__zigzag(v));
-}
-
-void cubby__buf_put32(struct cubby__buf *b, uint32_t v)
-{
-    uint8_t *p = cubby__buf_extend(b, 4);
-    if (p)
-        cubby__put32(p, v);
-}
-
-void cubby__buf_put64(struct cubby__buf *b, uint64_t v)
-{
-    uint8_t *p = cubby__buf_extend(b, 8);
-    if (p)
-        cubby__put64(p, v);
 }

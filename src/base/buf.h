@@ -24,7 +24,5 @@ void cubby__buf_add(struct cubby__buf *b, const void *p, size_t n);
 void cubby__buf_byte(struct cubby__buf *b, uint8_t v);
 void cubby__buf_varint(struct cubby__buf *b, uint64_t v);
 void cubby__buf_signed(struct cubby__buf *b, int64_t v);
-void cubby__buf_put32(struct cubby__buf *b, uint32_t v);
-void cubby__buf_put64(struct cubby__buf *b, uint64_t v);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef CUBBY_BASE_BYTES_H
 #define CUBBY_BASE_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -10,13 +11,11 @@
 #define CUBBY__LE32(x) (x)
 #define CUBBY__LE64(x) (x)
 #define CUBBY__BE32(x) __builtin_bswap32(x)
-#define CUBBY__BE64(x) __builtin_bswap64(x)
 #else
 #define CUBBY__LE16(x) __builtin_bswap16(x)
 #define CUBBY__LE32(x) __builtin_bswap32(x)
 #define CUBBY__LE64(x) __builtin_bswap64(x)
 #define CUBBY__BE32(x) (x)
-#define CUBBY__BE64(x) (x)
 #endif
 
 static inline uint16_t cubby__get16(const void *p)
@@ -65,23 +64,20 @@ static inline uint32_t cubby__get32be(const void *p)
     return CUBBY__BE32(v);
 }
 
-static inline uint64_t cubby__get64be(const void *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return CUBBY__BE64(v);
-}
-
 static inline void cubby__put32be(void *p, uint32_t v)
 {
     v = CUBBY__BE32(v);
     memcpy(p, &v, sizeof v);
 }
 
-static inline void cubby__put64be(void *p, uint64_t v)
+/* Whether n bytes are all zero. */
+static inline int cubby__all_zero(const void *p, size_t n)
 {
-    v = CUBBY__BE64(v);
-    memcpy(p, &v, sizeof v);
+    const uint8_t *b = p;
+    for (size_t i = 0; i < n; i++)
+        if (b[i])
+            return 0;
+    return 1;
 }
 
 #endif

@@ -106,4 +106,10 @@ static inline size_t cubby__read_left(const struct cubby__reader *r)
     return r->bad ? 0 : (size_t)(r->end - r->p);
 }
 
+/* 1: nothing was bad and nothing is left. */
+static inline int cubby__read_complete(const struct cubby__reader *r)
+{
+    return !r->bad && r->p == r->end;
+}
+
 #endif

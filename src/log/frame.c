@@ -6,7 +6,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 
-uint64_t cubby__frame_seed(const struct cubby__seed *seed, uint64_t off, uint64_t commit)
+/* Of a frame at offset off: one that stands elsewhere, or is an older commit's, does not verify. */
+static uint64_t frame_seed(const struct cubby__seed *seed, uint64_t off, uint64_t commit)
 {
     uint8_t b[32];
     cubby__put64(b, seed->salt);
@@ -62,31 +63,23 @@ size_t cubby__frame_encode(const struct cubby__frame *f, const struct cubby__see
         cubby__put16(out + CUBBY__PIECE_ZERO_OFF, 0);
         memcpy(out + CUBBY__PIECE_HASH_OFF, f->piece.hash, sizeof f->piece.hash);
     }
-    cubby__put64(out + CUBBY__FRAME_HEADSUM_OFF, head_sum(out, size, cubby__frame_seed(seed, off, f->commit)));
+    cubby__put64(out + CUBBY__FRAME_HEADSUM_OFF, head_sum(out, size, frame_seed(seed, off, f->commit)));
     return size;
-}
-
-static int all_zero(const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (p[i])
-            return 0;
-    return 1;
 }
 
 int cubby__frame_decode(const uint8_t *p, size_t avail, const struct cubby__seed *seed, uint64_t off, struct cubby__frame *out)
 {
     if (avail < CUBBY__FRAME_SIZE)
-        return all_zero(p, avail) ? CUBBY_DONE : CUBBY_ECORRUPT;
+        return cubby__all_zero(p, avail) ? CUBBY_DONE : CUBBY_ECORRUPT;
     uint8_t type = p[CUBBY__FRAME_TYPE_OFF];
     uint32_t len = cubby__get32(p + CUBBY__FRAME_LEN_OFF);
     if (type == 0)
-        return all_zero(p, CUBBY__FRAME_SIZE) ? CUBBY_DONE : CUBBY_ECORRUPT;
+        return cubby__all_zero(p, CUBBY__FRAME_SIZE) ? CUBBY_DONE : CUBBY_ECORRUPT;
     size_t size = cubby__frame_header_size(type);
     if (len > CUBBY__FRAME_LEN_MAX || avail < size)
         return CUBBY_ECORRUPT;
     uint64_t commit = cubby__get64(p + CUBBY__FRAME_COMMIT_OFF);
-    if (cubby__get64(p + CUBBY__FRAME_HEADSUM_OFF) != head_sum(p, size, cubby__frame_seed(seed, off, commit)))
+    if (cubby__get64(p + CUBBY__FRAME_HEADSUM_OFF) != head_sum(p, size, frame_seed(seed, off, commit)))
         return CUBBY_ECORRUPT;
     out->type = type;
     out->flags = p[CUBBY__FRAME_FLAGS_OFF];
@@ -107,12 +100,12 @@ int cubby__frame_decode(const uint8_t *p, size_t avail, const struct cubby__seed
 
 uint64_t cubby__payload_sum(const void *p, size_t n, const struct cubby__seed *seed, uint64_t off, uint64_t commit)
 {
-    return cubby__hash64(p, n, cubby__frame_seed(seed, off, commit));
+    return cubby__hash64(p, n, frame_seed(seed, off, commit));
 }
 
 uint64_t cubby__chain(uint64_t prev, const struct cubby__buf *headers, const struct cubby__seed *seed)
 {
-    return cubby__hash64(headers->data, headers->len, cubby__frame_seed(seed, prev, headers->len));
+    return cubby__hash64(headers->data, headers->len, frame_seed(seed, prev, headers->len));
 }
 
 void cubby__commit_encode(const struct cubby__commit *c, uint8_t out[CUBBY__COMMIT_LEN])
@@ -201,14 +194,10 @@ int cubby__framer_add(struct cubby__framer *f, uint8_t type, uint8_t flags, cons
 int cubby__framer_add_outside(struct cubby__framer *f, const struct cubby__piece *piece, void *source, uint64_t source_off, uint32_t len, uint64_t paysum,
                               uint64_t *off)
 {
-    if (f->extent_count == f->extent_cap) {
-        size_t cap = f->extent_cap ? f->extent_cap * 2 : 16;
-        struct cubby__extent *e = cubby__realloc(f->extents, cap * sizeof *e);
-        if (!e)
-            return CUBBY_ENOMEM;
-        f->extents = e;
-        f->extent_cap = cap;
-    }
+    struct cubby__extent *e = cubby__grow(f->extents, f->extent_count, &f->extent_cap, sizeof *e);
+    if (!e)
+        return CUBBY_ENOMEM;
+    f->extents = e;
     uint64_t at = cubby__framer_end(f);
     struct cubby__frame frame = {.type = CUBBY__REC_PIECE, .len = len, .commit = f->commit, .paysum = paysum, .piece = *piece};
     if (add_header(f, &frame, at) != 0)

@@ -38,8 +38,6 @@ struct cubby__seed {
     uint64_t salt, nonce;
 };
 
-uint64_t cubby__frame_seed(const struct cubby__seed *seed, uint64_t off, uint64_t commit);
-
 /* Bytes of the header, and of the whole frame with padding. */
 size_t cubby__frame_header_size(uint8_t type);
 uint64_t cubby__frame_size(uint8_t type, uint32_t len);

@@ -26,7 +26,7 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
 /* Bytes of a segment, for scans. *got < n only at its end. */
 int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, uint64_t off, size_t *got, cubby_error *err);
 int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_error *err);
-/* Behind its last byte that is not zero, but no less than `least`: what stands between that and its size was written ahead. *size, too. */
+/* *end: behind the last byte that is not zero, at least `least`. From there to *size, the size of the file, stand zeros that were written ahead. */
 int cubby__log_written(struct cubby__log *log, uint32_t seg, uint64_t least, uint64_t *end, uint64_t *size, cubby_error *err);
 /* The header, read and verified: its identity must be the store's, its number that of its name. The caller releases it. ENOENT. */
 int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_header *out, cubby_error *err);
@@ -38,22 +38,12 @@ const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *bu
 
 /* ---- writing ---- */
 
-/* Where the log ends: what is published, and what a checkpoint names. */
-struct cubby__log_end {
-    uint32_t seg;
-    uint64_t nonce;
-    uint64_t off;    /* behind the last frame */
-    uint64_t zeroed; /* the file holds zeros from off up to here */
-    uint64_t commit; /* last commit before off */
-    uint64_t chain;
-};
-
 /* Makes segment h->number in tmp/ with this header and `body` behind it (already framed for its place), syncs it, gives it its name
  * and syncs the directory: when this returns 0 the segment exists for good. h->nonce is the caller's. */
 struct cubby__seg_maker;
 int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err);
-/* The same in a file that is there already, `spare` (a path): it becomes the segment, and what is behind the header and the bytes added is
- * zeros as far as it reached. *size is how far. On failure it may be gone. */
+/* The same, but the file `spare` (a path) becomes the segment: for a disk without space for another. It is zeroed first, and is *size bytes long at least.
+ * On failure it may be gone. */
 int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out,
                           cubby_error *err);
 /* Appends bytes behind the header; off is where they must land. */

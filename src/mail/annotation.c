@@ -146,9 +146,7 @@ static int log_annotation(struct cubby__txn *txn, const struct cubby__annotation
 {
     struct cubby__buf b = CUBBY__BUF_INIT;
     cubby__annotation_encode(rec, &b);
-    int rc = b.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__txn_log(txn, CUBBY__REC_ANNOTATION, 0, b.data, b.len);
-    cubby__buf_release(&b);
-    return rc;
+    return cubby__txn_log_buf(txn, CUBBY__REC_ANNOTATION, &b);
 }
 
 /* What is so already is not written again. */
@@ -226,7 +224,7 @@ static int first_given(struct cubby__txn *txn, uint32_t *out)
         return in.bad ? (*out = 0, CUBBY_OK) : CUBBY_OK; /* 0: none is below */
     }
     if (rc == CUBBY_DONE)
-        rc = cubby__name_get(view, CUBBY_ROOT, "INBOX", 5, &id);
+        rc = cubby__name_get(view, CUBBY_ROOT, CUBBY__INBOX, sizeof CUBBY__INBOX - 1, &id);
     if (rc == CUBBY_OK)
         rc = cubby__folder_row_need(view, id, buf, &row);
     if (rc < 0)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/key.h"
 #include "mail/folder_row.h"
@@ -23,7 +22,7 @@ int cubby__apply_del(struct cubby__txn *txn, const void *key, size_t key_len)
 /* ---- KEYWORD, SUBSCRIPTION ---- */
 
 /* The first definition of a number stands, and the first number of a name. */
-int cubby__apply_keyword(struct cubby__txn *txn, const struct cubby__record *rec)
+static int apply_keyword(struct cubby__txn *txn, const struct cubby__record *rec)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     struct cubby__view *view = cubby__txn_view(txn);
@@ -45,7 +44,7 @@ int cubby__apply_keyword(struct cubby__txn *txn, const struct cubby__record *rec
     return rc == CUBBY_DONE ? cubby__txn_put(txn, key, key_len, value, cubby__varint_put(value, k.id)) : rc;
 }
 
-int cubby__apply_subscription(struct cubby__txn *txn, const struct cubby__record *rec)
+static int apply_subscription(struct cubby__txn *txn, const struct cubby__record *rec)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     struct cubby__subscription_rec s;
@@ -80,9 +79,9 @@ static int apply(struct cubby__txn *txn, const struct cubby__record *rec)
     case CUBBY__REC_EXPUNGE:
         return cubby__apply_expunge(txn, rec);
     case CUBBY__REC_KEYWORD:
-        return cubby__apply_keyword(txn, rec);
+        return apply_keyword(txn, rec);
     case CUBBY__REC_SUBSCRIPTION:
-        return cubby__apply_subscription(txn, rec);
+        return apply_subscription(txn, rec);
     case CUBBY__REC_ANNOTATION:
         return cubby__apply_annotation(txn, rec);
     default:

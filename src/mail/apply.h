@@ -6,7 +6,7 @@
 
 extern const struct cubby__handlers cubby__mail_handlers;
 
-/* One a record type; what cubby__mail_handlers.apply calls. */
+/* What cubby__mail_handlers.apply calls, by record type. */
 int cubby__apply_folder(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_mark(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_object(struct cubby__txn *txn, const struct cubby__record *rec);
@@ -14,8 +14,6 @@ int cubby__apply_piece(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_entry(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_flags(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_expunge(struct cubby__txn *txn, const struct cubby__record *rec);
-int cubby__apply_keyword(struct cubby__txn *txn, const struct cubby__record *rec);
-int cubby__apply_subscription(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *rec);
 
 /* Makes a folder of this id, for messages whose FOLDER record was lost. */
@@ -23,16 +21,12 @@ int cubby__apply_lost_folder(struct cubby__txn *txn, const struct cubby__record 
 
 /* CUBBY_ECORRUPT with the place of the record in the detail. */
 int cubby__apply_broken(struct cubby__txn *txn, const struct cubby__record *rec, const char *what);
-/* cubby__txn_del of what may or may not be there. */
+/* cubby__txn_del, and no error if the key is not there. */
 int cubby__apply_del(struct cubby__txn *txn, const void *key, size_t key_len);
 
 /* Takes a message out of its folder: its message and entry rows, and the reference to its object, whose bytes may become retained. The
  * change row and the folder's counters are the caller's. */
 struct cubby__message_row;
 int cubby__entry_forget(struct cubby__txn *txn, uint64_t folder, uint32_t uid, const struct cubby__message_row *row);
-/* DONE: no EXPUNGE of this commit or a later one has the uid. OK: one has. */
-int cubby__entry_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit);
-/* Bytes of a frame with its padding. */
-uint64_t cubby__frame_bytes(uint64_t header, uint64_t payload);
 
 #endif

@@ -1,20 +1,13 @@
-/* OBJECT, PIECE and ENTRY. */
+/* apply_entry.c - the handlers of OBJECT, PIECE and ENTRY: messages, their bytes, and their places in folders. */
 #include <string.h>
 
-#include "base/error.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "mail/apply.h"
 #include "mail/changes.h"
 #include "mail/folder_row.h"
 #include "mail/object.h"
 #include "mail/walk.h"
-
-#define NO_DATE INT64_MIN
-
-uint64_t cubby__frame_bytes(uint64_t header, uint64_t payload)
-{
-    return header + ((payload + CUBBY__FRAME_ALIGN - 1) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1));
-}
 
 static int broken_row(struct cubby__view *view, const char *what, uint64_t id)
 {
@@ -60,7 +53,7 @@ static int name_piece(struct cubby__txn *txn, uint64_t id, uint64_t *stored)
     if (rc)
         return rc == CUBBY_DONE ? CUBBY_OK : rc;
     if (!row.refs++)
-        *stored += cubby__frame_bytes(CUBBY__PIECE_FRAME_SIZE, row.place.len);
+        *stored += cubby__frame_size(CUBBY__REC_PIECE, row.place.len);
     return put_piece(txn, id, &row);
 }
 
@@ -96,7 +89,7 @@ int cubby__apply_object(struct cubby__txn *txn, const struct cubby__record *rec)
     if (rc != CUBBY_DONE)
         return rc; /* a repeat */
     row = (struct cubby__object_row){.place = rec->place, .size = o.crlf_size, .original = o.size, .sent_date = o.sent_date, .thread = o.thread};
-    row.stored = cubby__frame_bytes(CUBBY__FRAME_SIZE, rec->len);
+    row.stored = cubby__frame_size(CUBBY__REC_OBJECT, (uint32_t)rec->len);
     rc = o.rest_piece ? name_piece(txn, o.rest_piece, &row.stored) : CUBBY_OK;
     for (size_t pos = 0; !rc && cubby__object_piece(&o, &pos, &ref);)
         rc = name_piece(txn, ref.id, &row.stored);
@@ -145,7 +138,8 @@ int cubby__entry_forget(struct cubby__txn *txn, uint64_t folder, uint32_t uid, c
     return rc ? (rc == CUBBY_DONE ? CUBBY_OK : rc) : add_ref(txn, row->object, &object, -1);
 }
 
-int cubby__entry_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit)
+/* OK: an EXPUNGE of this commit or a later one has the uid. DONE: none has. */
+static int find_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX];
     struct cubby__keywords k;
@@ -178,7 +172,7 @@ static int check_uid(struct cubby__txn *txn, const struct cubby__record *rec, co
     size_t len;
     int rc = cubby__view_get(view, key, cubby__key_message(key, e->folder, e->uid), value, &len);
     if (rc == CUBBY_DONE) {
-        rc = cubby__entry_tombstone(view, e->folder, e->uid, rec->commit);
+        rc = find_tombstone(view, e->folder, e->uid, rec->commit);
         return rc < 0 ? rc : rc == CUBBY_DONE ? CUBBY_OK : CUBBY_DONE;
     }
     if (!rc)
@@ -196,7 +190,7 @@ static void fill_row(struct cubby__message_row *row, const struct cubby__record 
     row->modseq = row->created = rec->commit;
     row->internaldate = e->internaldate;
     row->save_date = e->save_date;
-    row->sent_date = object->sent_date == NO_DATE ? e->internaldate : object->sent_date;
+    row->sent_date = object->sent_date == CUBBY__NO_DATE ? e->internaldate : object->sent_date;
     row->size = object->size;
     row->object = e->object;
     row->thread = object->thread;

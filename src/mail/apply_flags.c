@@ -1,4 +1,4 @@
-/* FLAGS and EXPUNGE: records over ranges of uids. */
+/* apply_flags.c - the handlers of FLAGS and EXPUNGE, which name ranges of uids. */
 #include <string.h>
 
 #include "mail/apply.h"
@@ -62,11 +62,6 @@ static int finish(struct work *w, int rc)
 
 /* ---- FLAGS ---- */
 
-static int same_keywords(const struct cubby__keywords *a, const struct cubby__keywords *b)
-{
-    return a->count == b->count && memcmp(a->id, b->id, a->count * sizeof *a->id) == 0;
-}
-
 static void recount(struct cubby__folder_row *folder, uint8_t before, uint8_t now, uint64_t size)
 {
     folder->unseen += (uint64_t)!(now & CUBBY_SEEN) - !(before & CUBBY_SEEN);
@@ -82,7 +77,7 @@ static int flag_row(struct work *w, uint32_t uid)
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     uint64_t before = row->modseq, now = w->rec->commit;
     int rc = CUBBY_OK;
-    if (now < before || (now == before && row->flags == w->flags && same_keywords(&row->keywords, &w->keywords)))
+    if (now < before || (now == before && row->flags == w->flags && cubby__same_keywords(&row->keywords, &w->keywords)))
         return CUBBY_OK;
     recount(&w->folder, row->flags, w->flags, row->size);
     row->flags = w->flags;

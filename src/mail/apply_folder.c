@@ -1,4 +1,4 @@
-/* FOLDER and MARK. */
+/* apply_folder.c - the handlers of FOLDER and MARK: folders with their names, and what is known of their numbers. */
 #include <stdio.h>
 #include <string.h>
 
@@ -206,8 +206,7 @@ int cubby__apply_folder(struct cubby__txn *txn, const struct cubby__record *rec)
     if (rc < 0)
         return rc;
     int known = rc == CUBBY_OK;
-    /* within one commit the later record stands; a repeat says the same */
-    if (known && (row.dead || rec->commit < row.commit))
+    if (known && (row.dead || rec->commit < row.commit)) /* of two in one commit the later one stands */
         return CUBBY_OK;
     if (f.deleted)
         return bury(txn, rec, f.id, known ? &row : NULL);

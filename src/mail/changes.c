@@ -7,15 +7,14 @@
 #include "base/key.h"
 #include "mail/folder_row.h"
 
-/* First byte of a value: the system flags of a message with HAS_KEYWORDS, or one of the others. */
-#define HAS_KEYWORDS 0x20
-#define VANISHED     0x40
-#define FOLDER       0x80
-#define FOLDER_GONE  0x81
+/* First byte of a value: the system flags of a message with CUBBY__HAS_KEYWORDS, or one of the others. */
+#define VANISHED    0x40
+#define FOLDER      0x80
+#define FOLDER_GONE 0x81
 
 size_t cubby__change_message(uint8_t *buf, const struct cubby__message_row *row)
 {
-    buf[0] = (uint8_t)(row->flags | (row->keywords.count ? HAS_KEYWORDS : 0));
+    buf[0] = (uint8_t)(row->flags | (row->keywords.count ? CUBBY__HAS_KEYWORDS : 0));
     size_t n = 1 + cubby__varint_put(buf + 1, row->modseq - row->created);
     return row->keywords.count ? n + cubby__keywords_put(&row->keywords, buf + n) : n;
 }
@@ -46,18 +45,18 @@ int cubby__change_decode(const uint8_t *p, size_t n, uint64_t modseq, uint32_t f
     if (*head == VANISHED) {
         out->kind = CUBBY_CHANGE_VANISHED;
         out->uid_last = first + (uint32_t)cubby__read_max(&r, CUBBY__UID_MAX - first);
-        return r.bad || cubby__read_left(&r) || !first ? CUBBY_ECORRUPT : CUBBY_OK;
+        return !cubby__read_complete(&r) || !first ? CUBBY_ECORRUPT : CUBBY_OK;
     }
-    if (*head & ~(CUBBY_FLAGS_ALL | HAS_KEYWORDS))
+    if (*head & ~(CUBBY_FLAGS_ALL | CUBBY__HAS_KEYWORDS))
         return CUBBY_ECORRUPT;
     out->kind = CUBBY_CHANGE_NEW;
     out->flags = *head & CUBBY_FLAGS_ALL;
     out->created_modseq = modseq - cubby__read_max(&r, modseq);
-    if (*head & HAS_KEYWORDS)
+    if (*head & CUBBY__HAS_KEYWORDS)
         cubby__keywords_read(&r, k);
     out->keywords = k->id;
     out->keyword_count = k->count;
-    return r.bad || cubby__read_left(&r) ? CUBBY_ECORRUPT : CUBBY_OK;
+    return cubby__read_complete(&r) ? CUBBY_OK : CUBBY_ECORRUPT;
 }
 
 int cubby__changes_open(struct cubby__view *view, uint64_t folder, uint64_t since, struct cubby__changes *c)

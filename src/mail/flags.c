@@ -119,7 +119,7 @@ static int merge(struct cubby__keywords *a, const struct cubby__keywords *b, int
 
 static int replace(struct cubby__keywords *a, const struct cubby__keywords *b)
 {
-    if (a->count == b->count && memcmp(a->id, b->id, b->count * sizeof *b->id) == 0)
+    if (cubby__same_keywords(a, b))
         return 0;
     memcpy(a->id, b->id, b->count * sizeof *b->id);
     a->count = b->count;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/key.h"
 #include "mail/folder_row.h"
 #include "mail/name.h"
 
@@ -173,9 +172,7 @@ static int log_folder(struct cubby__txn *txn, const struct cubby__folder_rec *re
 {
     struct cubby__buf b = CUBBY__BUF_INIT;
     cubby__folder_encode(rec, &b);
-    int rc = b.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__txn_log(txn, CUBBY__REC_FOLDER, 0, b.data, b.len);
-    cubby__buf_release(&b);
-    return rc;
+    return cubby__txn_log_buf(txn, CUBBY__REC_FOLDER, &b);
 }
 
 uint64_t cubby__next_uidvalidity(struct cubby__txn *txn)
@@ -322,7 +319,5 @@ int cubby__recent_claim(struct cubby__txn *txn, uint64_t id, uint32_t *first)
     const struct cubby__mark_rec mark = {.folder = id, .recent_uid = row.uidnext};
     struct cubby__buf b = CUBBY__BUF_INIT;
     cubby__mark_encode(&mark, &b);
-    rc = b.failed ? cubby__fail_mem(view->err) : cubby__txn_log(txn, CUBBY__REC_MARK, 0, b.data, b.len);
-    cubby__buf_release(&b);
-    return rc;
+    return cubby__txn_log_buf(txn, CUBBY__REC_MARK, &b);
 }

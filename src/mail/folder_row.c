@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/error.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "base/key.h"
 
 /* First byte of the value. */
@@ -37,7 +37,7 @@ int cubby__folder_row_decode(const uint8_t *p, size_t n, struct cubby__folder_ro
     row->displaced = kind == DISPLACED;
     row->commit = cubby__read_varint(&r);
     if (row->dead)
-        return r.bad || cubby__read_left(&r) ? CUBBY_ECORRUPT : CUBBY_OK;
+        return cubby__read_complete(&r) ? CUBBY_OK : CUBBY_ECORRUPT;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         *numbers[i] = cubby__read_varint(&r);
     row->payload_len = cubby__read_left(&r);
@@ -157,7 +157,7 @@ static int read_id(struct cubby__view *view, const uint8_t *p, size_t n, uint64_
 {
     struct cubby__reader r = cubby__reader(p, n);
     *id = cubby__read_varint(&r);
-    if (r.bad || cubby__read_left(&r) || !*id)
+    if (!cubby__read_complete(&r) || !*id)
         return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name row breaks its format");
     return CUBBY_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/key.h"
+#include "base/range.h"
 #include "mail/apply.h"
 #include "mail/folder_row.h"
 #include "mail/fsck.h"
@@ -31,9 +32,7 @@ struct run {
     cubby_error *err;
     struct cubby__spy spy;
     struct cubby__orphans orphans;
-    struct range {
-        uint32_t first, last;
-    } *hurt; /* segments, ascending */
+    struct cubby__range *hurt; /* segments */
     size_t hurt_count, hurt_cap;
     struct held held[HELD_MAX];
     size_t held_count;
@@ -297,30 +296,18 @@ static int hurt(void *arg, uint32_t first, uint32_t last)
     struct run *r = arg;
     if (r->hurt_count && r->hurt[r->hurt_count - 1].last >= last)
         return 0;
-    if (r->hurt_count == r->hurt_cap) {
-        size_t cap = r->hurt_cap ? 2 * r->hurt_cap : 16;
-        struct range *p = cubby__realloc(r->hurt, cap * sizeof *p);
-        if (!p)
-            return cubby__fail_mem(r->err);
-        r->hurt = p;
-        r->hurt_cap = cap;
-    }
-    r->hurt[r->hurt_count++] = (struct range){first, last};
+    struct cubby__range *p = cubby__grow(r->hurt, r->hurt_count, &r->hurt_cap, sizeof *p);
+    if (!p)
+        return cubby__fail_mem(r->err);
+    r->hurt = p;
+    r->hurt[r->hurt_count++] = (struct cubby__range){first, last};
     return 0;
 }
 
 static int is_hurt(const void *arg, uint32_t seg)
 {
     const struct run *r = arg;
-    size_t low = 0, high = r->hurt_count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (r->hurt[mid].last < seg)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < r->hurt_count && r->hurt[low].first <= seg;
+    return cubby__range_has(r->hurt, r->hurt_count, seg);
 }
 
 /* ---- the run ---- */

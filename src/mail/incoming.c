@@ -79,14 +79,10 @@ static uint32_t bare_lf(const uint8_t *p, size_t n, int before)
 
 static struct ready *new_piece(struct cubby__incoming *in)
 {
-    if (in->count == in->cap) {
-        size_t cap = in->cap ? in->cap * 2 : 8;
-        struct ready *p = cubby__realloc(in->pieces, cap * sizeof *p);
-        if (!p)
-            return NULL;
-        in->pieces = p;
-        in->cap = cap;
-    }
+    struct ready *p = cubby__grow(in->pieces, in->count, &in->cap, sizeof *p);
+    if (!p)
+        return NULL;
+    in->pieces = p;
     return &in->pieces[in->count++];
 }
 
@@ -249,10 +245,10 @@ static void find_date(struct cubby__incoming *in)
     const uint8_t *value;
     size_t len;
     int16_t zone;
-    in->object.sent_date = INT64_MIN;
+    in->object.sent_date = CUBBY__NO_DATE;
     if (cubby__header_find(in->list.data, in->list.len, "Date", &value, &len)
         && cubby__date_parse(value, len, &in->object.sent_date, &zone))
-        in->object.sent_date = INT64_MIN;
+        in->object.sent_date = CUBBY__NO_DATE;
 }
 
 static int describe(struct cubby__incoming *in, const struct cubby__structure *s)

@@ -63,7 +63,7 @@ static int find(struct cubby__view *view, const char *name, size_t len, uint16_t
         return rc;
     struct cubby__reader r = cubby__reader(value, n);
     *out = (uint16_t)cubby__read_max(&r, CUBBY__KEYWORDS_MAX);
-    return r.bad || cubby__read_left(&r) || !*out ? broken(view) : CUBBY_OK;
+    return !cubby__read_complete(&r) || !*out ? broken(view) : CUBBY_OK;
 }
 
 int cubby__keyword_find(struct cubby__view *view, const char *name, uint16_t *out)
@@ -122,9 +122,7 @@ static int make(struct cubby__txn *txn, const char *name, uint16_t *id)
         return cubby__fail(cubby__txn_err(txn), CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "a store has at most %d keywords", CUBBY__KEYWORDS_MAX);
     *id = rec.id = (uint16_t)(floor + 1);
     cubby__keyword_encode(&rec, &b);
-    int rc = b.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__txn_log(txn, CUBBY__REC_KEYWORD, 0, b.data, b.len);
-    cubby__buf_release(&b);
-    return rc;
+    return cubby__txn_log_buf(txn, CUBBY__REC_KEYWORD, &b);
 }
 
 int cubby__keywords_check(struct cubby__txn *txn, const char *const *names, size_t count, struct cubby__keywords *out, size_t *unknown)

@@ -186,9 +186,7 @@ static int expunge(struct cubby__txn *txn, uint64_t folder, uint32_t uid)
     uint8_t bytes[2 * CUBBY__VARINT_MAX];
     cubby__expunge_head(folder, cubby__txn_now(txn), &b);
     cubby__buf_add(&b, bytes, cubby__range_put(&s, uid, uid, bytes));
-    int rc = b.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__txn_log(txn, CUBBY__REC_EXPUNGE, 0, b.data, b.len);
-    cubby__buf_release(&b);
-    return rc;
+    return cubby__txn_log_buf(txn, CUBBY__REC_EXPUNGE, &b);
 }
 
 /* The message that was made, unless it is there. *now: its uid, or 0. */

@@ -156,7 +156,7 @@ static int told(struct check *c)
 /* The messages from uid *next on, as many as one snapshot may take. *next: where to go on; DONE: that was the last. */
 static int check_some(struct check *c, uint64_t folder, uint64_t *next)
 {
-    struct cubby__uidrange range = {(uint32_t)*next, CUBBY__UID_MAX};
+    struct cubby__range range = {(uint32_t)*next, CUBBY__UID_MAX};
     const cubby_uidset uids = {&range, 1, 1};
     cubby_scan_options o = CUBBY_SCAN_INIT;
     o.uids = &uids;

@@ -24,7 +24,7 @@ static void put_group(struct cubby__buf *out, uint32_t orig_len, uint8_t codec, 
 
 void cubby__object_encode(const struct cubby__object *o, const struct cubby__piece_ref *refs, struct cubby__buf *out)
 {
-    int has_date = o->sent_date != INT64_MIN;
+    int has_date = o->sent_date != CUBBY__NO_DATE;
     cubby__buf_varint(out, o->id);
     cubby__buf_varint(out, o->thread);
     cubby__buf_byte(out, (uint8_t)(o->eol | o->traits << EOL_BITS | (has_date ? HAS_DATE : 0)));
@@ -65,29 +65,21 @@ static void read_group(struct cubby__reader *r, uint32_t max, uint32_t *orig_len
         r->bad = 1;
 }
 
-static uint8_t read_byte(struct cubby__reader *r)
-{
-    if (cubby__read_left(r))
-        return *r->p++;
-    r->bad = 1;
-    return 0;
-}
-
 static void read_identity(struct cubby__reader *r, struct cubby__object *o)
 {
     o->id = cubby__read_max(r, INT64_MAX);
     o->thread = cubby__read_max(r, INT64_MAX);
-    uint8_t bits = read_byte(r);
+    uint8_t bits = cubby__read_byte(r);
     o->eol = bits & EOL_MASK;
     o->traits = bits >> EOL_BITS & TRAITS_MASK;
-    o->sent_date = bits & HAS_DATE ? cubby__read_signed(r) : INT64_MIN;
+    o->sent_date = bits & HAS_DATE ? cubby__read_signed(r) : CUBBY__NO_DATE;
     o->size = cubby__read_max(r, INT64_MAX / 2);
     o->crlf_size = o->size + cubby__read_max(r, o->size); /* a line end grows by one byte at most */
     const uint8_t *hash = cubby__read_bytes(r, sizeof o->hash);
     if (hash)
         memcpy(o->hash, hash, sizeof o->hash);
     /* One encoding a value: a date is present or it is not. */
-    if (!o->id || (bits & HAS_DATE && o->sent_date == INT64_MIN))
+    if (!o->id || (bits & HAS_DATE && o->sent_date == CUBBY__NO_DATE))
         r->bad = 1;
 }
 

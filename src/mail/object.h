@@ -10,6 +10,7 @@
 #include "store/store.h"
 
 #define CUBBY__STRUCTURE_MAX (4u << 20) /* bytes of an encoded MIME structure */
+#define CUBBY__NO_DATE INT64_MIN /* a sent_date: the header has no sensible Date */
 
 /* One stretch of the body, in order: together they are the message behind its stored header. */
 struct cubby__piece_ref {
@@ -21,7 +22,7 @@ struct cubby__piece_ref {
 struct cubby__object {
     uint64_t id, thread;     /* thread 0: none given yet */
     uint64_t size, crlf_size;
-    int64_t sent_date;       /* INT64_MIN: the header has no sensible Date */
+    int64_t sent_date;       /* or CUBBY__NO_DATE */
     uint8_t eol, traits;
     uint8_t hash[16];
     uint64_t header_len;     /* of the message */

@@ -4,7 +4,7 @@
 
 static int ends_well(const struct cubby__reader *r)
 {
-    return r->bad || cubby__read_left(r) ? CUBBY_ECORRUPT : CUBBY_OK;
+    return cubby__read_complete(r) ? CUBBY_OK : CUBBY_ECORRUPT;
 }
 
 /* ---- FOLDER ---- */

@@ -1,7 +1,8 @@
-/* relog.c - what the index says beside what the segments say.
+/* relog.c - compares what the index says with what the segments say, and logs again what the segments have lost.
  *
- * Others may write meanwhile. So each transaction looks at the index as it is then, and what came behind `known` is not missed in the segments: they were
- * read before it was there. All else may be logged once too often without harm, for it is as the index says at that moment. */
+ * Others may write meanwhile. So each transaction looks at the index as it is then. A commit after `known` may be in the index and not in the segments
+ * without being lost: they were read before it was there. Anything else may be logged once too often without harm, for it is as the index says at
+ * that moment. */
 #include "mail/relog.h"
 
 #include <string.h>
@@ -232,31 +233,46 @@ static int log_flags(struct relog *r, uint64_t folder, uint32_t uid, const struc
     return log_scratch(r, CUBBY__REC_FLAGS);
 }
 
-static int same_flags(const struct cubby__message_row *a, const struct cubby__message_row *b)
+/* A message of which the segments say nothing. What came behind `known` they cannot know yet. */
+static int relog_missing(struct relog *r, uint64_t folder, uint32_t uid, const struct cubby__message_row *row)
 {
-    return a->flags == b->flags && a->keywords.count == b->keywords.count &&
-           memcmp(a->keywords.id, b->keywords.id, a->keywords.count * sizeof *a->keywords.id) == 0;
+    return row->created <= r->known ? log_entry(r, folder, uid, row) : CUBBY_OK;
 }
 
-/* Messages of the batch beside those of the segments from b->uid[0] (or *from) to `last`. */
+/* One that the index has not: it was expunged, if the index knows all. */
+static int relog_gone(struct relog *r, uint64_t folder, uint32_t uid)
+{
+    return r->entries_only ? CUBBY_OK : log_expunge(r, folder, uid);
+}
+
+/* One that both have: its flags are as in the index, which is asked later than the segments were read. */
+static int relog_changed(struct relog *r, uint64_t folder, uint32_t uid, const struct cubby__message_row *row, struct cubby__slice theirs)
+{
+    struct cubby__message_row other;
+    if (r->entries_only)
+        return CUBBY_OK;
+    int rc = cubby__walk_row(&r->theirs, theirs, folder, uid, &other);
+    if (rc)
+        return rc;
+    int newer = row->modseq > other.modseq && row->modseq <= r->known;
+    return newer || !cubby__same_flags(row, &other) ? log_flags(r, folder, uid, row) : CUBBY_OK;
+}
+
+/* Messages of the batch, which are all that the index has from uid `from` to `last`, beside those of the segments. */
 static int relog_batch(struct relog *r, uint64_t folder, const struct cubby__batch *b, uint64_t from, uint64_t last)
 {
-    struct cubby__message_row row, other;
+    struct cubby__message_row row;
     struct cubby__walk w;
     size_t i = 0;
     cubby__walk_open(&w, &r->theirs, folder, NULL, (uint32_t)from, (uint32_t)last);
     int more = cubby__walk_next(&w), rc = more < 0 ? more : CUBBY_OK;
     while (!rc && (i < b->count || more == CUBBY_OK)) {
+        /* below 0: the index alone has the next uid; above: the segments alone; 0: both */
         int d = i == b->count ? 1 : more ? -1 : (b->uid[i] > w.uid) - (b->uid[i] < w.uid);
         if (d <= 0)
             rc = cubby__batch_row(b, i, cubby__txn_view(r->txn), folder, &row);
-        if (!rc && d < 0)
-            rc = row.created <= r->known ? log_entry(r, folder, b->uid[i], &row) : CUBBY_OK;
-        else if (!rc && d > 0)
-            rc = r->entries_only ? CUBBY_OK : log_expunge(r, folder, w.uid);
-        else if (!rc && !r->entries_only && !(rc = cubby__walk_row(&r->theirs, w.value, folder, w.uid, &other)) &&
-                 (!same_flags(&row, &other) || (row.modseq > other.modseq && row.modseq <= r->known)))
-            rc = log_flags(r, folder, w.uid, &row);
+        if (!rc)
+            rc = d < 0 ? relog_missing(r, folder, b->uid[i], &row) : d > 0 ? relog_gone(r, folder, w.uid) : relog_changed(r, folder, w.uid, &row, w.value);
         i += d <= 0;
         if (d >= 0 && !rc && (more = cubby__walk_next(&w)) < 0)
             rc = more;

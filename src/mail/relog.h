@@ -4,9 +4,9 @@
 
 #include "store/store.h"
 
-/* s: with an index that is whole (cubby__index_is_whole). fresh: what the segments say, read after commit `known` was there; others may write meanwhile.
- * Logs the difference: folders, keywords, subscriptions, annotations, entries of objects that are there, flags, expunges. So a rebuild comes to the state
- * of the index, but for messages whose objects are lost: their uids are expunged. *records: how many were logged. May be repeated. */
+/* s has an index that is whole (cubby__index_is_whole); fresh is what the segments say, read when commit `known` was there. Others may write meanwhile.
+ * Logs the difference: folders, keywords, subscriptions, annotations, entries of objects that are there, flags, expunges. After that a rebuild comes to
+ * the state of the index, but for messages whose objects are lost: their uids are expunged. *records: how many were logged. May be repeated. */
 int cubby__relog(struct cubby__store *s, struct cubby__store *fresh, uint64_t known, uint64_t *records, cubby_error *err);
 /* The same with an index that knows a part (CUBBY__INDEX_PART): only entries that the segments lack, of objects that are there, unless the segments know
  * that the uid was expunged or the folder deleted; and their folders. */

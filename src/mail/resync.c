@@ -148,12 +148,6 @@ static void add_run(struct run *run, struct cubby__buf *record)
     run->first = 0;
 }
 
-static int same_flags(const struct cubby__message_row *a, const struct cubby__message_row *b)
-{
-    return a->flags == b->flags && a->keywords.count == b->keywords.count &&
-           memcmp(a->keywords.id, b->keywords.id, a->keywords.count * sizeof *a->keywords.id) == 0;
-}
-
 /* One record for the messages of a batch: neighbours with the same flags are one run. */
 static int log_batch(struct cubby__txn *txn, uint64_t folder, const struct cubby__batch *b, uint64_t through,
                      const struct cubby__unnamed *unnamed, uint64_t *count)
@@ -168,7 +162,7 @@ static int log_batch(struct cubby__txn *txn, uint64_t folder, const struct cubby
         rc = cubby__batch_row(b, i, cubby__txn_view(txn), folder, &row);
         if (rc || (row.modseq > through && !has_unnamed(&row.keywords, unnamed)))
             continue;
-        if (!run.first || b->uid[i] != run.last + 1 || !same_flags(&row, &run.row)) {
+        if (!run.first || b->uid[i] != run.last + 1 || !cubby__same_flags(&row, &run.row)) {
             add_run(&run, &record);
             run = (struct run){row, b->uid[i], b->uid[i]};
         }

@@ -1,12 +1,11 @@
 #include "mail/row.h"
 
-#include "base/key.h"
-#include "base/bytes.h"
-#include "mail/records.h"
+#include <string.h>
 
-/* Above the system flags in the first byte of a message row. */
-#define HAS_KEYWORDS 0x20
-#define NO_DATE      INT64_MIN
+#include "base/bytes.h"
+#include "base/key.h"
+#include "mail/object.h"
+#include "mail/records.h"
 
 static size_t put_signed(uint8_t *p, int64_t v)
 {
@@ -40,13 +39,23 @@ static void read_place(struct cubby__reader *r, struct cubby__place *place)
 
 static int read_end(const struct cubby__reader *r)
 {
-    return r->bad || cubby__read_left(r) ? CUBBY_ECORRUPT : CUBBY_OK;
+    return cubby__read_complete(r) ? CUBBY_OK : CUBBY_ECORRUPT;
+}
+
+int cubby__same_keywords(const struct cubby__keywords *a, const struct cubby__keywords *b)
+{
+    return a->count == b->count && memcmp(a->id, b->id, a->count * sizeof *a->id) == 0;
+}
+
+int cubby__same_flags(const struct cubby__message_row *a, const struct cubby__message_row *b)
+{
+    return a->flags == b->flags && cubby__same_keywords(&a->keywords, &b->keywords);
 }
 
 size_t cubby__message_row_encode(const struct cubby__message_row *row, uint8_t *buf)
 {
     size_t n = 0;
-    buf[n++] = (uint8_t)(row->flags | (row->keywords.count ? HAS_KEYWORDS : 0));
+    buf[n++] = (uint8_t)(row->flags | (row->keywords.count ? CUBBY__HAS_KEYWORDS : 0));
     n += cubby__varint_put(buf + n, row->modseq);
     n += cubby__varint_put(buf + n, row->modseq - row->created);
     n += put_signed(buf + n, row->internaldate);
@@ -66,7 +75,7 @@ int cubby__message_row_decode(const uint8_t *p, size_t n, struct cubby__message_
 {
     struct cubby__reader r = cubby__reader(p, n);
     const uint8_t *head = cubby__read_bytes(&r, 1);
-    if (!head || *head & ~(CUBBY_FLAGS_ALL | HAS_KEYWORDS))
+    if (!head || *head & ~(CUBBY_FLAGS_ALL | CUBBY__HAS_KEYWORDS))
         return CUBBY_ECORRUPT;
     row->flags = *head & CUBBY_FLAGS_ALL;
     row->modseq = cubby__read_varint(&r);
@@ -80,9 +89,9 @@ int cubby__message_row_decode(const uint8_t *p, size_t n, struct cubby__message_
     row->thread = cubby__read_varint(&r);
     read_place(&r, &row->place);
     row->keywords.count = 0;
-    if (*head & HAS_KEYWORDS)
+    if (*head & CUBBY__HAS_KEYWORDS)
         cubby__keywords_read(&r, &row->keywords);
-    if (zone < INT16_MIN || zone > INT16_MAX || (*head & HAS_KEYWORDS && !row->keywords.count))
+    if (zone < INT16_MIN || zone > INT16_MAX || (*head & CUBBY__HAS_KEYWORDS && !row->keywords.count))
         return CUBBY_ECORRUPT;
     row->zone = (int16_t)zone;
     return read_end(&r);
@@ -96,7 +105,7 @@ size_t cubby__object_row_encode(const struct cubby__object_row *row, uint8_t *bu
     n += cubby__varint_put(buf + n, row->size);
     n += cubby__varint_put(buf + n, row->original);
     n += cubby__varint_put(buf + n, row->thread);
-    if (row->sent_date != NO_DATE)
+    if (row->sent_date != CUBBY__NO_DATE)
         n += put_signed(buf + n, row->sent_date);
     return n;
 }
@@ -110,7 +119,7 @@ int cubby__object_row_decode(const uint8_t *p, size_t n, struct cubby__object_ro
     row->size = cubby__read_varint(&r);
     row->original = cubby__read_varint(&r);
     row->thread = cubby__read_varint(&r);
-    row->sent_date = cubby__read_left(&r) ? cubby__read_signed(&r) : NO_DATE;
+    row->sent_date = cubby__read_left(&r) ? cubby__read_signed(&r) : CUBBY__NO_DATE;
     return read_end(&r);
 }
 

@@ -15,6 +15,10 @@ struct cubby__keywords {
     size_t count;
 };
 
+int cubby__same_keywords(const struct cubby__keywords *a, const struct cubby__keywords *b);
+
+#define CUBBY__HAS_KEYWORDS 0x20 /* beside the system flags in the first byte of a value, there and in KS_CHANGE */
+
 /* KS_MESSAGE: (folder, uid) -> everything a scan without headers gives. The first byte of the value is the system flags, so that the uid+flags scan
  * decodes next to nothing. Keywords are a list or a bitmap, whichever is shorter. */
 struct cubby__message_row {
@@ -28,6 +32,9 @@ struct cubby__message_row {
     struct cubby__keywords keywords;
 };
 
+/* System flags and keywords. */
+int cubby__same_flags(const struct cubby__message_row *a, const struct cubby__message_row *b);
+
 /* KS_OBJECT: object -> where it is and what an ENTRY needs of it without reading it. */
 struct cubby__object_row {
     struct cubby__place place;
@@ -35,7 +42,7 @@ struct cubby__object_row {
     uint64_t stored;  /* bytes of its frames and its pieces' frames: what becomes retained when refs falls to 0 */
     uint64_t size;    /* CRLF */
     uint64_t original; /* as it came */
-    int64_t sent_date; /* INT64_MIN: none */
+    int64_t sent_date; /* or CUBBY__NO_DATE (object.h) */
     uint64_t thread;
 };
 

@@ -1,9 +1,8 @@
 #include "mail/row_scan.h"
 
 #include "base/varint.h"
+#include "mail/object.h"
 #include "mail/records.h"
-
-#define HAS_KEYWORDS 0x20 /* as in row.c */
 
 /* A varint of up to five bytes without a call: nearly all of a row's. What is not plain goes the slow way, which also refuses. */
 static inline uint64_t get(struct cubby__reader *r)
@@ -33,7 +32,7 @@ static inline int64_t get_delta(struct cubby__reader *r, int64_t base)
 
 int cubby__message_row_scan(const uint8_t *p, size_t n, cubby_row *row, struct cubby__keywords *k, struct cubby__place *place)
 {
-    if (!n || *p & ~(CUBBY_FLAGS_ALL | HAS_KEYWORDS))
+    if (!n || *p & ~(CUBBY_FLAGS_ALL | CUBBY__HAS_KEYWORDS))
         return CUBBY_ECORRUPT;
     struct cubby__reader r = cubby__reader(p + 1, n - 1);
     row->flags = *p & CUBBY_FLAGS_ALL;
@@ -45,7 +44,7 @@ int cubby__message_row_scan(const uint8_t *p, size_t n, cubby_row *row, struct c
     row->internaldate_zone = (int16_t)zone;
     row->save_date = get_delta(&r, row->internaldate);
     row->sent_date = get_delta(&r, row->internaldate);
-    if (row->sent_date == INT64_MIN)
+    if (row->sent_date == CUBBY__NO_DATE)
         row->sent_date = row->internaldate;
     row->size = get(&r);
     row->object = get(&r);
@@ -53,10 +52,10 @@ int cubby__message_row_scan(const uint8_t *p, size_t n, cubby_row *row, struct c
     uint64_t seg = get(&r), off = get(&r), len = get(&r);
     *place = (struct cubby__place){(uint32_t)seg, (uint32_t)len, off};
     k->count = 0;
-    if (*p & HAS_KEYWORDS)
+    if (*p & CUBBY__HAS_KEYWORDS)
         cubby__keywords_read(&r, k);
     row->keywords = k->id;
     row->keyword_count = k->count;
-    int sane = age <= row->modseq && zone == row->internaldate_zone && seg <= UINT32_MAX && len <= UINT32_MAX && !(*p & HAS_KEYWORDS) == !k->count;
+    int sane = age <= row->modseq && zone == row->internaldate_zone && seg <= UINT32_MAX && len <= UINT32_MAX && !(*p & CUBBY__HAS_KEYWORDS) == !k->count;
     return sane && !r.bad && !cubby__read_left(&r) ? 0 : CUBBY_ECORRUPT;
 }

@@ -98,7 +98,7 @@ static int start(struct cubby__scan *s)
     s->started = 1;
     if (!s->o.uids)
         return seek(s, s->o.reverse ? UINT32_MAX : 0);
-    const struct cubby__uidrange *r = &s->o.uids->range[s->range];
+    const struct cubby__range *r = &s->o.uids->range[s->range];
     return seek(s, s->o.reverse ? r->last : r->first);
 }
 
@@ -115,7 +115,7 @@ static int here(const struct cubby__scan *s, uint32_t *uid)
 /* The wanted uid nearest to `uid` in the direction of the walk; DONE if there is none. */
 static int wanted(struct cubby__scan *s, uint32_t uid, uint32_t *target)
 {
-    const struct cubby__uidrange *r = s->o.uids->range;
+    const struct cubby__range *r = s->o.uids->range;
     if (s->o.reverse) {
         while (r[s->range].first > uid)
             if (!s->range--)

@@ -11,15 +11,11 @@
 static int add(void *array, size_t *count, size_t *cap, size_t size, const void *item)
 {
     void **p = array;
-    if (*count == *cap) {
-        size_t more = *cap ? *cap * 2 : 16;
-        void *grown = cubby__realloc(*p, more * size);
-        if (!grown)
-            return CUBBY_ENOMEM;
-        *p = grown;
-        *cap = more;
-    }
-    memcpy((char *)*p + (*count)++ * size, item, size);
+    void *grown = cubby__grow(*p, *count, cap, size);
+    if (!grown)
+        return CUBBY_ENOMEM;
+    *p = grown;
+    memcpy((char *)grown + (*count)++ * size, item, size);
     return CUBBY_OK;
 }
 

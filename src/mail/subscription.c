@@ -80,7 +80,5 @@ int cubby__subscribe(struct cubby__txn *txn, const char *path, size_t path_len, 
         return CUBBY_OK;
     struct cubby__buf b = CUBBY__BUF_INIT;
     cubby__subscription_encode(&rec, &b);
-    rc = b.failed ? cubby__fail_mem(view->err) : cubby__txn_log(txn, CUBBY__REC_SUBSCRIPTION, 0, b.data, b.len);
-    cubby__buf_release(&b);
-    return rc;
+    return cubby__txn_log_buf(txn, CUBBY__REC_SUBSCRIPTION, &b);
 }

@@ -9,21 +9,17 @@
 
 static int add(struct cubby__tombs *t, uint32_t first, uint32_t last)
 {
-    if (t->count == t->cap) {
-        size_t cap = t->cap ? 2 * t->cap : 64;
-        void *p = cubby__realloc(t->at, cap * sizeof *t->at);
-        if (!p)
-            return CUBBY_ENOMEM;
-        t->at = p;
-        t->cap = cap;
-    }
-    t->at[t->count++] = (struct cubby__uidrange){first, last};
+    struct cubby__range *at = cubby__grow(t->at, t->count, &t->cap, sizeof *at);
+    if (!at)
+        return CUBBY_ENOMEM;
+    t->at = at;
+    t->at[t->count++] = (struct cubby__range){first, last};
     return CUBBY_OK;
 }
 
 static int by_first(const void *a, const void *b)
 {
-    const struct cubby__uidrange *x = a, *y = b;
+    const struct cubby__range *x = a, *y = b;
     return (x->first > y->first) - (x->first < y->first);
 }
 
@@ -34,7 +30,7 @@ static void put_in_order(struct cubby__tombs *t)
     if (t->count)
         qsort(t->at, t->count, sizeof *t->at, by_first);
     for (size_t i = 0; i < t->count; i++) {
-        struct cubby__uidrange *before = kept ? &t->at[kept - 1] : NULL;
+        struct cubby__range *before = kept ? &t->at[kept - 1] : NULL;
         if (!before || t->at[i].first > (uint64_t)before->last + 1)
             t->at[kept++] = t->at[i];
         else if (t->at[i].last > before->last)
@@ -69,13 +65,12 @@ int cubby__tombs_of(struct cubby__tombs *t, struct cubby__view *view, uint64_t f
 
 size_t cubby__tombs_seek(const struct cubby__tombs *t, uint64_t uid)
 {
-    return cubby__uidranges_seek(t->at, t->count, uid);
+    return cubby__range_seek(t->at, t->count, uid);
 }
 
 int cubby__tombs_have(const struct cubby__tombs *t, uint32_t uid)
 {
-    size_t i = cubby__tombs_seek(t, uid);
-    return i < t->count && t->at[i].first <= uid;
+    return cubby__range_has(t->at, t->count, uid);
 }
 
 void cubby__tombs_release(struct cubby__tombs *t)

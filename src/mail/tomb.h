@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mail/uidset.h"
+#include "base/range.h"
 #include "store/store.h"
 
 /* 8 bytes for a range, which takes more in the index. Zero-initialised it is that of no folder. */
 struct cubby__tombs {
-    struct cubby__uidrange *at; /* ascending, disjoint */
+    struct cubby__range *at; /* ascending, disjoint */
     size_t count, cap;
     uint64_t folder;
 };

@@ -31,44 +31,19 @@ void cubby_string_free(char **s)
     *s = NULL;
 }
 
-static int grow(cubby_uidset *set)
-{
-    if (set->count < set->cap)
-        return CUBBY_OK;
-    size_t cap = set->cap ? 2 * set->cap : 8;
-    struct cubby__uidrange *range = cubby__realloc(set->range, cap * sizeof *range);
-    if (!range)
-        return CUBBY_ENOMEM;
-    set->range = range;
-    set->cap = cap;
-    return CUBBY_OK;
-}
-
-size_t cubby__uidranges_seek(const struct cubby__uidrange *range, size_t count, uint64_t uid)
-{
-    size_t lo = 0, hi = count;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (range[mid].last < uid)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 size_t cubby__uidset_seek(const struct cubby_uidset *set, uint32_t uid)
 {
-    return cubby__uidranges_seek(set->range, set->count, uid);
+    return cubby__range_seek(set->range, set->count, uid);
 }
 
 static int insert(cubby_uidset *set, size_t at, uint32_t first, uint32_t last)
 {
-    int rc = grow(set);
-    if (rc)
-        return rc;
+    struct cubby__range *range = cubby__grow(set->range, set->count, &set->cap, sizeof *range);
+    if (!range)
+        return CUBBY_ENOMEM;
+    set->range = range;
     memmove(set->range + at + 1, set->range + at, (set->count - at) * sizeof *set->range);
-    set->range[at] = (struct cubby__uidrange){first, last};
+    set->range[at] = (struct cubby__range){first, last};
     set->count++;
     return CUBBY_OK;
 }
@@ -86,7 +61,7 @@ int cubby_uidset_add(cubby_uidset *set, uint32_t first, uint32_t last)
         end++;
     if (at == end)
         return insert(set, at, first, last);
-    struct cubby__uidrange *r = &set->range[at];
+    struct cubby__range *r = &set->range[at];
     uint32_t high = set->range[end - 1].last;
     r->first = r->first < first ? r->first : first;
     r->last = high > last ? high : last;
@@ -97,8 +72,7 @@ int cubby_uidset_add(cubby_uidset *set, uint32_t first, uint32_t last)
 
 int cubby_uidset_has(const cubby_uidset *set, uint32_t uid)
 {
-    size_t i = cubby__uidset_seek(set, uid);
-    return i < set->count && set->range[i].first <= uid;
+    return cubby__range_has(set->range, set->count, uid);
 }
 
 uint64_t cubby_uidset_count(const cubby_uidset *set)
@@ -144,7 +118,7 @@ static int parse_uid(const char **text, uint32_t max, uint32_t *uid)
     return CUBBY_OK;
 }
 
-static int parse_range(const char **text, uint32_t max, struct cubby__uidrange *r)
+static int parse_range(const char **text, uint32_t max, struct cubby__range *r)
 {
     int rc = parse_uid(text, max, &r->first);
     if (rc)
@@ -155,13 +129,13 @@ static int parse_range(const char **text, uint32_t max, struct cubby__uidrange *
         rc = parse_uid(text, max, &r->last);
     }
     if (r->first > r->last)
-        *r = (struct cubby__uidrange){r->last, r->first};
+        *r = (struct cubby__range){r->last, r->first};
     return rc;
 }
 
 static int by_first(const void *a, const void *b)
 {
-    const struct cubby__uidrange *x = a, *y = b;
+    const struct cubby__range *x = a, *y = b;
     return (x->first > y->first) - (x->first < y->first);
 }
 
@@ -171,8 +145,8 @@ static void tidy(cubby_uidset *set)
     size_t n = 0;
     qsort(set->range, set->count, sizeof *set->range, by_first);
     for (size_t i = 0; i < set->count; i++) {
-        struct cubby__uidrange r = set->range[i];
-        struct cubby__uidrange *before = n ? &set->range[n - 1] : NULL;
+        struct cubby__range r = set->range[i];
+        struct cubby__range *before = n ? &set->range[n - 1] : NULL;
         if (before && (before->last == UINT32_MAX || r.first <= before->last + 1))
             before->last = r.last > before->last ? r.last : before->last;
         else
@@ -185,7 +159,7 @@ static int parse(const char *text, uint32_t max, cubby_uidset *set)
 {
     int sorted = 1;
     for (;;) {
-        struct cubby__uidrange r;
+        struct cubby__range r;
         int rc = parse_range(&text, max, &r);
         if (rc)
             return rc;

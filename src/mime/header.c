@@ -109,16 +109,10 @@ void cubby__header_split(const uint8_t *header, size_t len, struct cubby__buf *l
     }
 }
 
-/* An empty group may be NULL, which must not be counted from. */
-static struct cubby__reader group_reader(const uint8_t *p, size_t n)
-{
-    return cubby__reader(n ? p : (const uint8_t *)"", n);
-}
-
 int cubby__header_join(const uint8_t *list, size_t list_len, const uint8_t *rest, size_t rest_len, const uint8_t *runs, size_t runs_len,
                        struct cubby__buf *out)
 {
-    struct cubby__reader in[2] = {group_reader(rest, rest_len), group_reader(list, list_len)}, r = group_reader(runs, runs_len);
+    struct cubby__reader in[2] = {cubby__reader(rest, rest_len), cubby__reader(list, list_len)}, r = cubby__reader(runs, runs_len);
     size_t start = out->len;
     uint64_t n = 1;
     for (unsigned i = 0; cubby__read_left(&r); i++) {

@@ -60,16 +60,12 @@ struct cubby__scanner {
 
 static cubby_part *grow_parts(struct cubby__scanner *s)
 {
-    if (s->count == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 16;
-        cubby_part *parts = cubby__realloc(s->parts, cap * sizeof *parts);
-        if (!parts) {
-            s->failed = 1;
-            return NULL;
-        }
-        s->parts = parts;
-        s->cap = cap;
+    cubby_part *parts = cubby__grow(s->parts, s->count, &s->cap, sizeof *parts);
+    if (!parts) {
+        s->failed = 1;
+        return NULL;
     }
+    s->parts = parts;
     return &s->parts[s->count++];
 }
 

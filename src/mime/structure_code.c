@@ -1,6 +1,4 @@
 /* FORMAT.md "MIME structure": the parts of a message as bytes. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/varint.h"
 #include "format/format.h"

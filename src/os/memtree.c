@@ -7,19 +7,6 @@
 
 #define NAME_LEN_MAX 255
 
-int cubby__memtree_grow(void **array, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return 0;
-    size_t want = *cap ? *cap * 2 : 8;
-    void *p = cubby__realloc(*array, want * size);
-    if (!p)
-        return -ENOMEM;
-    *array = p;
-    *cap = want;
-    return 0;
-}
-
 struct cubby__memnode *cubby__memnode_new(uint64_t inode, int is_dir)
 {
     struct cubby__memnode *n = cubby__calloc(1, sizeof *n);
@@ -60,10 +47,11 @@ struct cubby__mementry *cubby__memnode_find(const struct cubby__memnode *dir, co
 
 int cubby__memnode_add(struct cubby__memnode *dir, const char *name, size_t len, struct cubby__memnode *node)
 {
-    void *array = dir->entries;
-    int rc = cubby__memtree_grow(&array, dir->count, &dir->entry_cap, sizeof *dir->entries);
-    dir->entries = array;
-    char *copy = rc ? NULL : cubby__malloc(len + 1);
+    struct cubby__mementry *entries = cubby__grow(dir->entries, dir->count, &dir->entry_cap, sizeof *entries);
+    if (!entries)
+        return -ENOMEM;
+    dir->entries = entries;
+    char *copy = cubby__malloc(len + 1);
     if (!copy)
         return -ENOMEM;
     memcpy(copy, name, len);

@@ -48,7 +48,4 @@ struct cubby__memplace {
 int cubby__memtree_place(struct cubby__memnode *root, const char *path, struct cubby__memplace *at);
 int cubby__memtree_find(struct cubby__memnode *root, const char *path, struct cubby__memnode **out); /* -ENOENT: it names nothing */
 
-/* Room for one more element of size `size`; 0 or -ENOMEM. */
-int cubby__memtree_grow(void **array, size_t count, size_t *cap, size_t size);
-
 #endif

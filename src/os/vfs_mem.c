@@ -339,11 +339,12 @@ static int mem_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **ou
     if (!len || off % MAP_ALIGN || len % MAP_ALIGN || off > INT64_MAX || len > INT64_MAX - off)
         return -EINVAL;
     struct cubby__memfs *fs = enter(ctx);
-    void *array = fs->mapped, *addr;
-    int rc = cubby__memtree_grow(&array, fs->mapped_count, &fs->mapped_cap, sizeof *fs->mapped);
-    fs->mapped = array;
-    if (!rc)
-        rc = off + len > f->node->file.size ? -EINVAL : cubby__memfile_map(&f->node->file, off, len, &addr);
+    struct mapping *mapped = cubby__grow(fs->mapped, fs->mapped_count, &fs->mapped_cap, sizeof *mapped);
+    if (!mapped)
+        return leave(fs, -ENOMEM);
+    fs->mapped = mapped;
+    void *addr;
+    int rc = off + len > f->node->file.size ? -EINVAL : cubby__memfile_map(&f->node->file, off, len, &addr);
     if (rc)
         return leave(fs, rc);
     fs->mapped[fs->mapped_count++] = (struct mapping){addr, f->node};

@@ -1,11 +1,12 @@
 /* anchor.c - two versions of the index that are kept for whoever takes over as writer (FORMAT.md 7.3).
  *
- * A handle that takes over knows nothing of what died, and when: it walks versions. Of the newest one alone it learns that a page is dead now; so the page
- * has to wait for readers of any version before, and if another takes over while they read, all over again. So two versions are kept, the newer one
- * until all readers have got there; then it is the older one, and what is published then is the newer. Whatever died before one of
- * them was made is known to have died then, by everybody.
+ * A handle that takes over does not know when pages died: it finds out by walking versions (tree/live.c). From the newest one alone it learns only that
+ * a page is dead by now; so the page has to wait for the readers of every version before, and if another handle takes over while they read, for all
+ * over again. So two versions are kept. The newer one stays until no reader is older; then it becomes the older one, and the version that is
+ * published then is the newer. Whatever died before one of them was made is known, by everybody, to have died before it.
  *
- * In the shared page, written with the writer lock held. The nonce of the index comes last and is taken away first: a writer that dies in between leaves none. */
+ * They stand in the shared page, written with the writer lock held. The nonce of the index is written last and taken away first: a writer that dies in
+ * between leaves no anchors. */
 #include "store/internal.h"
 
 enum { WORDS = 3, LEVEL_SHIFT = 56 };

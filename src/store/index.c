@@ -26,7 +26,6 @@
 #include "base/error.h"
 #include "log/segname.h"
 #include "store/index.h"
-#include "store/segstat.h"
 
 struct cubby__root cubby__published_root(const struct cubby__published *p)
 {
@@ -41,32 +40,20 @@ void cubby__set_root(struct cubby__published *p, const struct cubby__root *root)
     p->root_level = root->level;
 }
 
-uint64_t cubby__live_bytes(struct cubby__store *s)
-{
-    static const uint8_t first[1] = {CUBBY__KS_SEGMENT};
-    struct cubby__root root = cubby__published_root(&s->pending);
-    struct cubby__cursor c;
-    uint64_t live = 0;
-    cubby__cursor_init(&c, s->pager, &root, NULL);
-    for (int rc = cubby__cursor_seek(&c, first, 1); rc == 0; rc = cubby__cursor_next(&c)) {
-        struct cubby__slice key = cubby__cursor_key(&c), value = cubby__cursor_value(&c);
-        struct cubby__segstat st;
-        if (key.p[0] != CUBBY__KS_SEGMENT)
-            break;
-        if (cubby__segstat_decode(value.p, value.n, &st) == 0)
-            live += st.live;
-    }
-    cubby__cursor_release(&c);
-    return live;
-}
-
 /* ---- pagers ---- */
+
+struct cubby__pager_config cubby__index_config(const struct cubby__store *s)
+{
+    struct cubby__pager_config c = {.vfs = s->vfs, .salt = s->ident.salt, .cache_bytes = s->o.cache_bytes};
+    memcpy(c.uuid, s->ident.uuid, sizeof c.uuid);
+    return c;
+}
 
 static int open_pager(struct cubby__store *s, int create, int in_memory, struct cubby__pager **out, cubby_error *err)
 {
-    struct cubby__pager_config c = {.vfs = s->vfs, .writable = !s->read_only, .create = create && !in_memory, .salt = s->ident.salt};
-    c.cache_bytes = s->o.cache_bytes ? s->o.cache_bytes : 16u << 20;
-    memcpy(c.uuid, s->ident.uuid, 16);
+    struct cubby__pager_config c = cubby__index_config(s);
+    c.writable = !s->read_only;
+    c.create = create && !in_memory;
     if (create) {
         int rc = s->vfs->random(s->vfs->ctx, &c.nonce, sizeof c.nonce);
         if (rc != 0)
@@ -84,10 +71,9 @@ static int open_pager(struct cubby__store *s, int create, int in_memory, struct 
 /* An index that only this handle sees, in a file without a name: for one that would take much memory. */
 static int open_scratch(struct cubby__store *s, struct cubby__pager **out, cubby_error *err)
 {
-    struct cubby__pager_config c = {.vfs = s->vfs, .writable = 1, .create = 1, .salt = s->ident.salt};
+    struct cubby__pager_config c = cubby__index_config(s);
     char name[64];
-    c.cache_bytes = s->o.cache_bytes ? s->o.cache_bytes : 16u << 20;
-    memcpy(c.uuid, s->ident.uuid, 16);
+    c.writable = c.create = 1;
     int rc = s->vfs->random(s->vfs->ctx, &c.nonce, sizeof c.nonce);
     if (rc != 0)
         return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes");
@@ -445,13 +431,13 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
  * building another: it is told of. */
 static int last_words(struct cubby__store *s, const char *name, struct cubby__meta *meta, cubby_error *err)
 {
-    struct cubby__pager_config c = {.vfs = s->vfs, .salt = s->ident.salt};
+    struct cubby__pager_config c = cubby__index_config(s);
     struct cubby__pager *p;
     struct cubby__meta m = {0};
     cubby_error why;
     char *path = cubby__path_join(s->path, name);
-    memcpy(c.uuid, s->ident.uuid, 16);
     c.path = path;
+    c.cache_bytes = 0; /* nothing but the meta slots is read */
     int rc = path ? cubby__pager_open(&c, &p, &why) : CUBBY_ENOMEM;
     if (rc == 0) {
         rc = cubby__meta_read(p, &m, &why);

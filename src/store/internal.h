@@ -29,7 +29,7 @@ struct cubby__published {
     uint64_t checkpoint_commit; /* of the last durable checkpoint */
     uint64_t checkpoint_seq;
     uint64_t replay_bytes;      /* since then: bytes of frames, and CUBBY__ROW_COST a changed row */
-    uint64_t above;             /* numbers begin above it: what lazy commits may have shown before a stop that was not clean */
+    uint64_t above;             /* the next commit gets a higher number: lazy commits up to it may have been seen before an unclean stop */
     uint64_t seg_frames;        /* where the frames of the last segment begin: its header does not count for its capacity */
     uint64_t durable_off;       /* where `durable` ends, in the same segment, if it is not `commit` itself */
     uint64_t durable_chain;
@@ -56,7 +56,7 @@ struct cubby__commit_node {
     struct cubby__spool **spools; /* kept until the frames are written */
     size_t spool_count, spool_cap;
     uint64_t commit;
-    struct cubby__floors before; /* it was queued: what its failure goes back to */
+    struct cubby__floors before; /* the floors without this commit: what they go back to if it fails */
     int lazy;
     struct cubby__commit_node *next; /* in the queue */
     struct cubby__waiter waiter;
@@ -79,7 +79,7 @@ struct cubby__txn {
     uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
 };
 
-/* What a slot says that protects everything (+ 1, like all): it is not revoked. */
+/* A reader slot holds the oldest commit that is read, + 1. This is commit 0: every version is protected, and such a slot is never revoked. */
 enum { CUBBY__SLOT_ALL = 1 };
 
 /* A changed row counts like so many bytes when a checkpoint is due: one short FLAGS record may change thousands. */
@@ -117,7 +117,8 @@ struct cubby__store {
     int64_t roll_again_ms;       /* a full disk kept the log from rolling: not before then */
     uint64_t ceiling_commit;     /* the commit that announced pending.ceiling */
     uint64_t renew_from;         /* bytes to be replayed before a copy of the index is tried again (renew.c, Y4) */
-    uint64_t doubted[2];         /* versions of the index that a slot on the disk may name besides the checkpoint (X7): found there; of a checkpoint that failed */
+    uint64_t doubted[2];         /* X7: versions of the index that a slot on the disk may name beside the checkpoint: [0] one that was found there,
+                                  * [1] that of a checkpoint that failed */
 
     /* group side: under g */
     pthread_mutex_t g;
@@ -178,7 +179,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
 
 /* alone.c */
 int cubby__open_read_only(struct cubby__store *s, cubby_error *err);
-/* If nobody protects what this handle reads: it joins those who came, or goes on to what others left. */
+/* For a handle that reads alone, so that nobody protects what it reads: attaches if others have come since, or goes on to the state that others left. */
 int cubby__keep_up(struct cubby__store *s, cubby_error *err);
 uint64_t cubby__last_publish(const struct cubby__store *s);
 int cubby__others_are_here(const struct cubby__store *s); /* attached; of a handle that is not */
@@ -189,10 +190,12 @@ enum {
     CUBBY__AS_OPENED = 1 << 17      /* alone, it stays with what it found when it was opened */
 };
 
-/* open.c: opens the index that is published now. What cubby__index_lost says: it is not there. */
+/* open.c: opens the index that is published now. An error for which cubby__index_lost is 1: it is not there. */
 int cubby__follow_published(struct cubby__store *s, cubby_error *err);
 
 /* index.c: opening, replacing and checkpointing the index */
+/* How any index of this store is opened, read-only; the path is the caller's to add. */
+struct cubby__pager_config cubby__index_config(const struct cubby__store *s);
 int cubby__index_open(struct cubby__store *s, cubby_error *err);
 int cubby__index_checkpoint(struct cubby__store *s, const struct cubby__published *at, int w_held, cubby_error *err);
 int cubby__index_follow(struct cubby__store *s, uint64_t nonce, cubby_error *err);
@@ -205,13 +208,17 @@ int cubby__index_replaced(struct cubby__store *s, uint64_t nonce);
 int cubby__replace_pager(struct cubby__store *s, struct cubby__pager *p, cubby_error *err);
 struct cubby__root cubby__published_root(const struct cubby__published *p);
 void cubby__set_root(struct cubby__published *p, const struct cubby__root *root);
-void cubby__set_durable(struct cubby__published *p, uint64_t commit, uint64_t off, uint64_t chain);
 
 /* takeover.c: another handle wrote last */
 int cubby__index_takeover(struct cubby__store *s, cubby_error *err);
 
-/* commit.c */
+/* commit.c: everything up to there has been synced. */
+void cubby__set_durable(struct cubby__published *p, uint64_t commit, uint64_t off, uint64_t chain);
+
+/* group.c */
 void cubby__node_free(struct cubby__commit_node *n);
+
+/* rest.c */
 /* Between these two nobody writes or syncs, and everything is durable. Not inside a transaction. */
 int cubby__quiesce(struct cubby__store *s, cubby_error *err);
 void cubby__resume(struct cubby__store *s);
@@ -233,7 +240,7 @@ int cubby__apply(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err);
 int cubby__floors_store(struct cubby__store *s, const struct cubby__floors *f, cubby_error *err);
 
-/* view.c: keeps, until its end, not only one version but all that are there now or will be. */
+/* view.c: a view that keeps every version from being overwritten until it ends: those that are there now, and those to come. */
 int cubby__view_begin_all(struct cubby__store *s, struct cubby__view *view, cubby_error *err);
 
 /* spool.c */

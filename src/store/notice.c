@@ -1,3 +1,4 @@
+/* notice.c - telling the embedder what an operator should know (cubby_options.notice). */
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -38,6 +38,8 @@ int cubby__store_new(const char *path, const cubby_options *o, const struct cubb
         return cubby__fail_mem(err);
     if (o)
         s->o = *o;
+    if (!s->o.cache_bytes)
+        s->o.cache_bytes = 16u << 20;
     s->vfs = s->o.vfs ? s->o.vfs : cubby_vfs_posix();
     s->handlers = h;
     s->slot = -1;

@@ -1,5 +1,5 @@
-/* renew.c - another file for the index of which a sync failed (index.c, X7 and X8): else the replay of the next open would grow for as long as anybody stays
- * attached.
+/* renew.c - replaces an index of which a sync has failed. No checkpoint of that file can be made any more (index.c, X7 and X8), so that the next open would
+ * have more and more of the log to replay. A copy of it in a new file takes its place.
  *
  * Y1  The copy is complete, read again, has a checkpoint, and is synced, before it takes the name of the index. Until then the old one is what it was; if
  *     anything fails it stays, and the copy is removed.
@@ -7,7 +7,6 @@
  * Y3  Others follow the published nonce, or build the next index if whoever was to publish it died; old snapshots go on reading the old file (X3).
  * Y4  Behind a first copy, made or not, the next one waits until as much as it would write has gone to the log: the disk may be like that for good. */
 #include <errno.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -28,10 +27,12 @@ int cubby__renewal_is_due(const struct cubby__store *s)
 /* Y1 */
 static int make_copy(struct cubby__store *s, const char *path, uint64_t *nonce, cubby_error *err)
 {
-    struct cubby__pager_config c = {.vfs = s->vfs, .path = path, .writable = 1, .create = 1, .salt = s->ident.salt, .cache_bytes = 1 << 20};
+    struct cubby__pager_config c = cubby__index_config(s);
     const struct cubby__root root = cubby__published_root(&s->pending);
     struct cubby__pager *p;
-    memcpy(c.uuid, s->ident.uuid, 16);
+    c.path = path;
+    c.writable = c.create = 1;
+    c.cache_bytes = 1 << 20; /* each page is read once */
     int rc = s->vfs->random(s->vfs->ctx, &c.nonce, sizeof c.nonce);
     if (rc != 0)
         return cubby__fail_io(err, rc, s->path, CUBBY__NO_OFFSET, "getting random bytes");

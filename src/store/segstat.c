@@ -1,4 +1,4 @@
-/* segstat.c - the segment keyspace: what each segment holds, kept exact by the handlers. */
+/* segstat.c - the segment keyspace: bytes of messages in each segment, kept exact by the record handlers. */
 #include "base/error.h"
 #include "base/key.h"
 #include "base/varint.h"
@@ -33,4 +33,23 @@ int cubby__txn_account(struct cubby__txn *txn, uint32_t seg, int64_t live, int64
     len = cubby__varint_put(value, st.live);
     len += cubby__varint_put(value + len, st.retained);
     return cubby__txn_put(txn, key, key_len, value, len);
+}
+
+uint64_t cubby__live_bytes(struct cubby__store *s)
+{
+    static const uint8_t first[1] = {CUBBY__KS_SEGMENT};
+    struct cubby__root root = cubby__published_root(&s->pending);
+    struct cubby__cursor c;
+    uint64_t live = 0;
+    cubby__cursor_init(&c, s->pager, &root, NULL);
+    for (int rc = cubby__cursor_seek(&c, first, 1); rc == 0; rc = cubby__cursor_next(&c)) {
+        struct cubby__slice key = cubby__cursor_key(&c), value = cubby__cursor_value(&c);
+        struct cubby__segstat st;
+        if (key.p[0] != CUBBY__KS_SEGMENT)
+            break;
+        if (cubby__segstat_decode(value.p, value.n, &st) == 0)
+            live += st.live;
+    }
+    cubby__cursor_release(&c);
+    return live;
 }

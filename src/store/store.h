@@ -58,9 +58,9 @@ struct cubby__view {
     struct cubby__root root;  /* in a transaction: as it was at begin; cubby__view_root gives the present one */
     struct cubby__txn *txn;   /* NULL: a snapshot */
     uint64_t commit;          /* last commit in it */
-    struct cubby__lease lease; /* of a snapshot: whether its slot still says so */
-    int alone;                 /* no slot protects it (alone.c) ... */
-    uint64_t alone_since;      /* ... and its pages may be used again behind this publish */
+    struct cubby__lease lease; /* of a snapshot: lost once its slot is revoked */
+    int alone;                 /* 1: no slot protects it (alone.c), and ... */
+    uint64_t alone_since;      /* ... its pages may be overwritten by whoever publishes after this */
     cubby_error *err;         /* where calls put the detail; owner: whoever made the view */
     struct cubby__view *next; /* list of the store's snapshots */
     struct cubby__view **link;
@@ -97,6 +97,8 @@ struct cubby__floors *cubby__txn_floors(struct cubby__txn *txn); /* handlers rai
 
 /* Logs a record and applies it. flags: 0 or CUBBY__FRAME_COMPATIBLE. A failure spoils the transaction: every later call returns it. */
 int cubby__txn_log(struct cubby__txn *txn, uint8_t type, uint8_t flags, const void *payload, size_t len);
+/* The same for what an encoder has put into *payload, which is released. */
+int cubby__txn_log_buf(struct cubby__txn *txn, uint8_t type, struct cubby__buf *payload);
 
 /* Stored content of a piece: bytes in memory (copied by the call) or in a spool (which is kept until the end of the transaction). */
 struct cubby__content {
@@ -112,7 +114,7 @@ int cubby__txn_put(struct cubby__txn *txn, const void *key, size_t key_len, cons
 int cubby__txn_del(struct cubby__txn *txn, const void *key, size_t key_len); /* CUBBY_DONE: no such key */
 /* For handlers: bytes of messages in a segment that became (or ceased to be) live, retained. */
 int cubby__txn_account(struct cubby__txn *txn, uint32_t seg, int64_t live, int64_t retained);
-/* For handlers: a record that has no place (see DESIGN rule 7); told to the notice callback, counted by check. */
+/* For handlers: a record that has no place (its folder or object is missing); told to the notice callback, counted by check. */
 void cubby__txn_orphan(struct cubby__txn *txn, const struct cubby__record *rec, const char *why);
 
 /* ---- spools: bytes on their way in that are too many for memory ------------------------------------------------------------------------ */
@@ -149,22 +151,22 @@ struct cubby__check_hooks {
     void *arg;
 };
 
-/* Of a read-only handle: every segment frame by frame, every page of the index, and the index against one built anew. Adds to *result. If others come the
- * handle does not keep up with them, from then on. */
+/* Checks every segment frame by frame, every page of the index, and the index against one built anew. Adds to *result. s is a read-only handle; from
+ * now on it stays with the state that it has, whatever others write. */
 int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *hooks, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                        cubby_error *err);
 
-/* Not 0: every page of the index verifies. WHOLE: it was not built over damage, so it knows what damaged segments do not say any more, up to *commit.
- * PART: it was, or followed the log over some: what it says is so, and what it does not say may be, too. */
+/* Whether the index may be asked what damaged segments do not say any more. 0: no, a page of it does not verify. WHOLE: it was never built over
+ * damage and knows everything up to *commit. PART: it was, or followed the log over some: what it says is true, but not all that is true. */
 enum { CUBBY__INDEX_WHOLE = 1, CUBBY__INDEX_PART };
 int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error *err);
 
-/* Of a store that cannot be opened: its segments alone. */
+/* Checks a store that cannot be opened: its segments alone. */
 int cubby__store_check_closed(const char *path, const cubby_options *o, const struct cubby__handlers *h, cubby_finding_fn fn, void *arg,
                               cubby_check_result *result, cubby_error *err);
 
-/* A handle that was alone when it was opened is not protected from writers that come later: what it has seen counts if two looks, before it was opened
- * and at the end, are the same. */
+/* Was anybody else at work? A handle that was alone when it was opened is not protected from writers that come later: what it has read counts only if
+ * what is noted before it is opened and again at the end is the same. */
 struct cubby__witness {
     uint64_t seq, nonce, count, end;
     int others, protected;

@@ -66,7 +66,8 @@ static int add_cut(struct cubby__replay *r, const struct cubby__tail *t, struct 
     return cubby__seg_make_add(m, f->buf.data, f->buf.len, r->err);
 }
 
-static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, const struct cubby__seg_header *nh, struct cubby__seg_maker *m)
+static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, const struct cubby__seg_header *nh,
+                     struct cubby__seg_maker *m)
 {
     struct cubby__segscan scan;
     struct cubby__framer f = {0};
@@ -91,7 +92,8 @@ static int copy_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, cons
 enum source { A_NEW_FILE, TMP_RESERVE, A_BARE_FILE }; /* the first two have room for the reserve behind the tail */
 
 /* The header says what is to be in it. */
-static int make_of(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, struct cubby__seg_header *nh, enum source from, int *named)
+static int make_of(struct cubby__replay *r, uint32_t seg, uint64_t nonce, const struct cubby__tail *t, struct cubby__seg_header *nh,
+                   enum source from, int *named)
 {
     struct cubby__store *s = r->s;
     struct cubby__seg_maker *m;

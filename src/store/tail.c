@@ -17,14 +17,10 @@ struct ends {
 
 static int add_end(struct ends *e, const struct cubby__segscan *scan, cubby_error *err)
 {
-    if (e->count == e->cap) {
-        size_t cap = e->cap ? e->cap * 2 : 64;
-        struct cubby__commit_end *at = cubby__realloc(e->at, cap * sizeof *at);
-        if (!at)
-            return cubby__fail_mem(err);
-        e->at = at;
-        e->cap = cap;
-    }
+    struct cubby__commit_end *at = cubby__grow(e->at, e->count, &e->cap, sizeof *at);
+    if (!at)
+        return cubby__fail_mem(err);
+    e->at = at;
     size_t i = 0; /* behind damage, frames of lost commits stand before its own */
     while (i < scan->count && scan->records[i].commit != scan->last_commit)
         i++;

@@ -2,6 +2,7 @@
  *
  * Whoever takes over has the writer lock. What the one before left behind, a latch or bytes behind the published end, is recovered; an index that is damaged,
  * or not there, is built anew; then the pages that nobody uses are learned, and the floors. Only then is the handle the owner. */
+#include "base/bytes.h"
 #include "base/error.h"
 #include "store/index.h"
 
@@ -12,8 +13,7 @@ static int left_uncleanly(struct cubby__store *s, int *unclean, cubby_error *err
     size_t got = 0;
     *unclean = cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF) != 0;
     int rc = cubby__log_pread(s->log, (uint32_t)s->pending.seg, b, sizeof b, s->pending.seg_off, &got, err);
-    for (size_t i = 0; i < got; i++)
-        *unclean |= b[i] != 0;
+    *unclean |= !cubby__all_zero(b, got);
     if (rc != 0 || *unclean)
         return rc;
     struct cubby__seg_header h;

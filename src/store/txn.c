@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/key.h"
 #include "base/varint.h"
@@ -157,19 +156,22 @@ int cubby__txn_log(struct cubby__txn *txn, uint8_t type, uint8_t flags, const vo
     return spoil(txn, cubby__apply(txn, &rec));
 }
 
+int cubby__txn_log_buf(struct cubby__txn *txn, uint8_t type, struct cubby__buf *payload)
+{
+    int rc = payload->failed ? cubby__fail_mem(txn->err) : cubby__txn_log(txn, type, 0, payload->data, payload->len);
+    cubby__buf_release(payload);
+    return rc;
+}
+
 static int keep_spool(struct cubby__txn *txn, struct cubby__spool *sp)
 {
     struct cubby__commit_node *n = txn->node;
     if (n->spool_count && n->spools[n->spool_count - 1] == sp)
         return 0;
-    if (n->spool_count == n->spool_cap) {
-        size_t cap = n->spool_cap ? n->spool_cap * 2 : 4;
-        struct cubby__spool **p = cubby__realloc(n->spools, cap * sizeof(struct cubby__spool *));
-        if (!p)
-            return cubby__fail_mem(txn->err);
-        n->spools = p;
-        n->spool_cap = cap;
-    }
+    struct cubby__spool **p = cubby__grow(n->spools, n->spool_count, &n->spool_cap, sizeof(struct cubby__spool *));
+    if (!p)
+        return cubby__fail_mem(txn->err);
+    n->spools = p;
     n->spools[n->spool_count++] = cubby__spool_ref(sp);
     return 0;
 }

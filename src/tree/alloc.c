@@ -9,38 +9,24 @@
 
 #define SORT_MAX 4096u /* numbers sorted at a time: low ones first keeps the file short and its writes together */
 
-/* Room for one more element in a growing array. */
-static int room(void **at, size_t *cap, size_t len, size_t size)
-{
-    if (len < *cap)
-        return 0;
-    size_t n = *cap ? 2 * *cap : 16;
-    void *bigger = cubby__realloc(*at, n * size);
-    if (!bigger)
-        return CUBBY_ENOMEM;
-    *at = bigger;
-    *cap = n;
-    return 0;
-}
-
 static int push_ready(struct cubby__page_alloc *a, uint64_t page)
 {
-    void *at = a->ready;
-    int rc = room(&at, &a->ready_cap, a->ready_len, sizeof *a->ready);
-    a->ready = at;
-    if (rc == 0)
-        a->ready[a->ready_len++] = page;
-    return rc;
+    uint64_t *ready = cubby__grow(a->ready, a->ready_len, &a->ready_cap, sizeof *ready);
+    if (!ready)
+        return CUBBY_ENOMEM;
+    a->ready = ready;
+    a->ready[a->ready_len++] = page;
+    return 0;
 }
 
 static int push_span(struct cubby__spans *s, struct cubby__span span)
 {
-    void *at = s->at;
-    int rc = room(&at, &s->cap, s->len, sizeof *s->at);
+    struct cubby__span *at = cubby__grow(s->at, s->len, &s->cap, sizeof *at);
+    if (!at)
+        return CUBBY_ENOMEM;
     s->at = at;
-    if (rc == 0)
-        s->at[s->len++] = span;
-    return rc;
+    s->at[s->len++] = span;
+    return 0;
 }
 
 static void count_free(struct cubby__page_alloc *a, int64_t by)
@@ -180,11 +166,10 @@ static struct cubby__spans *list_of(struct cubby__page_alloc *a, uint64_t commit
     for (size_t i = a->blocked_len; i-- > 0;)
         if (a->blocked[i].commit == commit)
             return &a->blocked[i].spans;
-    void *at = a->blocked;
-    int rc = room(&at, &a->blocked_cap, a->blocked_len, sizeof *a->blocked);
-    a->blocked = at;
-    if (rc != 0)
+    struct cubby__blocked *blocked = cubby__grow(a->blocked, a->blocked_len, &a->blocked_cap, sizeof *blocked);
+    if (!blocked)
         return NULL;
+    a->blocked = blocked;
     a->blocked[a->blocked_len] = (struct cubby__blocked){.commit = commit};
     return &a->blocked[a->blocked_len++].spans;
 }

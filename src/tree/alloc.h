@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* birth of a page that none of the versions walked by cubby__pager_load_live reaches: those do not hold it. */
+/* In place of a birth: none of the versions that cubby__pager_load_live walked reaches the page, so none of them holds it. */
 #define CUBBY__BIRTH_UNREACHED 0
 #define CUBBY__BIRTH_UNKNOWN UINT64_MAX /* it cannot be read */
 
@@ -61,10 +61,10 @@ void cubby__alloc_release(struct cubby__page_alloc *a);
 int cubby__alloc_reset(struct cubby__page_alloc *a, uint64_t pages, const uint64_t *walked, size_t count);
 
 uint64_t cubby__alloc_take(struct cubby__page_alloc *a);
-/* A page that is not part of the newest version walked. reached, next: the last version that reaches it, and the one behind that; both 0: none does. Such a
- * page was born, it says itself when, and is not in the first version walked from then on: it had died before. */
+/* A page that the newest of the walked versions does not reach. reached: the last walked version that does, next: the walked version after that, by
+ * which it had died. Both 0: none reaches it; then it had died by the first version walked after its birth, which the page itself tells. */
 void cubby__alloc_found(struct cubby__page_alloc *a, uint64_t page, uint64_t reached, uint64_t next);
-/* Looks at all that were found. */
+/* Reads the birth of all pages that were found. */
 void cubby__alloc_read_all(struct cubby__page_alloc *a);
 /* A number that no version ever named. */
 void cubby__alloc_give(struct cubby__page_alloc *a, uint64_t page);

@@ -4,6 +4,7 @@
 #include "cubby.h"
 
 #define PAGES_MIN       8u  /* a path of the tree, whatever the caller asks for */
+#define SHARDS_MAX      16u
 #define PAGES_PER_SHARD 64u /* fewer pages than this are not worth a lock of their own */
 
 static struct cubby__cache_shard *shard_of(struct cubby__cache *c, uint64_t number)
@@ -17,7 +18,7 @@ int cubby__cache_init(struct cubby__cache *c, size_t bytes)
     if (pages < PAGES_MIN)
         pages = PAGES_MIN;
     c->count = 1;
-    while (c->count < CUBBY__CACHE_SHARDS_MAX && pages / (2 * c->count) >= PAGES_PER_SHARD)
+    while (c->count < SHARDS_MAX && pages / (2 * c->count) >= PAGES_PER_SHARD)
         c->count *= 2;
     c->shards = cubby__calloc(c->count, sizeof *c->shards);
     if (!c->shards)

@@ -9,8 +9,6 @@
 
 #include "tree/page.h"
 
-#define CUBBY__CACHE_SHARDS_MAX 16
-
 struct cubby__cache_shard {
     pthread_mutex_t lock;
     struct cubby__table table;

@@ -1,6 +1,4 @@
 /* check.c - a walk over every page of one version, read from the file again. */
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "base/error.h"
 #include "tree/pager.h"

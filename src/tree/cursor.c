@@ -1,3 +1,5 @@
+/* cursor.c - walking the keys of one version, in either direction. The pages on the way to the present key are held, so that a step within a leaf
+ * looks nothing up. */
 #include "tree/pager.h"
 
 void cubby__cursor_init(struct cubby__cursor *c, struct cubby__pager *p, const struct cubby__root *root, cubby_error *err)

@@ -28,14 +28,10 @@ void cubby__dirty_remove(struct cubby__pager *p, struct cubby__page *page)
 
 static int add_job(struct jobs *jobs, struct job job)
 {
-    if (jobs->len == jobs->cap) {
-        size_t cap = jobs->cap ? 2 * jobs->cap : 32;
-        struct job *at = cubby__realloc(jobs->at, cap * sizeof *at);
-        if (!at)
-            return CUBBY_ENOMEM;
-        jobs->at = at;
-        jobs->cap = cap;
-    }
+    struct job *at = cubby__grow(jobs->at, jobs->len, &jobs->cap, sizeof *at);
+    if (!at)
+        return CUBBY_ENOMEM;
+    jobs->at = at;
     jobs->at[jobs->len++] = job;
     return 0;
 }

@@ -4,10 +4,10 @@
 #include "tree/pager.h"
 
 struct marks {
-    uint8_t *at; /* one a page: of the newest version that reaches it, from 1 on; 0: none does */
+    uint8_t *at; /* a byte a page: the newest version that reaches it, counted from 1 on in ascending order; 0: none does */
     uint64_t pages;
-    uint8_t mark;
-    int perhaps; /* of a version that need not be whole: then this is no damage */
+    uint8_t mark; /* the version that is being walked */
+    int perhaps;  /* that one need not be whole: a page that does not verify is no damage */
 };
 
 enum { VERSIONS_MAX = 8 };
@@ -42,9 +42,9 @@ static uint64_t version_of(const struct cubby__root *root, uint64_t now)
     return root->commit < now ? root->commit : now;
 }
 
-/* The newest, which is `now`, first. *broken: it was the last one, which need not be whole (sure: how many must). */
-static int walk_roots(struct cubby__pager *p, struct marks *m, const struct versions *v, const struct cubby__root *roots, size_t count, size_t sure, uint64_t now,
-                      int *broken, cubby_error *err)
+/* The newest, which is `now`, first. The first `sure` roots must be whole; *broken: what failed was one behind them. */
+static int walk_roots(struct cubby__pager *p, struct marks *m, const struct versions *v, const struct cubby__root *roots, size_t count, size_t sure,
+                      uint64_t now, int *broken, cubby_error *err)
 {
     int rc = 0;
     for (size_t n = v->count; n > 0; n--) {
@@ -96,7 +96,8 @@ static uint64_t birth_on_disk(void *arg, uint64_t page)
 }
 
 /* The first `sure` of the roots must be whole. *broken: what is behind them is not, and nothing has been learned. */
-static int load(struct cubby__pager *p, const struct cubby__root *roots, size_t count, size_t sure, uint64_t now, uint64_t file_pages, int *broken, cubby_error *err)
+static int load(struct cubby__pager *p, const struct cubby__root *roots, size_t count, size_t sure, uint64_t now, uint64_t file_pages, int *broken,
+                cubby_error *err)
 {
     struct versions v = {0};
     *broken = 0;
@@ -122,8 +123,8 @@ static int load(struct cubby__pager *p, const struct cubby__root *roots, size_t 
     return rc;
 }
 
-int cubby__pager_load_live_and(struct cubby__pager *p, const struct cubby__root *roots, size_t count, const struct cubby__root *perhaps, int *whole, uint64_t now,
-                               uint64_t file_pages, cubby_error *err)
+int cubby__pager_load_live_and(struct cubby__pager *p, const struct cubby__root *roots, size_t count, const struct cubby__root *perhaps, int *whole,
+                               uint64_t now, uint64_t file_pages, cubby_error *err)
 {
     struct cubby__root all[VERSIONS_MAX];
     int broken = 0, rc;

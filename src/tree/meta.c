@@ -1,19 +1,11 @@
-/* meta.c - the two meta slots: checkpoint number s stands in slot s % 2, and the higher one that verifies counts. A new file has a label instead, number 0: it says
- * which file this is, and is no checkpoint. */
+/* meta.c - the two meta slots: checkpoint number s stands in slot s % 2, and the higher one that verifies counts. A new file has a label in the first
+ * slot, with number 0: it says which file this is, and is no checkpoint. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "tree/pager.h"
 
 enum slot_state { SLOT_EMPTY, SLOT_BAD, SLOT_VERSION, SLOT_LABEL, SLOT_GOOD };
-
-static int all_zero(const uint8_t *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (s[i])
-            return 0;
-    return 1;
-}
 
 static void decode(const uint8_t *s, struct cubby__meta *m)
 {
@@ -65,7 +57,7 @@ static int sensible(const struct cubby__meta *m)
 
 static enum slot_state check_slot(const struct cubby__pager *p, const uint8_t *s, unsigned slot, struct cubby__meta *out)
 {
-    if (all_zero(s, CUBBY__META_SIZE))
+    if (cubby__all_zero(s, CUBBY__META_SIZE))
         return SLOT_EMPTY;
     if (memcmp(s + CUBBY__META_MAGIC_OFF, CUBBY__META_MAGIC, 8) != 0)
         return SLOT_BAD;
@@ -107,7 +99,7 @@ static int bound_pages(struct cubby__pager *p, struct cubby__meta *m, cubby_erro
     return 0;
 }
 
-/* Readers look at it, and in an index that is in use it does not change. */
+/* Readers look at it without a lock: in an index that is in use it is already the same, and is not written again. */
 static void set_nonce(struct cubby__pager *p, uint64_t nonce)
 {
     if (p->nonce != nonce)

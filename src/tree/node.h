@@ -82,12 +82,6 @@ static inline struct cubby__slice cubby__branch_key(const uint8_t *d, unsigned i
     return s;
 }
 
-static inline int cubby__key_cmp(struct cubby__slice a, struct cubby__slice b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 /* The checksum that a page carries; never 0, which stands for "not flushed". */
 uint64_t cubby__node_sum(const uint8_t *d, uint64_t page, uint64_t salt);
 

@@ -94,7 +94,7 @@ void cubby__meta_label(const struct cubby__pager *p, uint8_t *page);
 
 /* ---- tree.c: pages of the running transaction ---- */
 
-/* Memory for so many new pages and given up ones: the calls below cannot fail then. */
+/* Takes memory for so many new pages and so many given up ones, so that the calls below cannot fail. */
 int cubby__txn_reserve(struct cubby__pager *p, unsigned pages, unsigned given_up, cubby_error *err);
 /* An unflushed page of the transaction, without cells, or as a copy of `from`. The table holds the reference. */
 struct cubby__page *cubby__txn_new(struct cubby__pager *p, unsigned level);

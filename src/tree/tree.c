@@ -1,6 +1,4 @@
 /* tree.c - looking up a key; a transaction's beginning and end; the pages that it makes and gives up. */
-#include <errno.h>
-
 #include "base/alloc.h"
 #include "base/error.h"
 #include "tree/pager.h"

@@ -10,14 +10,16 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cubby.h"
 #include "format/format.h"
 
 struct cubby__pager;
 
-/* What keeps the pages of a version from being used again. Asked after a page was fetched and before it is used (failed: it could not be, or did not
- * verify). Non-zero: nothing keeps them any more; what was read does not count, and what did not verify is no damage. */
+/* A reader's claim on a version: as long as it holds, no page of it is overwritten. lost() is asked after a page was fetched and before it is used;
+ * failed: it could not be read, or did not verify. Non-zero: the claim is lost, so what was read does not count, and what did not verify is no
+ * damage: it may have been overwritten rightly. */
 struct cubby__lease {
     int (*lost)(const struct cubby__lease *lease, int failed);
 };
@@ -39,7 +41,7 @@ struct cubby__meta {
     uint64_t ceiling;
     struct cubby__root root;
     int bad_slots; /* read: slots that hold something that does not verify */
-    struct cubby__root older; /* read: what the other slot names, if it verifies; else no page. Its pages may have been used again */
+    struct cubby__root older; /* read: what the other slot names, if it verifies; else no page. Its pages may have been overwritten */
 };
 
 struct cubby__pager_config {
@@ -69,10 +71,11 @@ struct cubby__pager_stat {
 };
 void cubby__pager_get_stat(struct cubby__pager *p, struct cubby__pager_stat *out);
 
-/* Pages that wait for readers alone; of what a walk found only counted if they may be `enough`. Under the writer mutex, behind cubby__pager_protect. */
+/* How many free pages wait only for readers to end. Those that a walk found, which have to be read to know, are looked at only if with them there may
+ * be `enough`. Under the writer mutex, after cubby__pager_protect. */
 size_t cubby__pager_held_by_readers(struct cubby__pager *p, size_t enough);
 
-/* A file that has lost its name is as good as damaged. */
+/* Looks whether the file still has a name: one that was removed counts as damaged. */
 void cubby__pager_look(struct cubby__pager *p);
 
 /* 1 once a page that anybody asked for did not verify: the index is to be replaced. */
@@ -80,17 +83,17 @@ int cubby__pager_damaged(const struct cubby__pager *p);
 
 /* ---- meta slots ---- */
 
-/* The newest slot that verifies and belongs to this store. CUBBY_DONE: none (a fresh file; out->nonce is that of its label, 0: it has none). ECORRUPT: slots are
- * there and none verifies. EVERSION. Sets the pager's nonce. */
+/* The newest slot that verifies and belongs to this store. CUBBY_DONE: none (a fresh file; out->nonce is that of its label, 0: it has none).
+ * ECORRUPT: slots are there and none verifies. EVERSION. Sets the pager's nonce. */
 int cubby__meta_read(struct cubby__pager *p, struct cubby__meta *out, cubby_error *err);
 /* Checkpoint, in this order: the caller has synced the log and flushed meta->root; here: 1 sync the pages; 2 write slot seq % 2;
  * 3 sync. Only then may pages of the checkpoint before it be used again (cubby__pager_protect). */
 int cubby__meta_write(struct cubby__pager *p, const struct cubby__meta *meta, cubby_error *err);
-/* For a slot that somebody else wrote who may have died before its sync: a checkpoint is durable, or this fails. */
+/* Makes durable what is in the file: for a slot whose writer may have died before its second sync. */
 int cubby__pager_sync(struct cubby__pager *p, cubby_error *err);
 
-/* The same pages once more: this version of `from`, whose file holds so many pages at most, in `to`, a new file. What the copy holds is read again: a page that does
- * not verify makes `from` damaged (ECORRUPT). */
+/* Copies a version of `from`, which lies in the first `pages` pages of its file, to `to`, a new file, page by page to the same places. The copy is
+ * read again: a page of it that does not verify makes `from` damaged (ECORRUPT). */
 int cubby__pager_copy(struct cubby__pager *from, const struct cubby__root *root, uint64_t pages, struct cubby__pager *to, cubby_error *err);
 
 /* ---- reading ---- */
@@ -99,6 +102,12 @@ struct cubby__slice {
     const uint8_t *p;
     size_t n;
 };
+
+static inline int cubby__key_cmp(struct cubby__slice a, struct cubby__slice b)
+{
+    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
 
 /* The value of a key: copied to buf (CUBBY__TREE_VALUE_MAX bytes), its length to *len. CUBBY_DONE: no such key. A page that does not verify:
  * ECORRUPT with path and offset, or ESTALE if the root's lease is lost. root->sum 0 reads unflushed pages: only under the writer mutex. */
@@ -166,13 +175,13 @@ int cubby__tree_spill(struct cubby__pager *p, size_t max_dirty, cubby_error *err
  * versions those are; a page with lifetime [birth, death) is free once none of them lies in it. */
 
 /* Learns which pages are free by walking the branch pages of the current version and of the checkpoints: called before the first write, and when
- * another process wrote in between. `now` is the newest commit of the roots (at most 8). Pages that the newest does not reach had died when the first version
- * was made, of those walked since their birth, that does not reach them: so the more versions are walked, the sooner pages are used again.
- * file_pages: what cubby__pager_stat.pages must at least be (from the published state). */
+ * another process wrote in between. `now` is the newest commit of the roots (at most 8). When a page died is not written anywhere: it counts as dead
+ * from the first version that was walked, made after its birth, and does not reach it. So the more versions are walked, the sooner pages are used
+ * again. file_pages: what cubby__pager_stat.pages must at least be (from the published state). */
 int cubby__pager_load_live(struct cubby__pager *p, const struct cubby__root *roots, size_t count, uint64_t now, uint64_t file_pages, cubby_error *err);
-/* The same with one more version, of which pages may have been used again already: *whole says whether it counted, that is, whether its branch pages verify. */
-int cubby__pager_load_live_and(struct cubby__pager *p, const struct cubby__root *roots, size_t count, const struct cubby__root *perhaps, int *whole, uint64_t now,
-                               uint64_t file_pages, cubby_error *err);
+/* The same with one more version, of which pages may have been overwritten already. *whole: 1 if all its branch pages verify; else it did not count. */
+int cubby__pager_load_live_and(struct cubby__pager *p, const struct cubby__root *roots, size_t count, const struct cubby__root *perhaps, int *whole,
+                               uint64_t now, uint64_t file_pages, cubby_error *err);
 /* The versions in use: commits of the published root and of the checkpoints one by one, and every version from oldest_reader on (a reader's
  * slot tells only the oldest of its snapshots). Called before a transaction; until the next call pages are reused by these: a page with lifetime
  * [birth, death) is free if death <= oldest_reader and none of the commits lies in it. The pager copies the list. */

@@ -58,4 +58,17 @@ START_TEST(stays_bad)
 }
 END_TEST
 
-UNIT_MAIN("base/varint", round_trip, signed_round_trip, refuses_long_forms, stays_bad)
+START_TEST(complete)
+{
+    struct cubby__reader r = cubby__reader("\x05\x06", 2);
+    ck_assert_int_eq(cubby__read_complete(&r), 0);
+    cubby__read_varint(&r);
+    ck_assert_int_eq(cubby__read_complete(&r), 0);
+    cubby__read_byte(&r);
+    ck_assert_int_eq(cubby__read_complete(&r), 1);
+    cubby__read_byte(&r); /* behind the end */
+    ck_assert_int_eq(cubby__read_complete(&r), 0);
+}
+END_TEST
+
+UNIT_MAIN("base/varint", round_trip, signed_round_trip, refuses_long_forms, stays_bad, complete)

@@ -186,7 +186,7 @@ START_TEST(largest_cells_in_every_order)
             uint8_t k[CUBBY__TREE_KEY_MAX];
             uint64_t r = mix(seed * 1000 + i);
             memset(k, 'x', sizeof k);
-            cubby__put64be(k + (r % 2 ? 0 : sizeof k - 8), r);
+            cubby__put64(k + (r % 2 ? 0 : sizeof k - 8), r);
             size_t n = r % 4 ? sizeof k : 8 + r % 100, v = r % 5 ? sizeof value : r % 50;
             EXPECT(cubby__tree_put(l.p, k, n, value, v, NULL) == 0);
         }
