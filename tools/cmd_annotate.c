@@ -1,3 +1,4 @@
+/* Shows, sets and removes annotations of folders. */
 #include "cli.h"
 
 #include <string.h>

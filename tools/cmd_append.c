@@ -1,3 +1,4 @@
+/* Adds one message, from a file or standard input. */
 #include "cli.h"
 
 #include <errno.h>

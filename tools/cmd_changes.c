@@ -1,3 +1,4 @@
+/* What is new, changed or gone in a folder since a modseq. */
 #include "cli.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Checks an archive by itself, without a store. */
 #include "cli.h"
 
 #include <errno.h>

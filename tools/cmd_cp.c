@@ -1,3 +1,4 @@
+/* Copies messages to another folder. */
 #include "cli.h"
 
 #include "transfer.h"

@@ -1,3 +1,4 @@
+/* Exports folders to mbox files, Maildirs, .eml files or a PST file. */
 #include "cli.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Adds, removes and replaces flags and keywords. */
 #include "cli.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Makes, renames, deletes, subscribes folders. */
 #include "cli.h"
 
 #include <inttypes.h>

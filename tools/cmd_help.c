@@ -1,3 +1,4 @@
+/* Explains a command, or the limits. */
 #include "cli.h"
 
 #include <string.h>

@@ -1,9 +1,8 @@
+/* Imports archives of any kind. */
 #include "cli.h"
 
 #include <inttypes.h>
 #include <malloc.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "archive/archive.h"

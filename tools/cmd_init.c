@@ -1,3 +1,4 @@
+/* Makes an empty store. */
 #include "cli.h"
 
 #include "json.h"

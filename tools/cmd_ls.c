@@ -1,3 +1,4 @@
+/* Lists folders, as a tree. */
 #include "cli.h"
 
 #include <inttypes.h>

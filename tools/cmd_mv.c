@@ -1,3 +1,4 @@
+/* Moves messages to another folder. */
 #include "cli.h"
 
 #include "transfer.h"

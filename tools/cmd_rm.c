@@ -1,3 +1,4 @@
+/* Expunges messages. */
 #include "cli.h"
 
 #include "result.h"

@@ -1,3 +1,4 @@
+/* Lists a folder from headers alone. */
 #include "cli.h"
 
 #include <inttypes.h>

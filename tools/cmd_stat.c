@@ -1,3 +1,4 @@
+/* What a store holds, and what it takes on the disk. */
 #include "cli.h"
 
 #include <inttypes.h>

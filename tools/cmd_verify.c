@@ -1,3 +1,4 @@
+/* Compares an archive with a store, message by message. */
 #include "cli.h"
 
 #include <inttypes.h>

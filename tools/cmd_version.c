@@ -1,3 +1,4 @@
+/* The versions of program, library and format. */
 #include "cli.h"
 
 #include "json.h"

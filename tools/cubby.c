@@ -1,7 +1,6 @@
 /* cubby - the command table. Each command is a file, cmd_NAME.c. */
 #include "cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct cli_command table[] = {

@@ -5,7 +5,9 @@
 #include "cli.h"
 #include "json.h"
 
-int result_print(const char *done, uint64_t modseq, const cubby_uidset *uids, const cubby_uidset *new_uids, uint32_t uidvalidity)
+/* "3 messages flagged: 1:3, modseq 13", or {"modseq":13,"uids":"1:3","new_uids":"7:9","uidvalidity":1}; new_uids may be NULL. Returns
+ * the exit code. */
+static int print(const char *done, uint64_t modseq, const cubby_uidset *uids, const cubby_uidset *new_uids, uint32_t uidvalidity)
 {
     char *from = NULL, *to = NULL;
     int r = cubby_uidset_format(uids, &from);
@@ -65,7 +67,7 @@ int work_run(const char *path, const char *folder, const char *uids, const char 
     if (rc == CLI_OK)
         rc = cli_commit(w.store, &w.txn, &modseq);
     if (rc == CLI_OK)
-        rc = result_print(w.done, modseq, w.changed, w.new_uids, w.uidvalidity);
+        rc = print(w.done, modseq, w.changed, w.new_uids, w.uidvalidity);
     cubby_txn_abort(&w.txn);
     cubby_uidset_free(&w.uids);
     cubby_uidset_free(&w.changed);

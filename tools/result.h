@@ -4,10 +4,6 @@
 
 #include "cubby.h"
 
-/* "3 messages flagged: 1:3, modseq 13", or {"modseq":13,"uids":"1:3","new_uids":"7:9","uidvalidity":1}; new_uids may be NULL. Returns
- * the exit code. */
-int result_print(const char *done, uint64_t modseq, const cubby_uidset *uids, const cubby_uidset *new_uids, uint32_t uidvalidity);
-
 /* A command on messages of a folder: opens the store and a transaction, finds the folder and the uids, calls `act`, commits, prints. */
 struct work {
     cubby_store *store;

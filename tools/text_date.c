@@ -7,28 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar, and back (years begin in March here, so that leap days come last). */
-static int64_t days_from_date(int64_t year, int month, int day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static void date_from_days(int64_t days, int64_t *year, int *month, int *day)
-{
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t of_era = days - era * 146097;
-    int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * y + y / 4 - y / 100);
-    int64_t m = (5 * of_year + 2) / 153;
-    *day = (int)(of_year - (153 * m + 2) / 5 + 1);
-    *month = (int)(m < 10 ? m + 3 : m - 9);
-    *year = y + era * 400 + (*month <= 2);
-}
+#include "calendar.h"
 
 struct parts {
     int64_t year;
@@ -41,7 +20,7 @@ static struct parts split(int64_t seconds, int zone_minutes)
     int64_t days = seconds / 86400, rest = seconds % 86400 + zone_minutes * 60;
     days += rest >= 0 ? rest / 86400 : -((86399 - rest) / 86400);
     rest = ((rest % 86400) + 86400) % 86400;
-    date_from_days(days, &p.year, &p.month, &p.day);
+    calendar_date(days, &p.year, &p.month, &p.day);
     p.hour = (int)(rest / 3600);
     p.minute = (int)(rest / 60 % 60);
     p.second = (int)(rest % 60);
@@ -140,7 +119,7 @@ int text_date_parse(const char *s, int64_t *seconds, int16_t *zone_minutes)
     }
     if (*s)
         return -1;
-    *seconds = days_from_date(year, p.month, p.day) * 86400 + p.hour * 3600 + p.minute * 60 + p.second - zone * 60;
+    *seconds = calendar_days(year, p.month, p.day) * 86400 + p.hour * 3600 + p.minute * 60 + p.second - zone * 60;
     *zone_minutes = (int16_t)zone;
     return 0;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/postmark.h"
 #include "archive/state.h"
+#include "calendar.h"
 
 #define LINE_MAX_BYTES 900
 
@@ -48,7 +48,7 @@ static void add_keywords(struct text *t, const char *const *keywords, size_t cou
 static void add_date(struct text *t, int64_t seconds, int zone)
 {
     char buf[TEXT_DATE];
-    const int64_t first = postmark_days(0, 1, 2) * 86400, last = postmark_days(9999, 12, 31) * 86400;
+    const int64_t first = calendar_days(0, 1, 2) * 86400, last = calendar_days(9999, 12, 31) * 86400;
     if (seconds >= first && seconds < last) {
         add(t, text_date(seconds, zone, buf, sizeof buf));
         return;

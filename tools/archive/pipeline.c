@@ -491,7 +491,8 @@ int pipeline_next(struct pipeline *p, int timeout_ms, struct job **out)
     return rc;
 }
 
-void pipeline_drop(struct pipeline *p, struct job *job)
+/* Gives the raw bytes of a job back. */
+static void drop_bytes(struct pipeline *p, struct job *job)
 {
     free(job->raw);
     job->raw = NULL;
@@ -505,7 +506,7 @@ void pipeline_drop(struct pipeline *p, struct job *job)
 
 void pipeline_release(struct pipeline *p, struct job *job)
 {
-    pipeline_drop(p, job);
+    drop_bytes(p, job);
     letter_release(&job->letter);
     reader_item_release(&job->item);
     free(job->note);

@@ -67,8 +67,6 @@ struct pipeline;
 struct pipeline *pipeline_start(const struct pipeline_options *o);
 /* The next job, to be released; 1 at the end, 2 if there was none within timeout_ms. */
 int pipeline_next(struct pipeline *p, int timeout_ms, struct job **out);
-/* Gives the raw bytes of a job back early (letter.p is gone then). */
-void pipeline_drop(struct pipeline *p, struct job *job);
 void pipeline_release(struct pipeline *p, struct job *job);
 /* Bytes of files read so far. */
 uint64_t pipeline_taken(struct pipeline *p);

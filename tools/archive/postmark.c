@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "calendar.h"
+
 #define TOKENS_MAX 40
 
 struct token {
@@ -20,37 +22,15 @@ struct moment {
 static const char weekdays[] = "SunMonTueWedThuFriSat";
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-int64_t postmark_days(int64_t year, int month, int day)
-{
-    year -= month <= 2; /* years that begin in March: the leap day is their last */
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-void postmark_civil(int64_t days, int64_t *year, int *month, int *day)
-{
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t of_era = days - era * 146097;
-    int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * y + y / 4 - y / 100);
-    int64_t m = (5 * of_year + 2) / 153;
-    *day = (int)(of_year - (153 * m + 2) / 5 + 1);
-    *month = (int)(m < 10 ? m + 3 : m - 9);
-    *year = y + era * 400 + (*month <= 2);
-}
-
 void postmark_date(int64_t seconds, char *buf)
 {
-    const int64_t first = postmark_days(0, 1, 1) * 86400, last = postmark_days(10000, 1, 1) * 86400 - 1;
+    const int64_t first = calendar_days(0, 1, 1) * 86400, last = calendar_days(10000, 1, 1) * 86400 - 1;
     seconds = seconds < first ? first : seconds > last ? last : seconds;
     int64_t days = seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400;
     unsigned rest = (unsigned)(seconds - days * 86400);
     int64_t year;
     int month, day;
-    postmark_civil(days, &year, &month, &day);
+    calendar_date(days, &year, &month, &day);
     int weekday = (int)(((days + 4) % 7 + 7) % 7);
     snprintf(buf, POSTMARK_DATE, "%.3s %.3s %2d %02u:%02u:%02u %04d", weekdays + 3 * weekday, months + 3 * (month - 1), day, rest / 3600,
              rest / 60 % 60, rest % 60, (int)year);
@@ -273,7 +253,7 @@ static int iso_date(const struct token *t, size_t n, size_t i, struct moment *m)
 
 static int64_t seconds_of(const struct moment *m)
 {
-    return postmark_days(m->year, m->month, m->day) * 86400 + m->hour * 3600 + m->minute * 60 + m->second - m->zone * 60;
+    return calendar_days(m->year, m->month, m->day) * 86400 + m->hour * 3600 + m->minute * 60 + m->second - m->zone * 60;
 }
 
 /* The sender of a postmark without a date: "-", an address, the daemon. Not "From bob@example.org:" as in quoted text. */

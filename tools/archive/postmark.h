@@ -32,8 +32,4 @@ int postmark_parse_first(const char *line, size_t len, struct postmark *out);
 #define POSTMARK_DATE 32
 void postmark_date(int64_t seconds, char *buf);
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar, and back. */
-int64_t postmark_days(int64_t year, int month, int day);
-void postmark_civil(int64_t days, int64_t *year, int *month, int *day);
-
 #endif

@@ -1,3 +1,4 @@
+/* Addresses of senders and recipients: from their properties or the entry id, as SMTP where that can be found. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

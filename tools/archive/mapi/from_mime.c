@@ -43,7 +43,8 @@ void mime_source_release(struct mime_source *s)
     s->window_len = 0;
 }
 
-int mime_source_get(struct mime_source *s, uint64_t offset, uint64_t most, const uint8_t **p, size_t *got)
+/* Up to `most` bytes of the message from an offset on, at most 64 KiB; *got is 0 only at its end. They live until the next call. 0 or an error. */
+static int get_bytes(struct mime_source *s, uint64_t offset, uint64_t most, const uint8_t **p, size_t *got)
 {
     *got = 0;
     *p = (const uint8_t *)"";
@@ -79,7 +80,7 @@ static int get_all(struct mime_source *s, uint64_t offset, uint64_t n, struct te
     size_t got;
     int rc = 0;
     for (uint64_t done = 0; done < n; done += got) {
-        rc = mime_source_get(s, offset + done, n - done, &p, &got);
+        rc = get_bytes(s, offset + done, n - done, &p, &got);
         if (rc != 0 || got == 0)
             break;
         text_add(out, p, got);
@@ -208,7 +209,7 @@ static int decode_part(struct job *j, size_t i, bytes_fn fn, void *arg)
     size_t got;
     int rc = 0;
     for (uint64_t done = 0; rc == 0 && done < p->body_len; done += got) {
-        rc = mime_source_get(j->s, p->body_offset + done, p->body_len - done, &bytes, &got);
+        rc = get_bytes(j->s, p->body_offset + done, p->body_len - done, &bytes, &got);
         if (rc != 0 || got == 0)
             break;
         text_clear(&j->part);
@@ -461,7 +462,7 @@ static int put_signed(struct job *j, struct about *a)
     size_t got;
     int rc = 0;
     for (uint64_t done = 0; rc == 0 && done < p->body_len; done += got) {
-        rc = mime_source_get(j->s, p->body_offset + done, p->body_len - done, &bytes, &got);
+        rc = get_bytes(j->s, p->body_offset + done, p->body_len - done, &bytes, &got);
         if (rc == 0)
             pstw_value_add(v, bytes, got);
         if (got == 0)

@@ -19,8 +19,6 @@ struct mime_source {
     size_t window_len;
 };
 void mime_source_release(struct mime_source *s);
-/* Up to `most` bytes of the message from an offset on, at most 64 KiB; *got is 0 only at its end. They live until the next call. 0 or an error. */
-int mime_source_get(struct mime_source *s, uint64_t offset, uint64_t most, const uint8_t **p, size_t *got);
 
 /* What the message itself does not say. */
 struct mime_state {

@@ -1,7 +1,6 @@
 /* Structured header fields: Content-Type and its parameters, lists of addresses. */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "archive/postmark.h"
+#include "calendar.h"
 
 enum { WIDTH = 76, WORD_BYTES = 45, RAW_WORD_MAX = 900 };
 
@@ -325,7 +325,7 @@ void header_date_value(struct text *out, int64_t seconds)
     int64_t day = seconds / 86400 - (seconds % 86400 < 0), rest = seconds - day * 86400, year;
     int month, mday;
     char buf[64];
-    postmark_civil(day, &year, &month, &mday);
+    calendar_date(day, &year, &month, &mday);
     int n = snprintf(buf, sizeof buf, "%s, %d %s %04d %02d:%02d:%02d +0000", days[(day % 7 + 7) % 7], mday, months[(month - 1) % 12], (int)year,
                      (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
     text_add(out, buf, (size_t)n);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "archive/mapi/own.h"
-#include "archive/postmark.h"
+#include "calendar.h"
 
 void ical_line(struct text *out, const char *line, size_t n)
 {
@@ -53,7 +53,7 @@ void ical_time(struct text *out, int64_t seconds, int utc)
     int64_t day = seconds / 86400 - (seconds % 86400 < 0), rest = seconds - day * 86400, year;
     int month, mday;
     char buf[64];
-    postmark_civil(day, &year, &month, &mday);
+    calendar_date(day, &year, &month, &mday);
     int n = snprintf(buf, sizeof buf, "%04d%02d%02dT%02d%02d%02d%s", (int)year, month, mday, (int)(rest / 3600), (int)(rest / 60 % 60),
                      (int)(rest % 60), utc ? "Z" : "");
     text_add(out, buf, (size_t)n);

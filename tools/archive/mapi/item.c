@@ -290,7 +290,7 @@ static void all_properties(struct mapi_object *msg, struct losses *l, struct tex
 
 /* ------------------------------------------------------------------------------------------------------------------------------------------------ */
 
-void item_text(enum item_kind kind, struct mapi_object *msg, struct losses *l, struct item_part *out)
+static void item_text(enum item_kind kind, struct mapi_object *msg, struct losses *l, struct item_part *out)
 {
     out->type = "text/plain; charset=utf-8";
     if (kind == ITEM_JOURNAL)

@@ -1,5 +1,4 @@
 /* Contacts as vCard 3.0, which more programs read than 4.0. */
-#include <stdio.h>
 #include <string.h>
 
 #include "archive/mapi/header.h"

@@ -1,8 +1,5 @@
 #include "archive/mapi/mapi.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "archive/mapi/codepage.h"
 
 #define UNIX_EPOCH 11644473600 /* 1970-01-01 in seconds since 1601-01-01 */

@@ -44,7 +44,6 @@ struct item_part {
 void item_part_make(enum item_kind kind, struct mapi_object *msg, struct losses *l, struct item_part *out);
 void item_calendar(enum item_kind kind, struct mapi_object *msg, struct losses *l, struct item_part *out);
 void item_contact(struct mapi_object *msg, struct losses *l, struct item_part *out);
-void item_text(enum item_kind kind, struct mapi_object *msg, struct losses *l, struct item_part *out);
 
 /* Lines of iCalendar and vCard: NAME:value with the text escaped and folded. */
 void ical_text(struct text *out, const char *name, const char *value, size_t n);

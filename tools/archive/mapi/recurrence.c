@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "archive/mapi/own.h"
-#include "archive/postmark.h"
+#include "calendar.h"
 #include "cli.h"
 
 enum { VERSION = 0x3004, VERSION_2 = 0x3006 };
@@ -177,7 +177,7 @@ static int parse(struct reader *r, struct recurrence *out)
     if (p.frequency == YEARLY && p.period % 12 == 0) {
         int64_t year;
         int month, day;
-        postmark_civil(out->start / 86400 - (out->start % 86400 < 0), &year, &month, &day);
+        calendar_date(out->start / 86400 - (out->start % 86400 < 0), &year, &month, &day);
         number(&out->rule, "BYMONTH", (uint32_t)month);
     }
     struct reader times = *r; /* tasks have none */

@@ -1,4 +1,4 @@
-#include <stdio.h>
+/* The map of named properties in a .msg file: ids to names and back. */
 #include <string.h>
 
 #include "archive/mapi/codepage.h"

@@ -1,7 +1,4 @@
 /* Blocks, the lists in internal ones, and who refers to them. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "archive/pst/bytes.h"
 #include "archive/pst/check_own.h"
 

@@ -39,7 +39,7 @@ static void check_heap_block(struct check *c, uint32_t nid, uint32_t index, cons
         CHECK_WARNING(c, b->ib, "heap 0x%x, block %u: %u items are empty, not %u", nid, index, zero, unused);
 }
 
-int check_heap(struct check *c, const struct pst_node *node, int client)
+static int check_heap(struct check *c, const struct pst_node *node, int client)
 {
     struct pst_heap h;
     uint64_t before = c->out->errors;

@@ -55,7 +55,6 @@ int check_refer(struct check *c, uint64_t bid, uint64_t offset, const char *what
 uint64_t check_block_at(struct check *c, uint64_t bid);
 
 /* check_ltp.c: what lies in a node; 0: it was fit to be read further. */
-int check_heap(struct check *c, const struct pst_node *node, int client);
 int check_pc(struct check *c, const struct pst_node *node);
 int check_tc(struct check *c, const struct pst_node *node);
 

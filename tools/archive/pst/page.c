@@ -1,7 +1,4 @@
 /* Pages, and the two B-trees made of them. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "archive/pst/bytes.h"
 #include "archive/pst/cache.h"
 #include "archive/pst/code.h"

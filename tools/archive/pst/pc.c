@@ -1,6 +1,5 @@
 /* Lists of properties. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "archive/pst/bytes.h"
 #include "archive/pst/ltp.h"

@@ -171,7 +171,7 @@ int pst_store_password(const struct pst_store *s, const char *password)
 
 /* ---- folders ----------------------------------------------------------------------------------------------------------------------- */
 
-void pst_ids_add(struct pst_ids *v, uint32_t id)
+static void add_id(struct pst_ids *v, uint32_t id)
 {
     if (v->count == v->cap) {
         v->cap = v->cap ? 2 * v->cap : 32;
@@ -234,7 +234,7 @@ static int table_children(struct pst_store *s, uint32_t nid, struct pst_ids *out
         rc = pst_tc_index(t, &rows);
         while (rc >= 0 && (rc = pst_bth_next(&rows, &id, &value)) == 1)
             if (PST_NID_TYPE(id) == PST_NT_FOLDER)
-                pst_ids_add(out, (uint32_t)id);
+                add_id(out, (uint32_t)id);
         pst_tc_close(t);
     }
     free(t);
@@ -267,7 +267,7 @@ void pst_folder_children(struct pst_store *s, uint32_t nid, struct pst_ids *out)
         }
         pst_node_of(s->p, entry, &node);
         if (PST_NID_TYPE(node.nid) == PST_NT_FOLDER && node.parent == nid && node.nid != nid && !has_id(out, listed, node.nid))
-            pst_ids_add(out, node.nid);
+            add_id(out, node.nid);
     }
 }
 

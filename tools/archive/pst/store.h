@@ -35,7 +35,6 @@ struct pst_ids {
     uint32_t *ids;
     size_t count, cap;
 };
-void pst_ids_add(struct pst_ids *v, uint32_t id);
 void pst_ids_free(struct pst_ids *v);
 
 /* The folder's name as UTF-8, appended; the number of its node if it has none. */

@@ -1,5 +1,4 @@
 /* Tables. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "archive/pst/bytes.h"

@@ -1,3 +1,4 @@
+/* Data trees: values that take several blocks; and the subnodes of a node. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Heaps: small items of one node, packed into blocks. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -48,8 +48,6 @@ uint64_t pstw_subs_end(struct pstw_subs *s, struct pstw *w);
 
 /* ---- heaps -------------------------------------------------------------------------------------------------------------------------------- */
 
-#define PSTW_HEAP_BLOCKS 65536u
-
 struct pstw_heap;
 struct pstw_heap *pstw_heap_new(struct pstw *w, int client);
 /* An item of 1 to PST_HN_ITEM_MAX bytes: its HID. */

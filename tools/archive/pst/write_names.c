@@ -1,3 +1,4 @@
+/* The map of named properties. */
 #include <string.h>
 
 #include "archive/mapi/props.h"

@@ -1,3 +1,4 @@
+/* Objects: the properties of a message, folder or attachment, in a heap and subnodes. */
 #include <stdlib.h>
 #include <string.h>
 

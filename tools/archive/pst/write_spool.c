@@ -1,3 +1,4 @@
+/* Spools: records that are wanted again at the end, in memory while they are few, then in a file without a name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -75,7 +75,8 @@ void pstw_write_templates(struct pstw *w, struct pstw_templates *t)
 
 /* ---- folders ---------------------------------------------------------------------------------------------------------------------------- */
 
-void pstw_entry_id(const struct pstw_context *c, uint32_t nid, uint8_t out[24])
+/* The EntryID of a folder. */
+static void entry_id(const struct pstw_context *c, uint32_t nid, uint8_t out[24])
 {
     memset(out, 0, 4);
     memcpy(out + 4, c->uid, 16);
@@ -97,7 +98,7 @@ static struct pstw_object *folder_object(struct pstw_context *c, const struct ps
 static void set_entry_id(struct pstw_context *c, struct pstw_object *o, uint16_t id, uint32_t nid)
 {
     uint8_t entry[24];
-    pstw_entry_id(c, nid, entry);
+    entry_id(c, nid, entry);
     pstw_set_bytes(o, TAG(id, MAPI_BINARY), entry, sizeof entry);
 }
 
@@ -108,7 +109,7 @@ static void set_junk(struct pstw_context *c, struct pstw_object *o, uint32_t nid
     pst_put32(list, 5);
     for (int i = 0; i < 5; i++)
         pst_put32(list + 4 + 4 * i, 24);
-    pstw_entry_id(c, nid, list + 24);
+    entry_id(c, nid, list + 24);
     pstw_set_bytes(o, TAG(0x36d8, MAPI_BINARY | MAPI_MULTI), list, sizeof list);
 }
 

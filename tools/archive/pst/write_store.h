@@ -57,9 +57,6 @@ void pstw_write_folder_table(struct pstw_context *c, struct pstw_templates *t, u
 
 /* ---- the store ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* 24 bytes: the EntryID of a folder. */
-void pstw_entry_id(const struct pstw_context *c, uint32_t nid, uint8_t out[24]);
-
 struct pstw_store {
     const char *name;
     const char *password; /* NULL */

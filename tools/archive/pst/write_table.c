@@ -1,3 +1,4 @@
+/* Tables: rows of the same columns, with an index by row id. */
 #include <stdlib.h>
 #include <string.h>
 
