@@ -149,16 +149,22 @@ static int due(struct fault_table *t, const char *call, const char *path, int is
     heap_pause(0);                                           \
     return rc
 
+static struct cubby_file *new_file(const char *path)
+{
+    struct cubby_file *f = calloc(1, sizeof *f);
+    if (!f)
+        abort();
+    snprintf(f->path, sizeof f->path, "%s", path);
+    return f;
+}
+
 static int t_open(void *ctx, const char *path, unsigned flags, cubby_file **out)
 {
     struct fault_table *t = ctx;
     int done, half, rc = due(t, flags & CUBBY_OPEN_CREATE ? "create" : "open", path, 0, &done, &half);
     if (rc)
         return rc;
-    struct cubby_file *f = calloc(1, sizeof *f);
-    if (!f)
-        abort();
-    snprintf(f->path, sizeof f->path, "%s", path);
+    struct cubby_file *f = new_file(path);
     heap_pause(1);
     rc = t->under->open(t->under->ctx, path, flags, &f->under);
     heap_pause(0);
@@ -326,10 +332,7 @@ static int t_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)
     int done, half, rc = due(t, "lock_dir", path, 0, &done, &half);
     if (rc)
         return rc;
-    struct cubby_file *f = calloc(1, sizeof *f);
-    if (!f)
-        abort();
-    snprintf(f->path, sizeof f->path, "%s", path);
+    struct cubby_file *f = new_file(path);
     heap_pause(1);
     rc = t->under->lock_dir(t->under->ctx, path, kind, &f->under);
     heap_pause(0);

@@ -9,6 +9,7 @@
 #include "log/log.h"
 #include "log/segscan.h"
 #include "os/vfs_mem.h"
+#include "unit/files.h"
 #include "unit/unit.h"
 
 #define SEGMENT "/s/segments/00000001.seg"
@@ -83,34 +84,22 @@ static inline void bed_end(struct bed *b)
 
 static inline void bed_write(struct bed *b, const char *path, uint64_t off, const void *p, size_t n)
 {
-    cubby_file *f;
-    MUST(b->vfs->open(b->vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
-    MUST(b->vfs->pwrite(b->vfs->ctx, f, p, n, off));
-    b->vfs->close(b->vfs->ctx, f);
+    file_write(b->vfs, path, off, p, n);
 }
 
 static inline void bed_read(struct bed *b, const char *path, uint64_t off, void *p, size_t n)
 {
-    cubby_file *f;
-    MUST(b->vfs->open(b->vfs->ctx, path, CUBBY_OPEN_READ, &f));
-    ck_assert_int_eq(b->vfs->pread(b->vfs->ctx, f, p, n, off), (int64_t)n);
-    b->vfs->close(b->vfs->ctx, f);
+    file_read(b->vfs, path, off, p, n);
 }
 
 static inline void bed_flip(struct bed *b, const char *path, uint64_t off, uint8_t mask)
 {
-    uint8_t c;
-    bed_read(b, path, off, &c, 1);
-    c ^= mask;
-    bed_write(b, path, off, &c, 1);
+    file_flip(b->vfs, path, off, mask);
 }
 
 static inline void bed_truncate(struct bed *b, const char *path, uint64_t size)
 {
-    cubby_file *f;
-    MUST(b->vfs->open(b->vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
-    MUST(b->vfs->truncate(b->vfs->ctx, f, size));
-    b->vfs->close(b->vfs->ctx, f);
+    file_truncate(b->vfs, path, size);
 }
 
 /* The bytes of commit `number` with `records` records of `len` bytes and one piece of `piece` bytes (0: none), at the end of the log. */

@@ -661,6 +661,7 @@ START_TEST(read_errors_of_what_is_skipped)
 }
 END_TEST
 
-UNIT_MAIN("log/segscan", whole, nothing_there, an_empty_record, torn_last_commit, a_flip_in_the_middle, holes_of_zeros, proofs, misplaced_and_malformed_frames,
-          commits_out_of_chain, durable_of_a_broken_commit_counts, pieces_read_or_skipped, resync_verifies_payloads, damage_covered, content_skipped, frames_longer_than_the_window,
-          limits, stale_bytes_are_no_frames, nonzero, read_errors, a_file_that_shrinks, read_errors_of_what_is_skipped)
+UNIT_MAIN("log/segscan", whole, nothing_there, an_empty_record, torn_last_commit, a_flip_in_the_middle, holes_of_zeros, proofs,
+          misplaced_and_malformed_frames, commits_out_of_chain, durable_of_a_broken_commit_counts, pieces_read_or_skipped, resync_verifies_payloads,
+          damage_covered, content_skipped, frames_longer_than_the_window, limits, stale_bytes_are_no_frames, nonzero, read_errors,
+          a_file_that_shrinks, read_errors_of_what_is_skipped)

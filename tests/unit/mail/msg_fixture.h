@@ -11,6 +11,7 @@
 #include "mail/reader.h"
 #include "os/vfs_mem.h"
 #include "store/store.h"
+#include "unit/files.h"
 #include "unit/unit.h"
 
 struct fixture {
@@ -97,14 +98,7 @@ static inline uint32_t fixture_add(struct fixture *f, const void *data, size_t n
 /* Changes one byte of a file at rest. */
 static inline void fixture_damage(struct fixture *f, const char *path, uint64_t off)
 {
-    const cubby_vfs *v = f->o.vfs;
-    cubby_file *file;
-    uint8_t b;
-    must(v->open(v->ctx, path, CUBBY_OPEN_WRITE, &file));
-    ck_assert_int_eq(v->pread(v->ctx, file, &b, 1, off), 1);
-    b ^= 0x40;
-    must(v->pwrite(v->ctx, file, &b, 1, off));
-    v->close(v->ctx, file);
+    file_flip(f->o.vfs, path, off, 0x40);
 }
 
 #endif

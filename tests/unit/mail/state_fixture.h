@@ -19,6 +19,7 @@
 #include "mail/walk.h"
 #include "os/vfs_mem.h"
 #include "store/store.h"
+#include "unit/files.h"
 #include "unit/unit.h"
 
 struct state {
@@ -75,6 +76,16 @@ static inline void state_end(struct state *st)
     cubby__incoming_free(&st->in);
     MUST(cubby__store_close(&st->s, &st->err));
     cubby__memfs_free(&st->fs);
+}
+
+/* The state as the segments alone say it; the caller closes it. */
+static inline struct cubby__store *state_of_segments(struct state *st)
+{
+    struct cubby__store *fresh;
+    cubby_options o = st->o;
+    o.flags = CUBBY_READ_ONLY | CUBBY_REBUILD;
+    MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &fresh, &st->err));
+    return fresh;
 }
 
 static inline struct cubby__txn *begin(struct state *st)

@@ -111,14 +111,7 @@ static void closed(void)
 
 static void hurt(const char *path, uint64_t off)
 {
-    const cubby_vfs *vfs = st->o.vfs;
-    uint8_t c;
-    cubby_file *f;
-    MUST(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
-    ck_assert_int_eq(vfs->pread(vfs->ctx, f, &c, 1, off), 1);
-    c ^= 1;
-    MUST(vfs->pwrite(vfs->ctx, f, &c, 1, off));
-    vfs->close(vfs->ctx, f);
+    file_flip(st->o.vfs, path, off, 1);
 }
 
 /* Nothing can be said of a store that is another one each time: then nothing is, and not for ever. */
@@ -399,7 +392,6 @@ static int count_lost(void *arg, const cubby_finding *f)
 START_TEST(a_folder_that_only_the_checkpoint_knows)
 {
     cubby_check_result r = {0};
-    cubby_file *f;
     uint64_t id;
     int lost = 0;
     state_begin(st);
@@ -412,9 +404,7 @@ START_TEST(a_folder_that_only_the_checkpoint_knows)
     MUST(cubby__store_checkpoint(st->s, &st->err));
     ck_assert_uint_eq(st->s->pending.seg, 1);
     closed();
-    MUST(st->o.vfs->open(st->o.vfs->ctx, "/s/segments/00000001.seg", CUBBY_OPEN_WRITE, &f));
-    MUST(st->o.vfs->truncate(st->o.vfs->ctx, f, end));
-    st->o.vfs->close(st->o.vfs->ctx, f);
+    file_truncate(st->o.vfs, "/s/segments/00000001.seg", end);
     MUST(cubby__fsck_check("/s", &st->o, 0, count_lost, &lost, &r, &st->err));
     ck_assert_int_eq(lost, 3);
     cubby__memfs_free(&st->fs);
@@ -445,20 +435,13 @@ static void no_index(void)
 
 static void empty_index(void)
 {
-    static const uint8_t zeros[4 * CUBBY__PAGE_SIZE];
-    cubby_file *f;
     no_index();
-    MUST(st->o.vfs->open(st->o.vfs->ctx, "/s/index", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
-    MUST(st->o.vfs->pwrite(st->o.vfs->ctx, f, zeros, sizeof zeros, 0));
-    st->o.vfs->close(st->o.vfs->ctx, f);
+    file_zero(st->o.vfs, "/s/index", 0, 4 * CUBBY__PAGE_SIZE);
 }
 
 static void empty_segment(void)
 {
-    cubby_file *f;
-    MUST(st->o.vfs->open(st->o.vfs->ctx, "/s/segments/00000001.seg", CUBBY_OPEN_WRITE, &f));
-    MUST(st->o.vfs->truncate(st->o.vfs->ctx, f, 0));
-    st->o.vfs->close(st->o.vfs->ctx, f);
+    file_truncate(st->o.vfs, "/s/segments/00000001.seg", 0);
 }
 
 /* The index is removed or replaced, or a segment emptied, at any moment: the check ends, and what is damaged all the while is told. */

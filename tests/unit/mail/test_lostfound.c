@@ -75,16 +75,9 @@ static int has(uint64_t folder, uint32_t uid, const char *part)
 
 static void hurt(const struct cubby__place *place, uint64_t skip)
 {
-    const cubby_vfs *vfs = st->o.vfs;
     char path[64];
-    cubby_file *f;
-    uint8_t c;
     snprintf(path, sizeof path, "/s/segments/%08u.seg", place->seg);
-    MUST(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
-    ck_assert_int_eq(vfs->pread(vfs->ctx, f, &c, 1, place->off + skip), 1);
-    c ^= 1;
-    MUST(vfs->pwrite(vfs->ctx, f, &c, 1, place->off + skip));
-    vfs->close(vfs->ctx, f);
+    file_flip(st->o.vfs, path, place->off + skip, 1);
 }
 
 static void put_junk(const uint8_t *key, size_t n)

@@ -14,6 +14,7 @@ struct found {
     char code[32], detail[300], file[100];
     uint64_t folder;
     uint32_t uid;
+    cubby_check_result r;
 };
 
 static int note(void *arg, const cubby_finding *f)
@@ -28,13 +29,10 @@ static int note(void *arg, const cubby_finding *f)
     return found->stop;
 }
 
-static int check(struct fixture *f, unsigned flags, struct found *found, cubby_check_result *result)
+static int check(struct fixture *f, unsigned flags, struct found *found)
 {
-    int stop = found->stop;
-    memset(found, 0, sizeof *found);
-    memset(result, 0, sizeof *result);
-    found->stop = stop;
-    return cubby__mail_check(f->s, flags, note, found, result, &f->err);
+    *found = (struct found){.stop = found->stop};
+    return cubby__mail_check(f->s, flags, note, found, &found->r, &f->err);
 }
 
 static void fill(struct fixture *f)
@@ -48,12 +46,11 @@ START_TEST(sound)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     fill(f);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
+    must(check(f, CUBBY_CHECK_FULL, &found));
     ck_assert_int_eq(found.count, 0);
-    ck_assert_uint_eq(r.findings, 0);
-    ck_assert_uint_eq(r.messages, NASTY_SMALL);
+    ck_assert_uint_eq(found.r.findings, 0);
+    ck_assert_uint_eq(found.r.messages, NASTY_SMALL);
     fixture_end(f);
 }
 END_TEST
@@ -62,7 +59,6 @@ START_TEST(counters)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     struct cubby__txn *txn;
     uint8_t value[CUBBY__TREE_VALUE_MAX];
     struct cubby__folder_row row;
@@ -75,14 +71,14 @@ START_TEST(counters)
     f->token++;
     fixture_put(f, txn, NULL);
     must(cubby__txn_commit(&txn, NULL));
-    must(check(f, 0, &found, &r));
+    must(check(f, 0, &found));
     ck_assert_int_eq(found.count, 1);
     ck_assert_str_eq(found.code, "FOLDER_COUNTERS");
     ck_assert_uint_eq(found.folder, f->inbox);
     ck_assert_ptr_nonnull(strstr(found.detail, "unseen"));
-    ck_assert_uint_eq(r.findings, 1);
+    ck_assert_uint_eq(found.r.findings, 1);
     found.stop = 1;
-    ck_assert_int_eq(check(f, 0, &found, &r), CUBBY_ECANCEL);
+    ck_assert_int_eq(check(f, 0, &found), CUBBY_ECANCEL);
     fixture_end(f);
 }
 END_TEST
@@ -91,7 +87,6 @@ START_TEST(unreadable)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     struct cubby__view view;
     struct cubby__message_row m;
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
@@ -104,15 +99,15 @@ START_TEST(unreadable)
     cubby__view_end(&view);
     snprintf(path, sizeof path, "/s/segments/%08u.seg", m.place.seg);
     fixture_damage(f, path, m.place.off + CUBBY__FRAME_SIZE + 3);
-    must(check(f, 0, &found, &r)); /* bodies are not looked at */
+    must(check(f, 0, &found)); /* bodies are not looked at */
     ck_assert_int_eq(found.count, 0);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
+    must(check(f, CUBBY_CHECK_FULL, &found));
     ck_assert_int_eq(found.count, 1);
     ck_assert_str_eq(found.code, "MESSAGE_UNREADABLE");
     ck_assert_str_eq(found.file, path + 3);
     ck_assert_uint_eq(found.folder, f->inbox);
     ck_assert_uint_eq(found.uid, 12);
-    ck_assert_uint_eq(r.messages, NASTY_SMALL);
+    ck_assert_uint_eq(found.r.messages, NASTY_SMALL);
     fixture_end(f);
 }
 END_TEST
@@ -122,7 +117,6 @@ START_TEST(hash)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     fixture_begin(f);
     fixture_feed(f, "X: y\n\nbody\n", 11, 0);
     ((struct cubby__object *)cubby__incoming_object(f->in))->hash[0] ^= 1;
@@ -131,7 +125,7 @@ START_TEST(hash)
     f->token++;
     fixture_put(f, txn, NULL);
     must(cubby__txn_commit(&txn, NULL));
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
+    must(check(f, CUBBY_CHECK_FULL, &found));
     ck_assert_int_eq(found.count, 1);
     ck_assert_str_eq(found.code, "MESSAGE_HASH");
     ck_assert_uint_eq(found.uid, 1);
@@ -191,14 +185,13 @@ START_TEST(numbers_that_are_too_low)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     fill(f);
     change_inbox(f, 1u << 30, 1000000);
-    must(check(f, 0, &found, &r));
-    ck_assert_uint_eq(r.findings, 0);
+    must(check(f, 0, &found));
+    ck_assert_uint_eq(found.r.findings, 0);
     change_inbox(f, 1, 2);
-    must(check(f, 0, &found, &r));
-    ck_assert_uint_eq(r.findings, 2);
+    must(check(f, 0, &found));
+    ck_assert_uint_eq(found.r.findings, 2);
     ck_assert_str_eq(found.code, "FOLDER_COUNTERS");
     fixture_end(f);
 }
@@ -208,41 +201,44 @@ START_TEST(rows_that_mean_nothing)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     uint8_t key[CUBBY__TREE_KEY_MAX];
     fill(f);
     key[0] = CUBBY__KS_FOLDER; /* behind all folders: a key that is none */
     key[1] = key[2] = 9;
     put_row(f, key, 3, "junk", 4);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
-    ck_assert_uint_eq(r.findings, 0);
-    ck_assert_uint_eq(r.messages, NASTY_SMALL);
+    must(check(f, CUBBY_CHECK_FULL, &found));
+    ck_assert_uint_eq(found.r.findings, 0);
+    ck_assert_uint_eq(found.r.messages, NASTY_SMALL);
     put_row(f, key, cubby__key_message(key, f->inbox, 2), "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11);
-    must(check(f, 0, &found, &r));
-    ck_assert_uint_eq(r.findings, 1);
+    must(check(f, 0, &found));
+    ck_assert_uint_eq(found.r.findings, 1);
     ck_assert_str_eq(found.code, "FOLDER_UNREADABLE");
     ck_assert_uint_eq(found.folder, f->inbox);
     fixture_end(f);
 }
 END_TEST
 
+/* So many that to open the store does not read all pages of them. */
+static void many_folders(struct fixture *f)
+{
+    struct cubby__txn *txn;
+    char name[100];
+    must(cubby__txn_begin(f->s, 0, &txn, &f->err));
+    for (int i = 0; i < 600; i++) {
+        snprintf(name, sizeof name, "%080d", i);
+        must(cubby__folder_create(txn, CUBBY_ROOT, name, 80, NULL));
+    }
+    must(cubby__txn_commit(&txn, NULL));
+}
+
 /* The index itself: what cannot be found cannot be checked, and that is told. */
 START_TEST(a_page_that_does_not_verify)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
     cubby_vfs_stat st;
-    struct cubby__txn *txn;
-    char name[100];
-    uint64_t id;
     fill(f);
-    must(cubby__txn_begin(f->s, 0, &txn, &f->err)); /* so many that to open the store does not read them all */
-    for (int i = 0; i < 600; i++) {
-        snprintf(name, sizeof name, "%080d", i);
-        must(cubby__folder_create(txn, CUBBY_ROOT, name, 80, &id));
-    }
-    must(cubby__txn_commit(&txn, NULL));
+    many_folders(f);
     must(cubby__store_checkpoint(f->s, &f->err));
     fixture_close(f);
     f->o.flags = CUBBY_READ_ONLY;
@@ -251,12 +247,12 @@ START_TEST(a_page_that_does_not_verify)
     must(f->o.vfs->stat(f->o.vfs->ctx, "/s/index", &st));
     for (uint64_t off = CUBBY__META_SLOTS * CUBBY__PAGE_SIZE; off < st.size; off += CUBBY__PAGE_SIZE)
         fixture_damage(f, "/s/index", off + CUBBY__PAGE_SIZE - 1);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
-    ck_assert_uint_ge(r.findings, 1);
+    must(check(f, CUBBY_CHECK_FULL, &found));
+    ck_assert_uint_ge(found.r.findings, 1);
     ck_assert_str_eq(found.code, "FOLDER_UNREADABLE");
     ck_assert_uint_eq(found.folder, 0); /* the last one: nothing behind it can be found */
     found.stop = 1;
-    ck_assert_int_eq(check(f, 0, &found, &r), CUBBY_ECANCEL);
+    ck_assert_int_eq(check(f, 0, &found), CUBBY_ECANCEL);
     cubby__store_close(&f->s, NULL);
     cubby__memfs_free(&f->fs);
 }
@@ -264,21 +260,26 @@ END_TEST
 
 /* ---- long checks ---- */
 
-/* More than is read through one snapshot: the check goes on with another where it was, and ends behind the last uid that there may be. */
-START_TEST(many_bytes)
+/* A store, and in f->in a message of more bytes than are read through one snapshot. */
+static void begin_with_long_message(struct fixture *f)
 {
-    struct fixture fx, *f = &fx;
-    struct found found = {0};
-    cubby_check_result r;
-    struct cubby__txn *txn;
-    uint64_t object;
-    uint32_t uid;
     size_t n = 65u << 20;
     uint8_t *text = malloc(n);
     memset(text, '\n', n);
     fixture_begin(f);
     fixture_feed(f, text, n, 1 << 20);
     free(text);
+}
+
+/* More than is read through one snapshot: the check goes on with another where it was, and ends behind the last uid that there may be. */
+START_TEST(many_bytes)
+{
+    struct fixture fx, *f = &fx;
+    struct found found = {0};
+    struct cubby__txn *txn;
+    uint64_t object;
+    uint32_t uid;
+    begin_with_long_message(f);
     must(cubby__txn_begin(f->s, 0, &txn, &f->err));
     must(cubby__incoming_log(f->in, txn, ++f->token, &object));
     for (int i = 0; i < 3; i++)
@@ -292,9 +293,9 @@ START_TEST(many_bytes)
     fixture_close(f);
     fixture_damage(f, "/s/segments/00000001.seg", 2048); /* in its first piece: none of them is read to the end */
     fixture_open(f);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
-    ck_assert_uint_eq(r.messages, 4);
-    ck_assert_uint_eq(r.findings, 4);
+    must(check(f, CUBBY_CHECK_FULL, &found));
+    ck_assert_uint_eq(found.r.messages, 4);
+    ck_assert_uint_eq(found.r.findings, 4);
     ck_assert_str_eq(found.code, "MESSAGE_UNREADABLE");
     ck_assert_uint_eq(found.uid, CUBBY__UID_MAX);
     fixture_end(f);
@@ -306,32 +307,23 @@ START_TEST(an_index_that_cannot_be_read)
 {
     struct fixture fx, *f = &fx;
     struct found found = {0};
-    cubby_check_result r;
-    struct cubby__txn *txn;
     struct fault fault;
-    char name[100];
-    uint64_t id;
     fill(f);
-    must(cubby__txn_begin(f->s, 0, &txn, &f->err));
-    for (int i = 0; i < 600; i++) {
-        snprintf(name, sizeof name, "%080d", i);
-        must(cubby__folder_create(txn, CUBBY_ROOT, name, 80, &id));
-    }
-    must(cubby__txn_commit(&txn, NULL));
+    many_folders(f);
     fixture_close(f);
     fault_init(&fault, f->o.vfs);
     f->o.vfs = &fault.vfs;
     f->o.cache_bytes = 1;
     must(cubby__store_open("/s", &f->o, &cubby__mail_handlers, &f->s, &f->err));
     fault_set(&fault, FAULT_PREAD, "index", 0, -EIO, 1);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
+    must(check(f, CUBBY_CHECK_FULL, &found));
     fault_set(&fault, FAULT_PREAD, "", 0, 0, 0);
-    ck_assert_uint_ge(r.findings, 1);
+    ck_assert_uint_ge(found.r.findings, 1);
     ck_assert_str_eq(found.code, "FOLDER_UNREADABLE");
     ck_assert_uint_eq(found.folder, 0);
-    must(check(f, CUBBY_CHECK_FULL, &found, &r));
-    ck_assert_uint_eq(r.findings, 0);
-    ck_assert_uint_eq(r.messages, NASTY_SMALL);
+    must(check(f, CUBBY_CHECK_FULL, &found));
+    ck_assert_uint_eq(found.r.findings, 0);
+    ck_assert_uint_eq(found.r.messages, NASTY_SMALL);
     must(cubby__store_close(&f->s, &f->err));
     cubby__memfs_free(&f->fs);
 }
@@ -359,16 +351,10 @@ START_TEST(deleted_between_snapshots)
 {
     struct fixture fx, *f = fixture_now = &fx;
     struct found found = {0};
-    cubby_check_result r = {0};
     struct cubby__txn *txn;
     uint64_t object;
     int calls = 0;
-    size_t n = 65u << 20;
-    uint8_t *text = malloc(n);
-    memset(text, '\n', n);
-    fixture_begin(f);
-    fixture_feed(f, text, n, 1 << 20);
-    free(text);
+    begin_with_long_message(f);
     must(cubby__txn_begin(f->s, 0, &txn, &f->err));
     must(cubby__folder_create(txn, CUBBY_ROOT, "x", 1, &to_delete));
     must(cubby__incoming_log(f->in, txn, ++f->token, &object));
@@ -378,10 +364,10 @@ START_TEST(deleted_between_snapshots)
     fixture_close(f);
     fixture_damage(f, "/s/segments/00000001.seg", 2048); /* in its first piece: none is read to the end */
     fixture_open(f);
-    must(cubby__mail_check_told(f->s, CUBBY_CHECK_FULL, NULL, note, &found, delete_at_first, &calls, &r, &f->err));
+    must(cubby__mail_check_told(f->s, CUBBY_CHECK_FULL, NULL, note, &found, delete_at_first, &calls, &found.r, &f->err));
     ck_assert_int_eq(calls, 1);
-    ck_assert_uint_eq(r.messages, 2);
-    ck_assert_uint_eq(r.findings, 1); /* of the one that was read */
+    ck_assert_uint_eq(found.r.messages, 2);
+    ck_assert_uint_eq(found.r.findings, 1); /* of the one that was read */
     ck_assert_str_eq(found.code, "MESSAGE_UNREADABLE");
     fixture_end(f);
 }
@@ -425,5 +411,6 @@ START_TEST(deleted_meanwhile)
 }
 END_TEST
 
-UNIT_MAIN("mail/mailcheck", sound, counters, unreadable, hash, totals, numbers_that_are_too_low, rows_that_mean_nothing, a_page_that_does_not_verify, many_bytes,
+UNIT_MAIN("mail/mailcheck", sound, counters, unreadable, hash, totals, numbers_that_are_too_low, rows_that_mean_nothing, a_page_that_does_not_verify,
+          many_bytes,
           an_index_that_cannot_be_read, deleted_between_snapshots, deleted_meanwhile)

@@ -8,16 +8,6 @@
 
 static struct state the_state, *const st = &the_state;
 
-static void zero(const char *path, uint64_t off, size_t n)
-{
-    static const uint8_t zeros[1024];
-    const cubby_vfs *vfs = st->o.vfs;
-    cubby_file *f;
-    ck_assert_int_eq(vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE, &f), 0);
-    ck_assert_int_eq(vfs->pwrite(vfs->ctx, f, zeros, n, off), 0);
-    vfs->close(vfs->ctx, f);
-}
-
 /* A folder with sixty messages and a uidvalidity taken over, in several segments. The index knows all of it. */
 static uint64_t several_segments(void)
 {
@@ -36,23 +26,14 @@ static uint64_t several_segments(void)
     return id;
 }
 
-static struct cubby__store *what_segments_say(void)
-{
-    struct cubby__store *fresh;
-    cubby_options o = st->o;
-    o.flags = CUBBY_READ_ONLY | CUBBY_REBUILD;
-    MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &fresh, &st->err));
-    return fresh;
-}
-
 /* Others go on while a repair asks the index: what they have done since the segments were read is not undone. */
 START_TEST(beside_a_writer)
 {
     struct cubby__message_row row;
     uint64_t records, id = several_segments();
-    zero("/s/segments/00000002.seg", 2048, 512);
+    file_zero(st->o.vfs, "/s/segments/00000002.seg", 2048, 512);
     uint64_t known = st->s->pending.commit;
-    struct cubby__store *fresh = what_segments_say();
+    struct cubby__store *fresh = state_of_segments(st);
     cubby_uidset *set = uids("60");
     fill(st, id, 1);
     begin(st);
@@ -79,8 +60,8 @@ START_TEST(annotations_of_the_store)
     uint64_t records, known;
     several_segments();
     known = st->s->pending.commit;
-    zero("/s/segments/00000001.seg", 1200, 800);
-    struct cubby__store *fresh = what_segments_say();
+    file_zero(st->o.vfs, "/s/segments/00000001.seg", 1200, 800);
+    struct cubby__store *fresh = state_of_segments(st);
     struct cubby__view view;
     MUST(cubby__view_begin(fresh, &view, &st->err));
     RETURNS(cubby__annotation_get(&view, CUBBY_ROOT, "/cubby/taken/77", buf, &value, &len), CUBBY_DONE);
@@ -110,7 +91,7 @@ START_TEST(flags_that_came_back)
     struct cubby__message_row row;
     uint64_t records, id = several_segments();
     flag(id, CUBBY_FLAGS_ADD);
-    struct cubby__store *fresh = what_segments_say(); /* what follows is lost */
+    struct cubby__store *fresh = state_of_segments(st); /* what follows is lost */
     flag(id, CUBBY_FLAGS_REMOVE);
     flag(id, CUBBY_FLAGS_ADD);
     uint64_t known = st->s->pending.commit;
@@ -140,8 +121,8 @@ START_TEST(an_index_that_cannot_be_read)
     }
     commit(st);
     fill(st, id, 300);
-    zero("/s/segments/00000002.seg", 2048, 512);
-    struct cubby__store *fresh = what_segments_say();
+    file_zero(st->o.vfs, "/s/segments/00000002.seg", 2048, 512);
+    struct cubby__store *fresh = state_of_segments(st);
     cubby__incoming_free(&st->in);
     MUST(cubby__store_close(&st->s, &st->err));
     fault_init(&fault, st->o.vfs);
@@ -271,7 +252,7 @@ START_TEST(flags_that_others_set)
     uint64_t records, id = several_segments();
     flag(id, CUBBY_FLAGS_ADD);
     uint64_t known = st->s->pending.commit;
-    struct cubby__store *fresh = what_segments_say();
+    struct cubby__store *fresh = state_of_segments(st);
     flag(id, CUBBY_FLAGS_REMOVE);
     flag(id, CUBBY_FLAGS_ADD);
     uint64_t now = st->s->pending.commit;

@@ -182,15 +182,6 @@ static const struct {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static struct cubby__store *what_segments_say(void)
-{
-    struct cubby__store *fresh;
-    cubby_options o = st->o;
-    o.flags = CUBBY_READ_ONLY | CUBBY_REBUILD;
-    MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &fresh, &st->err));
-    return fresh;
-}
-
 static int is_so(struct cubby__store *s, int i)
 {
     struct cubby__view view;
@@ -203,19 +194,14 @@ static int is_so(struct cubby__store *s, int i)
 /* One commit, of which the segments lose everything. */
 static void act_and_lose(int i)
 {
-    static const uint8_t zeros[4096];
-    cubby_file *f;
     begin(st);
     kinds[i].act();
     uint64_t from = st->s->pending.seg_off;
     commit(st);
     uint64_t to = st->s->pending.seg_off;
     fill(st, 1, 1);
-    ck_assert(st->s->pending.seg == 1 && to > from && to - from < sizeof zeros);
-    const cubby_vfs *vfs = st->o.vfs;
-    MUST(vfs->open(vfs->ctx, "/s/segments/00000001.seg", CUBBY_OPEN_WRITE, &f));
-    MUST(vfs->pwrite(vfs->ctx, f, zeros, to - from, from));
-    vfs->close(vfs->ctx, f);
+    ck_assert(st->s->pending.seg == 1 && to > from);
+    file_zero(st->o.vfs, "/s/segments/00000001.seg", from, to - from);
 }
 
 /* The segments have lost that commit, and nothing else; the index told it again: it is so in a rebuilt one. */
@@ -224,13 +210,13 @@ static void lose_and_tell(int i)
     uint64_t records;
     base();
     act_and_lose(i);
-    struct cubby__store *fresh = what_segments_say();
+    struct cubby__store *fresh = state_of_segments(st);
     ck_assert_msg(is_so(st->s, i), "kind %d never was", i);
     ck_assert_msg(!is_so(fresh, i), "kind %d is not lost", i);
     MUST(cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err));
     ck_assert_uint_gt(records, 0);
     MUST(cubby__store_close(&fresh, &st->err));
-    fresh = what_segments_say();
+    fresh = state_of_segments(st);
     ck_assert_msg(is_so(fresh, i), "kind %d is not told again", i);
     MUST(cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err)); /* nothing is left to tell */
     ck_assert_msg(records == 0, "kind %d: %d records", i, (int)records);
@@ -257,7 +243,7 @@ START_TEST(without_memory)
     base();
     for (int i = 0; i < TOGETHER; i++)
         act_and_lose(together[i]);
-    struct cubby__store *fresh = what_segments_say();
+    struct cubby__store *fresh = state_of_segments(st);
     for (int i = 0; i < TOGETHER; i++)
         ck_assert_msg(is_so(st->s, together[i]) && !is_so(fresh, together[i]), "kind %d: %d %d", together[i], is_so(st->s, together[i]), is_so(fresh, together[i]));
     for (uint64_t n = 1; hits; n++) {
@@ -269,7 +255,7 @@ START_TEST(without_memory)
         n += n / 50; /* the first ones are all of them, of the many others some */
     }
     MUST(cubby__store_close(&fresh, &st->err));
-    fresh = what_segments_say();
+    fresh = state_of_segments(st);
     for (int i = 0; i < TOGETHER; i++)
         ck_assert_msg(is_so(fresh, together[i]), "kind %d", together[i]);
     MUST(cubby__store_close(&fresh, &st->err));
@@ -285,7 +271,7 @@ START_TEST(each_kind_without_memory)
         uint64_t records, hits = 1;
         base();
         act_and_lose(i);
-        struct cubby__store *fresh = what_segments_say();
+        struct cubby__store *fresh = state_of_segments(st);
         for (uint64_t n = 1; hits; n++) {
             heap_arm(n, 0);
             int rc = cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err);
@@ -294,7 +280,7 @@ START_TEST(each_kind_without_memory)
             ck_assert_msg(rc == 0 || (hits && rc == CUBBY_ENOMEM), "kind %d, %d: %d", i, (int)n, rc);
         }
         MUST(cubby__store_close(&fresh, &st->err));
-        fresh = what_segments_say();
+        fresh = state_of_segments(st);
         ck_assert_msg(is_so(fresh, i), "kind %d", i);
         MUST(cubby__store_close(&fresh, &st->err));
         state_end(st);
@@ -311,11 +297,11 @@ START_TEST(many_messages)
     fill(st, fa, 700);
     act_and_lose(14);
     act_and_lose(18);
-    struct cubby__store *fresh = what_segments_say();
+    struct cubby__store *fresh = state_of_segments(st);
     MUST(cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err));
     ck_assert_uint_lt(records, 20);
     MUST(cubby__store_close(&fresh, &st->err));
-    fresh = what_segments_say();
+    fresh = state_of_segments(st);
     ck_assert(is_so(fresh, 14) && is_so(fresh, 18));
     struct cubby__view view;
     MUST(cubby__view_begin(fresh, &view, &st->err));
@@ -359,7 +345,7 @@ START_TEST(deleted_meanwhile)
         o.vfs = fault_table_vfs(table);
         MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &visitor.other, &st->err));
         MUST(cubby__store_open("/s", &o, &cubby__mail_handlers, &st->s, &st->err));
-        struct cubby__store *fresh = what_segments_say();
+        struct cubby__store *fresh = state_of_segments(st);
         visitor.locks = 0;
         visitor.at++;
         fault_watch = visit;
@@ -368,7 +354,7 @@ START_TEST(deleted_meanwhile)
         ck_assert_msg(rc == 0, "%d: %d %s", (int)visitor.at, rc, st->err.message);
         MUST(cubby__store_close(&fresh, &st->err));
         MUST(cubby__store_close(&visitor.other, &st->err));
-        fresh = what_segments_say();
+        fresh = state_of_segments(st);
         struct cubby__view view;
         MUST(cubby__view_begin(fresh, &view, &st->err));
         ck_assert_int_eq(has_folder(&view, CUBBY_ROOT, "b"), visitor.locks < visitor.at);
@@ -430,10 +416,10 @@ START_TEST(displaced_in_theirs)
     begin(st);
     MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "b", 1, &fb));
     commit(st);
-    struct cubby__store *fresh = what_segments_say();
+    struct cubby__store *fresh = state_of_segments(st);
     MUST(cubby__relog(st->s, fresh, st->s->pending.commit, &records, &st->err));
     MUST(cubby__store_close(&fresh, &st->err));
-    fresh = what_segments_say();
+    fresh = state_of_segments(st);
     MUST(cubby__view_begin(fresh, &view, &st->err));
     ck_assert(has_folder(&view, CUBBY_ROOT, "b") && has_folder(&view, CUBBY_ROOT, "c"));
     cubby__view_end(&view);
@@ -488,4 +474,5 @@ START_TEST(rows_that_mean_nothing)
 }
 END_TEST
 
-UNIT_MAIN("mail/relog_rows", each_kind, without_memory, each_kind_without_memory, many_messages, deleted_meanwhile, deleted_in_theirs, displaced_in_theirs, rows_that_mean_nothing)
+UNIT_MAIN("mail/relog_rows", each_kind, without_memory, each_kind_without_memory, many_messages, deleted_meanwhile, deleted_in_theirs,
+          displaced_in_theirs, rows_that_mean_nothing)

@@ -247,5 +247,6 @@ START_TEST(sandboxes_without_statx)
 }
 END_TEST
 
-UNIT_MAIN("os/vfs_posix", VFS_SUITE, sandboxes_without_statx, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask, root_gives_files_to_the_owner,
+UNIT_MAIN("os/vfs_posix", VFS_SUITE, sandboxes_without_statx, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask,
+          root_gives_files_to_the_owner,
           closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file, a_write_that_is_cut_short)

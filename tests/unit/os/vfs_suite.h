@@ -603,7 +603,7 @@ END_TEST
 
 #define VFS_SUITE                                                                                                                                    \
     open_flags, open_directory, name_too_long, read_write, offsets_out_of_range, truncating, allocating, locked_directories, stat_and_mkdir,         \
-        unlinking, renaming, renaming_directories, listing, dirsync, lock_kinds, locks_end_with_close, lock_ranges, map_is_coherent, map_refusals,                        \
-        map_outlives_the_file, clocks, randomness
+        unlinking, renaming, renaming_directories, listing, dirsync, lock_kinds, locks_end_with_close, lock_ranges, map_is_coherent,                 \
+        map_refusals, map_outlives_the_file, clocks, randomness
 
 #endif

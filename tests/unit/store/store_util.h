@@ -17,6 +17,7 @@
 #include "log/segname.h"
 #include "os/vfs_mem.h"
 #include "store/internal.h"
+#include "unit/files.h"
 #include "unit/fault_vfs.h"
 #include "unit/unit.h"
 
@@ -392,6 +393,17 @@ static inline void same_rows(struct cubby__buf a, struct cubby__buf b)
     cubby__buf_release(&b);
 }
 
+/* One row of len bytes. */
+static inline int kv_store_long(struct bed *b, const char *key, size_t len)
+{
+    char *value = cubby__malloc(len + 1);
+    memset(value, 'v', len);
+    value[len] = '\0';
+    int rc = kv_store(b, key, value);
+    cubby__free(value);
+    return rc;
+}
+
 /* ---- files ---- */
 
 static inline int bed_exists(struct bed *b, const char *path)
@@ -409,34 +421,22 @@ static inline uint64_t bed_size(struct bed *b, const char *path)
 
 static inline void bed_write(struct bed *b, const char *path, uint64_t off, const void *p, size_t n)
 {
-    cubby_file *f;
-    MUST(b->vfs->open(b->vfs->ctx, path, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
-    MUST(b->vfs->pwrite(b->vfs->ctx, f, p, n, off));
-    b->vfs->close(b->vfs->ctx, f);
+    file_write(b->vfs, path, off, p, n);
 }
 
 static inline void bed_read(struct bed *b, const char *path, uint64_t off, void *p, size_t n)
 {
-    cubby_file *f;
-    MUST(b->vfs->open(b->vfs->ctx, path, CUBBY_OPEN_READ, &f));
-    ck_assert_int_eq(b->vfs->pread(b->vfs->ctx, f, p, n, off), (int64_t)n);
-    b->vfs->close(b->vfs->ctx, f);
+    file_read(b->vfs, path, off, p, n);
 }
 
 static inline void bed_truncate(struct bed *b, const char *path, uint64_t size)
 {
-    cubby_file *f;
-    MUST(b->vfs->open(b->vfs->ctx, path, CUBBY_OPEN_WRITE, &f));
-    MUST(b->vfs->truncate(b->vfs->ctx, f, size));
-    b->vfs->close(b->vfs->ctx, f);
+    file_truncate(b->vfs, path, size);
 }
 
 static inline void bed_flip(struct bed *b, const char *path, uint64_t off, uint8_t mask)
 {
-    uint8_t c;
-    bed_read(b, path, off, &c, 1);
-    c ^= mask;
-    bed_write(b, path, off, &c, 1);
+    file_flip(b->vfs, path, off, mask);
 }
 
 static inline void bed_unlink(struct bed *b, const char *path)

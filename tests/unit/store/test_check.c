@@ -558,5 +558,6 @@ START_TEST(witnesses)
 }
 END_TEST
 
-UNIT_MAIN("store/check", sound, segments, tails, the_index, rows_that_differ, stopped, in_bounded_memory, what_cannot_be_checked, identities, checkpoints, many_rows_that_differ,
+UNIT_MAIN("store/check", sound, segments, tails, the_index, rows_that_differ, stopped, in_bounded_memory, what_cannot_be_checked, identities,
+          checkpoints, many_rows_that_differ,
           rows_that_differ_beside_a_writer, a_writer_that_comes_and_goes, a_scratch_index_that_cannot_be_read, a_visit_within_the_zeros, witnesses)

@@ -388,5 +388,6 @@ START_TEST(any_failure)
 }
 END_TEST
 
-UNIT_MAIN("store/commit", rolls, capacity_follows_the_live_bytes, syncs, lazy_commits, not_lazy_after_all, a_failed_sync_of_the_log, a_failed_append, a_failed_append_that_cannot_be_cut_off,
+UNIT_MAIN("store/commit", rolls, capacity_follows_the_live_bytes, syncs, lazy_commits, not_lazy_after_all, a_failed_sync_of_the_log, a_failed_append,
+          a_failed_append_that_cannot_be_cut_off,
           no_space_in_reserve, a_failed_index_write, failures_of_a_roll, a_failed_checkpoint, any_failure)

@@ -560,15 +560,12 @@ START_TEST(an_index_that_is_read_for_the_last_time)
 {
     const cubby_allocator scarce = {scarce_malloc, scarce_realloc, free};
     struct bed bed, *b = &bed;
-    cubby_file *f;
     bed_begin(b);
     kv_store_many(b, 0, 20, 100);
     MUST(cubby__store_checkpoint(b->s, &b->err));
     uint64_t end = b->s->pending.seg_off;
     bed_close(b);
-    MUST(b->vfs->open(b->vfs->ctx, seg_path(1), CUBBY_OPEN_WRITE, &f));
-    MUST(b->vfs->truncate(b->vfs->ctx, f, end - 500));
-    b->vfs->close(b->vfs->ctx, f);
+    bed_truncate(b, seg_path(1), end - 500);
     for (int n = 0, hit = 1; hit; n++) {
         bed_quiet(b);
         cubby_set_allocator(&scarce);

@@ -3,16 +3,6 @@
 #include "store/commit.h"
 #include "unit/store/store_util.h"
 
-static int big_row(struct bed *b, const char *key, size_t len)
-{
-    char *value = cubby__malloc(len + 1);
-    memset(value, 'v', len);
-    value[len] = '\0';
-    int rc = kv_store(b, key, value);
-    cubby__free(value);
-    return rc;
-}
-
 static void fill_with(struct bed *b, const char *path, uint64_t from, uint64_t to, uint8_t what)
 {
     uint8_t block[4096];
@@ -32,7 +22,7 @@ static void hurt(struct bed *b, enum hurt how, struct bed *dead)
     bed_begin_with(b, 64 << 20, 1 << 30);
     MUST(kv_store(b, "first", "x"));
     uint64_t at = b->s->pending.seg_off;
-    MUST(big_row(b, "big", ROW));
+    MUST(kv_store_long(b, "big", ROW));
     uint64_t end = b->s->pending.seg_off;
     if (how < LAST_HOLE)
         MUST(kv_store(b, "last", "x"));

@@ -682,7 +682,7 @@ START_TEST(damage_before_a_lost_end)
 END_TEST
 
 UNIT_MAIN("store/recover", replay_after_a_clean_stop, unclean_stops, read_only_replays_in_memory, every_length_of_a_torn_commit, garbage_at_the_end,
-          a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone, a_lost_end_behind_the_checkpoint,
-          a_cut_within_a_proven_commit, a_record_of_zeros_before_the_cut,
-          a_segment_is_lost, a_segment_is_lost_behind_the_checkpoint, one_copy_of_each_header, swapped_segments, broken_and_unknown_records,
-          progress_of_a_rebuild, damage_before_a_lost_end)
+          a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone,
+          a_lost_end_behind_the_checkpoint, a_cut_within_a_proven_commit, a_record_of_zeros_before_the_cut, a_segment_is_lost,
+          a_segment_is_lost_behind_the_checkpoint, one_copy_of_each_header, swapped_segments, broken_and_unknown_records, progress_of_a_rebuild,
+          damage_before_a_lost_end)

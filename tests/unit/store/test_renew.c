@@ -29,6 +29,16 @@ static void with_a_failed_sync(struct bed *b, int which)
     ck_assert_uint_eq(cubby__shared_get(b->s, CUBBY__SHARED_UNSYNCED_OFF), cubby__pager_nonce(b->s->pager));
 }
 
+/* Rows, and a checkpoint that is asked for, of which a sync fails. Returns the nonce of the index. */
+static uint64_t with_a_failed_checkpoint(struct bed *b, int rows, int which)
+{
+    bed_begin_with(b, 0, 1u << 30);
+    kv_store_many(b, 0, rows, 100);
+    fault_set(&b->fault, FAULT_SYNC, "/s/index", which, -EIO, 0);
+    ck_assert_int_eq(cubby__store_checkpoint(b->s, &b->err), CUBBY_EIO);
+    return cubby__pager_nonce(b->s->pager);
+}
+
 /* So many that the next checkpoint is due. */
 static void more_rows(struct bed *b)
 {
@@ -106,11 +116,7 @@ END_TEST
 START_TEST(not_before_it_is_due)
 {
     struct bed bed, *b = &bed;
-    bed_begin_with(b, 0, 1u << 30);
-    kv_store_many(b, 0, 20, 100);
-    fault_set(&b->fault, FAULT_SYNC, "/s/index", 0, -EIO, 0);
-    ck_assert_int_eq(cubby__store_checkpoint(b->s, &b->err), CUBBY_EIO);
-    uint64_t nonce = cubby__pager_nonce(b->s->pager);
+    uint64_t nonce = with_a_failed_checkpoint(b, 20, 0);
     kv_store_many(b, 20, 60, 100);
     MUST(cubby__store_checkpoint(b->s, &b->err));
     ck_assert_uint_eq(cubby__pager_nonce(b->s->pager), nonce);
@@ -129,11 +135,7 @@ END_TEST
 START_TEST(when_a_checkpoint_is_asked_for)
 {
     struct bed bed, *b = &bed;
-    bed_begin_with(b, 0, 1u << 30);
-    kv_store_many(b, 0, 60, 100);
-    fault_set(&b->fault, FAULT_SYNC, "/s/index", 1, -EIO, 0);
-    ck_assert_int_eq(cubby__store_checkpoint(b->s, &b->err), CUBBY_EIO);
-    uint64_t nonce = cubby__pager_nonce(b->s->pager);
+    uint64_t nonce = with_a_failed_checkpoint(b, 60, 1);
     b->s->o.checkpoint_bytes = STEP;
     MUST(cubby__store_checkpoint(b->s, &b->err));
     ck_assert_uint_eq(b->s->pending.checkpoint_commit, b->s->pending.commit);
@@ -284,11 +286,7 @@ START_TEST(a_log_that_cannot_be_synced)
 {
     struct bed bed, *b = &bed;
     struct cubby__txn *t;
-    bed_begin_with(b, 0, 1u << 30);
-    kv_store_many(b, 0, 60, 100);
-    fault_set(&b->fault, FAULT_SYNC, "/s/index", 0, -EIO, 0);
-    ck_assert_int_eq(cubby__store_checkpoint(b->s, &b->err), CUBBY_EIO);
-    uint64_t nonce = cubby__pager_nonce(b->s->pager);
+    uint64_t nonce = with_a_failed_checkpoint(b, 60, 0);
     MUST(kv_store_in(b->s, "lazy", "0", CUBBY_LAZY, NULL, &b->err)); /* announces the ceiling */
     MUST(kv_store_in(b->s, "lazy", "1", CUBBY_LAZY, NULL, &b->err));
     b->o.checkpoint_bytes = b->s->o.checkpoint_bytes = STEP;

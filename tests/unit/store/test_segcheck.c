@@ -336,5 +336,6 @@ START_TEST(reads_that_fail)
 }
 END_TEST
 
-UNIT_MAIN("store/segcheck", stopped_anywhere, fragments, another_version, an_end_before_the_frames, rolled_meanwhile, behind_a_stand_in, stopped_between_segments, beside_a_writer, no_segments,
+UNIT_MAIN("store/segcheck", stopped_anywhere, fragments, another_version, an_end_before_the_frames, rolled_meanwhile, behind_a_stand_in,
+          stopped_between_segments, beside_a_writer, no_segments,
           reads_that_fail)

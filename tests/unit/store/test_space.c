@@ -23,24 +23,13 @@ static int drop_number(struct bed *b, int i)
     return drop(b, key);
 }
 
-/* One row of len bytes. */
-static int store_long(struct bed *b, const char *key, size_t len)
-{
-    char *value = cubby__malloc(len + 1);
-    memset(value, 'v', len);
-    value[len] = '\0';
-    int rc = kv_store(b, key, value);
-    cubby__free(value);
-    return rc;
-}
-
 /* Rows until the disk is full; how many there are then. */
 static int fill(struct bed *b, int from, size_t len)
 {
     char key[16];
     for (int i = from;; i++) {
         snprintf(key, sizeof key, "k%04d", i);
-        int rc = store_long(b, key, len);
+        int rc = kv_store_long(b, key, len);
         if (rc) {
             ck_assert_int_eq(rc, CUBBY_ENOSPC);
             return i;
@@ -102,7 +91,7 @@ START_TEST(a_large_store)
     for (int i = 0; i < 11; i++) {
         char key[16];
         snprintf(key, sizeof key, "big%d", i);
-        MUST(store_long(b, key, 100 << 10));
+        MUST(kv_store_long(b, key, 100 << 10));
     }
     kv_store_many(b, 0, 3000, 20);
     uint32_t segments = bed_last_segment(b);
@@ -142,13 +131,13 @@ START_TEST(a_large_commit)
         if (!can) /* then it is found out in the middle of the append, and that is undone */
             b->fault.vfs.allocate = NULL;
         fault_full(&b->fault, 40000);
-        REFUSES(store_long(b, "big", 200 << 10), CUBBY_ENOSPC);
+        REFUSES(kv_store_long(b, "big", 200 << 10), CUBBY_ENOSPC);
         ck_assert_str_eq(kv_look(b, "big"), "");
         sound(b);
         MUST(drop_number(b, 3));
-        REFUSES(store_long(b, "big", 200 << 10), CUBBY_ENOSPC);
+        REFUSES(kv_store_long(b, "big", 200 << 10), CUBBY_ENOSPC);
         fault_full(&b->fault, 800000);
-        MUST(store_long(b, "big", 200 << 10));
+        MUST(kv_store_long(b, "big", 200 << 10));
         sound(b);
         bed_end(b);
     }
@@ -188,7 +177,7 @@ START_TEST(a_roll_without_room)
     uint32_t segments = bed_last_segment(b);
     fault_full(&b->fault, 0);
     int n = 0, dropped = 0;
-    while (n < 500 && store_long(b, "x", 200) == 0)
+    while (n < 500 && kv_store_long(b, "x", 200) == 0)
         n++;
     ck_assert_int_lt(n, 500);
     while (!cubby__is_full(b->s))
@@ -215,13 +204,13 @@ START_TEST(recovery_without_room)
         for (int i = 0; i < 11 && large; i++) {
             char key[16];
             snprintf(key, sizeof key, "big%d", i);
-            MUST(store_long(b, key, 100 << 10));
+            MUST(kv_store_long(b, key, 100 << 10));
         }
         kv_store_many(b, 0, 30, 100);
         MUST(cubby__store_checkpoint(b->s, &b->err));
         kv_store_many(b, 30, 40, 100);
         if (kind == LONG_TAIL)
-            MUST(store_long(b, "long", 40 << 10));
+            MUST(kv_store_long(b, "long", 40 << 10));
         bed_copy(b, &copy);
         b = &copy;
         fault_full(&b->fault, 0);
@@ -323,7 +312,7 @@ START_TEST(a_reserve_full_of_junk)
     for (int i = 0; i < 11; i++) {
         char key[16];
         snprintf(key, sizeof key, "big%d", i);
-        MUST(store_long(b, key, 100 << 10));
+        MUST(kv_store_long(b, key, 100 << 10));
     }
     kv_store_many(b, 0, 3000, 20);
     uint64_t size = bed_size(b, "/s/tmp/reserve");

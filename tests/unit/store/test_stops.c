@@ -260,5 +260,6 @@ START_TEST(a_last_segment_that_vanished)
 }
 END_TEST
 
-UNIT_MAIN("store/stops", a_last_segment_that_vanished, one_of_several_makes_the_store, lazy_commits_without_a_trace, recovered_twice, a_takeover_copies_what_was_lazy,
+UNIT_MAIN("store/stops", a_last_segment_that_vanished, one_of_several_makes_the_store, lazy_commits_without_a_trace, recovered_twice,
+          a_takeover_copies_what_was_lazy,
           a_segment_whose_name_may_be_lost, damage_before_the_tail)

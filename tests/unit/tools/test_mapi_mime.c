@@ -423,6 +423,7 @@ START_TEST(huge_values_take_no_memory)
 }
 END_TEST
 
-UNIT_MAIN("tools/mapi_mime", plain_text, all_bodies_and_attachments, no_header_can_be_put_in, transport_headers, transport_headers_without_addresses, addresses_of_other_systems,
+UNIT_MAIN("tools/mapi_mime", plain_text, all_bodies_and_attachments, no_header_can_be_put_in, transport_headers, transport_headers_without_addresses,
+          addresses_of_other_systems,
           embedded_messages, messages_within_themselves, attachments_that_are_not_there, names_of_attachments, boundaries_in_the_text,
           signed_messages, originals, code_pages, states, huge_values_take_no_memory)

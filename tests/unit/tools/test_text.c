@@ -214,5 +214,6 @@ START_TEST(durations)
 }
 END_TEST
 
-UNIT_MAIN("tools/text", encoded_words, neighbouring_words, broken_words_stay, hostile_words_take_no_time, a_word_without_an_end, unfolding, senders, columns, sizes,
+UNIT_MAIN("tools/text", encoded_words, neighbouring_words, broken_words_stay, hostile_words_take_no_time, a_word_without_an_end, unfolding, senders,
+          columns, sizes,
           dates, dates_go_round, durations)
