@@ -125,7 +125,7 @@ static void visits(void)
     o.segment_bytes = 8 << 20;
     o.checkpoint_bytes = 8 << 20;
     MUST(cubby_create(STORE, &o, NULL));
-    add_some(&made, &o, 45);
+    add_some(&made, &o, 80);
     for (struct visit v = {.wait = -1}; v.wait < 0 && rc == 0 && !x.count; reads++) { /* at each read, until there are no more */
         struct fault f;
         bed_copy(&made, &b);
