@@ -27,6 +27,8 @@ _Static_assert(sizeof(struct cubby__published) == CUBBY__STATE_SIZE, "a publishe
 
 enum { SNAPSHOT_MAX_MS = 60000 };
 
+#define OPENING "has been opening the store" /* a rebuild of the index may take long */
+
 typedef _Atomic uint64_t shared_word;
 
 static shared_word *word(const struct cubby__store *s, size_t off)
@@ -192,28 +194,38 @@ static int claim_slot(struct cubby__store *s, cubby_error *err)
 
 /* ---- locks ---- */
 
-/* Tries for up to the configured time, with growing pauses. */
-static int lock_wait(struct cubby__store *s, uint64_t start, int kind, const char *what, cubby_error *err)
+/* For what somebody else has or does: for up to the configured time, with growing pauses. */
+struct wait {
+    int64_t ms, end;
+    uint32_t pause;
+};
+
+static struct wait begin_wait(struct cubby__store *s)
 {
-    int64_t wait = s->o.lock_timeout_ms == UINT32_MAX ? 0 : s->o.lock_timeout_ms ? s->o.lock_timeout_ms : 10000;
-    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + wait;
-    for (uint32_t pause = 0;; pause = pause < 8 ? pause + 1 : 8) {
-        int rc = s->vfs->lock(s->vfs->ctx, s->id_file, start, 1, kind);
-        if (rc == 0)
-            return 0;
-        if (rc != -EAGAIN)
-            return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, what);
-        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
-            return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "somebody else holds the %s for longer than %lld ms", what, (long long)wait);
-        if (s->o.progress && s->o.progress(s->o.progress_arg, 0, 0) != 0)
-            return cubby__fail(err, CUBBY_ECANCEL, s->path, CUBBY__NO_OFFSET, "stopped while waiting for the %s", what);
-        s->vfs->sleep_ms(s->vfs->ctx, pause);
-    }
+    int64_t ms = s->o.lock_timeout_ms == UINT32_MAX ? 0 : s->o.lock_timeout_ms ? s->o.lock_timeout_ms : 10000;
+    return (struct wait){ms, s->vfs->ticks_ms(s->vfs->ctx) + ms, 0};
+}
+
+/* 0: it may be tried again. what: "somebody else ..." */
+static int wait_more(struct cubby__store *s, struct wait *w, const char *what, cubby_error *err)
+{
+    if (s->vfs->ticks_ms(s->vfs->ctx) >= w->end)
+        return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "somebody else %s for longer than %lld ms", what, (long long)w->ms);
+    if (s->o.progress && s->o.progress(s->o.progress_arg, 0, 0) != 0)
+        return cubby__fail(err, CUBBY_ECANCEL, s->path, CUBBY__NO_OFFSET, "stopped while somebody else %s", what);
+    s->vfs->sleep_ms(s->vfs->ctx, w->pause);
+    w->pause += w->pause < 8;
+    return 0;
 }
 
 int cubby__writer_lock(struct cubby__store *s, cubby_error *err)
 {
-    return lock_wait(s, CUBBY__LOCK_WRITER, CUBBY_LOCK_EXCLUSIVE, "writer lock", err);
+    struct wait w = begin_wait(s);
+    int rc;
+    while ((rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_WRITER, 1, CUBBY_LOCK_EXCLUSIVE)) == -EAGAIN)
+        if ((rc = wait_more(s, &w, "holds the writer lock", err)) != 0)
+            return rc;
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "writer lock");
 }
 
 void cubby__writer_unlock(struct cubby__store *s)
@@ -227,12 +239,12 @@ void cubby__writer_unlock(struct cubby__store *s)
 /* Shared by all that are attached; whoever makes another cubby.id holds it alone (S6). File systems that know no such lock do without. */
 static int lock_dir(struct cubby__store *s, cubby_error *err)
 {
-    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
+    struct wait w = begin_wait(s);
     int rc = -EAGAIN;
     while (s->vfs->lock_dir && (rc = s->vfs->lock_dir(s->vfs->ctx, s->path, CUBBY_LOCK_SHARED, &s->dir_lock)) == -EAGAIN) {
-        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
-            return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been making a new %s for 10 s", CUBBY__FILE_ID);
-        s->vfs->sleep_ms(s->vfs->ctx, 1);
+        s->dir_lock = NULL;
+        if ((rc = wait_more(s, &w, "makes a new " CUBBY__FILE_ID, err)) != 0)
+            return rc;
     }
     if (rc != 0)
         s->dir_lock = NULL;
@@ -281,7 +293,7 @@ static int not_a_twin(struct cubby__store *s, cubby_error *err)
 int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
 {
     void *map;
-    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
+    struct wait w = begin_wait(s);
     int rc = lock_dir(s, err);
     if (rc != 0)
         return rc;
@@ -311,9 +323,8 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
         }
         if (rc == 0) /* whoever was first died while it set up: nobody is attached for good yet */
             s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_UNLOCK);
-        if (s->vfs->ticks_ms(s->vfs->ctx) >= end)
-            return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "another process has been opening the store for 10 s");
-        s->vfs->sleep_ms(s->vfs->ctx, 1);
+        if ((rc = wait_more(s, &w, OPENING, err)) != 0)
+            return rc;
     }
     rc = *first ? 0 : same_dir(s, 1, err);
     return rc == 0 ? claim_slot(s, err) : rc;
@@ -360,15 +371,17 @@ static int knows_no_locks(int rc)
 
 int cubby__attach_beside(struct cubby__store *s, cubby_error *err)
 {
-    int64_t end = s->vfs->ticks_ms(s->vfs->ctx) + 10000;
+    struct wait w = begin_wait(s);
     int rc;
     while ((rc = s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1)) == 1) { /* S1: never the first */
         rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
         if (rc == 0)
             return join_page(s, err);
-        if (rc != -EAGAIN || s->vfs->ticks_ms(s->vfs->ctx) >= end)
+        int waited = rc == -EAGAIN ? wait_more(s, &w, OPENING, err) : CUBBY_EBUSY;
+        if (waited == CUBBY_ECANCEL)
+            return waited;
+        if (waited != 0)
             break;
-        s->vfs->sleep_ms(s->vfs->ctx, 1);
     }
     if (rc >= 0 || rc == -EAGAIN || knows_no_locks(rc)) /* on such a file system nobody is attached */
         return CUBBY_DONE;

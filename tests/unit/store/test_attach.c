@@ -89,6 +89,67 @@ START_TEST(somebody_sets_it_up)
 }
 END_TEST
 
+static int stop_third(void *arg, uint64_t done, uint64_t total)
+{
+    ck_assert_uint_eq(done + total, 0);
+    return ++*(int *)arg == 3;
+}
+
+static int snapshot_of(struct bed *b, struct cubby__store *s)
+{
+    struct cubby__view v;
+    memset(&b->err, 0, sizeof b->err);
+    int rc = cubby__view_begin(s, &v, &b->err);
+    if (rc == 0)
+        cubby__view_end(&v);
+    return rc;
+}
+
+/* That may be a rebuild that takes long: everybody waits for it as long as the options say, and until progress says no. The reader reads then as if it
+ * were alone, opened before that or now. */
+START_TEST(a_wait_as_it_was_asked_for)
+{
+    static const struct {
+        uint32_t ms;
+        int64_t least, most;
+    } cases[] = {{UINT32_MAX, 0, 0}, {50, 50, 60}, {30000, 30000, 30010}};
+    struct bed bed, *b = &bed;
+    cubby_file *f;
+    opened(b);
+    bed_close(b);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cubby__store *before, *now = NULL;
+        int asked = 0;
+        b->o.lock_timeout_ms = cases[i].ms;
+        MUST(open_with(b, CUBBY_READ_ONLY, &before));
+        MUST(b->vfs->open(b->vfs->ctx, "/s/cubby.id", CUBBY_OPEN_WRITE, &f));
+        MUST(b->vfs->lock(b->vfs->ctx, f, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE));
+        for (int who = 0; who < 3; who++) {
+            int64_t began = b->vfs->ticks_ms(b->vfs->ctx);
+            int rc = who == 2 ? snapshot_of(b, before) : open_with(b, who ? CUBBY_READ_ONLY : 0, &now);
+            int64_t took = b->vfs->ticks_ms(b->vfs->ctx) - began;
+            ck_assert_int_eq(rc, who == 0 ? CUBBY_EBUSY : 0);
+            ck_assert_msg(took >= cases[i].least && took <= cases[i].most, "%u ms: %d waits %lld ms", cases[i].ms, who, (long long)took);
+            if (who == 1)
+                MUST(cubby__store_close(&now, &b->err));
+        }
+        MUST(cubby__store_close(&before, &b->err));
+        b->o.progress = stop_third;
+        b->o.progress_arg = &asked;
+        for (int who = 0; who < 2 && cases[i].ms != UINT32_MAX; who++, asked = 0) {
+            REFUSES(open_with(b, who ? CUBBY_READ_ONLY : 0, &now), CUBBY_ECANCEL);
+            ck_assert_int_eq(asked, 3);
+        }
+        b->o.progress = NULL;
+        b->vfs->close(b->vfs->ctx, f);
+    }
+    b->o.lock_timeout_ms = 0;
+    bed_open(b);
+    sound(b);
+    bed_end(b);
+}
+END_TEST
+
 /* ---- locks that fail, or that there are none of ---- */
 
 START_TEST(a_system_that_fails)
@@ -316,5 +377,5 @@ START_TEST(a_clock_that_goes_back)
 }
 END_TEST
 
-UNIT_MAIN("store/attach", a_page_that_is_not_ready, somebody_sets_it_up, a_system_that_fails, a_file_system_without_locks, no_locks_of_directories,
+UNIT_MAIN("store/attach", a_page_that_is_not_ready, somebody_sets_it_up, a_wait_as_it_was_asked_for, a_system_that_fails, a_file_system_without_locks, no_locks_of_directories,
           a_copy_of_links, no_slot_is_left, a_reader_that_finds_no_index, slots_are_exchanged, an_owner_that_moves_on, a_clock_that_goes_back)
