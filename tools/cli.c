@@ -88,7 +88,7 @@ static const struct {
     {CUBBY_EEXIST, CLI_NEGATIVE, NULL},
     {CUBBY_EINVAL, CLI_USAGE, "see `cubby help limits` for what names, keywords and uid sets may be"},
     {CUBBY_ELIMIT, CLI_FAIL, "see `cubby help limits`"},
-    {CUBBY_EBUSY, CLI_FAIL, "another process is writing; try again, or wait longer with --wait SECONDS"},
+    {CUBBY_EBUSY, CLI_FAIL, "another process has the store open: try again when it has closed it; if it only writes, wait longer with --wait SECONDS"},
     {CUBBY_ESTALE, CLI_FAIL, "the command ran too long beside writers; run it again"},
     {CUBBY_ENOSPC, CLI_FAIL, "nothing was changed by this step; make room on the file system and run the command again"},
     {CUBBY_ENOMEM, CLI_FAIL, NULL},

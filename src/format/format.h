@@ -95,17 +95,19 @@
 #define CUBBY__SEG_HEADER_FIXED      264
 #define CUBBY__SEG_HEADER_ALIGN      512
 #define CUBBY__SEG_HEADER_MAX        (4u << 20)
+#define CUBBY__NUMBER_MAX            INT64_MAX /* of commits and ids */
 
 #define CUBBY__SEG_LOG    1
 #define CUBBY__SEG_PACKED 2 /* reserved for compaction */
 
 #define CUBBY__SEG_NUMBER_MAX   99999999u
+#define CUBBY__SEG_GAP_MAX      4096           /* a number that far above the one before it may be none of the log's */
 #define CUBBY__SEG_CAPACITY_MIN (1u << 20)
 #define CUBBY__CREATE_MAX       (16u << 10) /* what an interrupted creation leaves of the first segment at most */
 #define CUBBY__SEG_CAPACITY_MAX (64u << 20)
 #define CUBBY__SEG_LIVE_SHARE   8              /* capacity = live bytes / this, within the bounds */
 #define CUBBY__ZERO_AHEAD_MAX   (256u << 10)
-#define CUBBY__ZERO_AHEAD_GROUP (128u << 10)/* commits that are appended together without zeros ahead */
+#define CUBBY__ZERO_AHEAD_GROUP (128u << 10) /* commits that are appended together without zeros ahead */
 
 /* ---- 5. Frames ---------------------------------------------------------------------------------------------------------------- */
 
@@ -179,7 +181,9 @@
 #define CUBBY__DAMAGE_CONTENT 2 /* the content of one piece: nothing else is lost */
 #define CUBBY__DAMAGE_SEGMENT 3 /* a whole segment, or the end of the log */
 #define CUBBY__DAMAGE_CUT     4 /* like 3, written by recovery: no repair has looked at it yet */
+#define CUBBY__DAMAGE_REST    5 /* like 1, and what the file lacks up to the accepted end: it is the last frame, and the file ends with it */
 #define CUBBY__DAMAGE_LEN_MAX (1u << 20)
+#define CUBBY__DAMAGE_RECORDS_MAX (64u << 20) /* more records than that are not counted */
 
 /* PROOF payload; its frame's commit number is the one that it proves. */
 #define CUBBY__PROOF_CHAIN_OFF 0 /* u64 chain of that commit */

@@ -70,12 +70,23 @@ static void encode_copy(const struct cubby__seg_header *h, uint8_t *p, size_t si
     cubby__put64(p + CUBBY__SEG_CHECKSUM_OFF, copy_sum(p, size));
 }
 
+/* What is above that has not come about by counting; and the next number must be above it, not 0. */
+static int numbers_fit(const struct cubby__seg_header *h)
+{
+    const struct cubby__floors *f = &h->floors;
+    const uint64_t v[] = {h->last_commit, h->proven_commit, f->commit, f->object, f->piece, f->folder, f->keyword, f->uidvalidity, f->thread};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        if (v[i] > CUBBY__NUMBER_MAX)
+            return 0;
+    return 1;
+}
+
 int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out)
 {
     size_t size = copy_size(h->defs.len);
     if (size < h->copy_min)
         size = (h->copy_min + CUBBY__SEG_HEADER_ALIGN - 1) & ~(size_t)(CUBBY__SEG_HEADER_ALIGN - 1);
-    if (size > CUBBY__SEG_HEADER_MAX)
+    if (size > CUBBY__SEG_HEADER_MAX || !numbers_fit(h))
         return CUBBY_ELIMIT;
     uint8_t *p = cubby__buf_extend(out, 2 * size);
     if (!p)
@@ -126,6 +137,8 @@ static int decode_copy(const uint8_t *p, size_t size, struct cubby__seg_header *
     uint32_t retired = cubby__get32(p + CUBBY__SEG_RETIRED_COUNT_OFF), defs = cubby__get32(p + CUBBY__SEG_DEFS_LEN_OFF);
     if (h->kind != CUBBY__SEG_LOG || retired > size / 8 || defs > size || CUBBY__SEG_HEADER_FIXED + (size_t)retired * 8 + defs > size)
         return cubby__fail(err, CUBBY_ECORRUPT, path, off, "the segment header's lengths do not fit into it");
+    if (!numbers_fit(h))
+        return cubby__fail(err, CUBBY_ECORRUPT, path, off, "the segment header says numbers above 2^63 - 1");
     cubby__buf_clear(&h->defs);
     cubby__buf_add(&h->defs, p + CUBBY__SEG_HEADER_FIXED + (size_t)retired * 8, defs);
     h->frames = 2 * (uint64_t)size;

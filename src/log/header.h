@@ -48,7 +48,7 @@ static inline int cubby__seg_header_adopts(const struct cubby__seg_header *h)
 
 /* Bytes of both copies. */
 uint64_t cubby__seg_header_size(size_t defs_len);
-/* Both copies, appended to *out; h->frames is set. CUBBY_ENOMEM, CUBBY_ELIMIT. */
+/* Both copies, appended to *out; h->frames is set. CUBBY_ENOMEM; CUBBY_ELIMIT: too long, or a number above CUBBY__NUMBER_MAX. */
 int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out);
 /* Reads and verifies the header of an open file. ECORRUPT, EVERSION, EIO. */
 int cubby__seg_header_read(const cubby_vfs *vfs, cubby_file *f, const char *path, struct cubby__seg_header *out, cubby_error *err);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -112,16 +111,12 @@ static int add(struct cubby__log *log, uint32_t number, uint64_t nonce, cubby_fi
 {
     if (log->count >= OPEN_MAX)
         close_oldest(log);
-    if (log->count == log->cap) {
-        size_t cap = log->cap ? log->cap * 2 : 8;
-        struct seg *segs = cubby__realloc(log->segs, cap * sizeof *segs);
-        if (!segs) {
-            log->vfs->close(log->vfs->ctx, file);
-            return cubby__fail_mem(err);
-        }
-        log->segs = segs;
-        log->cap = cap;
+    struct seg *segs = cubby__grow(log->segs, log->count, &log->cap, sizeof *segs);
+    if (!segs) {
+        log->vfs->close(log->vfs->ctx, file);
+        return cubby__fail_mem(err);
     }
+    log->segs = segs;
     log->segs[log->count++] = (struct seg){.number = number, .nonce = nonce, .file = file, .used = ++log->tick};
     return 0;
 }
@@ -270,16 +265,12 @@ static int list_one(void *arg, const char *name)
     uint32_t number = cubby__segname_parse(name);
     if (!number)
         return 0;
-    if (l->count == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 64;
-        uint32_t *n = cubby__realloc(l->numbers, cap * sizeof *n);
-        if (!n) {
-            l->rc = CUBBY_ENOMEM;
-            return 1;
-        }
-        l->numbers = n;
-        l->cap = cap;
+    uint32_t *numbers = cubby__grow(l->numbers, l->count, &l->cap, sizeof *numbers);
+    if (!numbers) {
+        l->rc = CUBBY_ENOMEM;
+        return 1;
     }
+    l->numbers = numbers;
     /* Insert in order: directories mostly list in some order already, and there are few files. */
     size_t i = l->count++;
     for (; i > 0 && l->numbers[i - 1] > number; i--)
@@ -342,7 +333,7 @@ static int open_tmp(struct cubby__seg_maker *m, cubby_error *err)
     const cubby_vfs *vfs = m->log->vfs;
     int gone = vfs->unlink(vfs->ctx, m->tmp); /* a leftover of an interrupted attempt */
     int rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
-    if (rc == -EEXIST && gone != 0) /* what keeps it there */
+    if (rc == -EEXIST && gone != 0 && gone != -ENOENT) /* what keeps it there; else somebody has just made it */
         rc = gone;
     if (cubby__code_of_errno(rc) == CUBBY_ENOENT) {
         char *dir = cubby__path_join(m->log->dir, CUBBY__DIR_TMP);
@@ -379,7 +370,9 @@ static int open_spare(struct cubby__seg_maker *m, const char *spare, uint64_t *s
 static int begin(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out, cubby_error *err)
 {
     if (h->number > CUBBY__SEG_NUMBER_MAX)
-        return cubby__fail(err, CUBBY_ELIMIT, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "there is no segment number left above %u", CUBBY__SEG_NUMBER_MAX);
+        return cubby__fail(err, CUBBY_ELIMIT, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
+                           "there is no segment number left above %u; where a file has got that name by mistake, a repair helps",
+                           CUBBY__SEG_NUMBER_MAX);
     struct cubby__seg_maker *m = cubby__calloc(1, sizeof *m);
     if (!m)
         return cubby__fail_mem(err);
@@ -452,7 +445,7 @@ int cubby__seg_make_end(struct cubby__seg_maker **mp, uint64_t proven_commit, in
     m->header->proven_commit = proven_commit;
     int rc = cubby__seg_header_encode(m->header, &head);
     if (rc != 0) {
-        rc = cubby__fail(err, rc, m->tmp, 0, "the definitions do not fit into a segment header");
+        rc = cubby__fail(err, rc, m->tmp, 0, "a segment header cannot hold this: the definitions are too long, or a number has passed 2^63");
     } else {
         rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, head.data, head.len, 0);
         rc = rc != 0 ? cubby__fail_io(err, rc, m->tmp, 0, "writing a segment") : name_segment(m, named, err);

@@ -86,16 +86,12 @@ static int frame_at(struct cubby__segscan *s, uint64_t off, struct cubby__frame 
 
 static int gather(struct cubby__segscan *s, const struct cubby__frame *f, const uint8_t *header)
 {
-    if (s->count == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 64;
-        struct cubby__gathered *r = cubby__realloc(s->records, cap * sizeof *r);
-        if (!r)
-            return cubby__fail_mem(s->err);
-        s->records = r;
-        s->cap = cap;
-    }
+    struct cubby__gathered *r = cubby__grow(s->records, s->count, &s->cap, sizeof *r);
+    if (!r)
+        return cubby__fail_mem(s->err);
+    s->records = r;
+    r += s->count;
     size_t head = cubby__frame_header_size(f->type);
-    struct cubby__gathered *r = &s->records[s->count];
     *r = (struct cubby__gathered){.type = f->type, .flags = f->flags, .commit = f->commit, .payload = s->arena.len, .piece = f->piece};
     r->place = (struct cubby__place){s->seg, f->len, s->pos};
     cubby__buf_reserve(&s->arena, 1); /* that of an empty record is somewhere, too */
@@ -168,6 +164,8 @@ int cubby__segscan_next(struct cubby__segscan *s)
             if ((rc = gather(s, &f, header)) == 0) {
                 s->pos = next;
                 s->adopt = 1;
+                if (f.len && header[CUBBY__FRAME_SIZE] == CUBBY__DAMAGE_REST)
+                    s->rest_end = next;
             }
             return rc;
         }
@@ -233,6 +231,11 @@ int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type)
 int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end)
 {
     return !s->count && s->pos >= h->proven && s->pos < end && end - s->pos == cubby__frame_size(CUBBY__REC_PROOF, CUBBY__PROOF_LEN);
+}
+
+int cubby__segscan_at_rest(const struct cubby__segscan *s)
+{
+    return s->pos == s->rest_end && s->pos == s->limit;
 }
 
 int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off)

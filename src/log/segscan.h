@@ -42,6 +42,7 @@ struct cubby__segscan {
     uint64_t durable, ceiling; /* highest seen; PROOFs count as durable, and end a ceiling */
     uint64_t proof_commit, proof_chain, proof_end; /* of the last PROOF passed */
     struct cubby__commit head; /* of the commit yielded */
+    uint64_t rest_end;         /* behind the last DAMAGE_REST passed */
 };
 
 /* From frame offset `pos` to `limit`, behind commit `last_commit` with `last_chain`. */
@@ -66,6 +67,9 @@ int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type);
 /* After CUBBY_ECORRUPT or zeros, in a segment with this header and this accepted end: 1: what stood from s->pos to the end was a PROOF. Nothing is lost with it:
  * it is the only thing that may never have been synced, and no commit is that short; what the segment was made with is no PROOF. */
 int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end);
+
+/* 1: the file ends at s->pos with a DAMAGE_REST: what is missing behind it is known to be lost. */
+int cubby__segscan_at_rest(const struct cubby__segscan *s);
 
 /* Offset of the first non-zero byte at or behind `from`; UINT64_MAX if all is zero up to the limit. */
 int cubby__segscan_nonzero(struct cubby__segscan *s, uint64_t from, uint64_t *off);

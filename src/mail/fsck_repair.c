@@ -392,6 +392,8 @@ static int ask_index(struct repair *r)
     int damaged, whole = 0;
     int rc = open_and_mend(r, &damaged);
     if (!rc && r->s && damaged)
+        rc = cubby__plan_rehearse(r->s, r->plan, r->err);
+    if (!rc && r->s && damaged)
         whole = cubby__index_is_whole(r->s, &known, r->err);
     if (whole < 0)
         rc = whole;

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "log/segname.h"
 #include "store/segcheck.h"
+#include "store/stray.h"
 
 struct check {
     struct cubby__store *s;
@@ -19,6 +20,7 @@ struct check {
     cubby_check_result *result;
     cubby_error *err;
     uint64_t evidence; /* the index says that the log was synced up to this commit */
+    int misnamed;       /* segments are not where they belong */
     uint64_t differing; /* the rows that were not the same in the last comparison */
 };
 
@@ -77,7 +79,9 @@ static int pass_on(void *arg, const struct cubby__record *rec)
 static int check_segments(struct check *c)
 {
     struct cubby__segcheck walk = {.s = c->s, .err = c->err, .evidence = c->evidence, .problem = tell_segment, .fragment = pass_on, .arg = c};
-    return cubby__segcheck(&walk);
+    int rc = cubby__segcheck(&walk);
+    c->misnamed = walk.misnamed;
+    return rc;
 }
 
 /* ---- the index ---- */
@@ -90,8 +94,8 @@ static int page_problem(void *arg, uint64_t page, uint32_t level, const char *pr
 
 static int open_index(struct check *c, struct cubby__pager **p)
 {
-    struct cubby__pager_config config = {.vfs = c->s->vfs, .salt = c->s->ident.salt, .cache_bytes = 1 << 20};
-    memcpy(config.uuid, c->s->ident.uuid, 16);
+    struct cubby__pager_config config = cubby__index_config(c->s);
+    config.cache_bytes = 1 << 20; /* each page is read once */
     char *path = cubby__path_join(c->s->path, CUBBY__FILE_INDEX);
     if (!path)
         return cubby__fail_mem(c->err);
@@ -192,12 +196,6 @@ static int differ(struct check *c, const struct cubby__slice *key, const char *h
     return tell(c, "INDEX_MISMATCH", CUBBY_ERROR, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row with key %s %s", text, how);
 }
 
-static int compare_keys(const struct cubby__slice *a, const struct cubby__slice *b)
-{
-    int d = memcmp(a->p, b->p, a->n < b->n ? a->n : b->n);
-    return d ? d : (a->n > b->n) - (a->n < b->n);
-}
-
 /* Row by row: the index as readers see it (a) and as the segments say that it must be (b). Stops after 100 differences. */
 static int compare_trees(struct check *c, struct cubby__view *a, struct cubby__view *b)
 {
@@ -212,7 +210,7 @@ static int compare_trees(struct check *c, struct cubby__view *a, struct cubby__v
             ka = cubby__cursor_key(&ca);
         if (rb == 0)
             kb = cubby__cursor_key(&cb);
-        int d = ra ? 1 : rb ? -1 : compare_keys(&ka, &kb);
+        int d = ra ? 1 : rb ? -1 : cubby__key_cmp(ka, kb);
         if (d < 0) {
             rc = differ(c, &ka, "should not be there");
         } else if (d > 0) {
@@ -274,7 +272,7 @@ static int is_large(struct check *c)
     char *path = cubby__path_join(c->s->path, CUBBY__FILE_INDEX);
     int rc = path ? c->s->vfs->stat(c->s->vfs->ctx, path, &st) : -1;
     cubby__free(path);
-    return rc == 0 && st.size / 2 > (c->s->o.cache_bytes ? c->s->o.cache_bytes : 16u << 20);
+    return rc == 0 && st.size / 2 > c->s->o.cache_bytes;
 }
 
 static int build_fresh(struct check *c, struct cubby__store **fresh)
@@ -327,9 +325,9 @@ int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *
     int sound = result->findings == before;
     if (rc == 0)
         rc = check_index_now(&c, &usable);
-    if (rc == 0)
+    if (rc == 0 && !c.misnamed)
         rc = check_against_segments(&c, usable && sound);
-    if (rc == 0 && usable && !sound && hooks && hooks->known)
+    if (rc == 0 && !c.misnamed && usable && !sound && hooks && hooks->known)
         rc = ask_checkpoint(&c);
     return rc;
 }
@@ -372,7 +370,7 @@ int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error
         }
         cubby__pager_close(&p);
     }
-    int rc = cubby__log_list(s->log, &numbers, &count, err);
+    int rc = cubby__segments(s, &numbers, &count, NULL, err);
     if (rc != 0)
         return rc == CUBBY_ENOENT ? 0 : rc;
     w->count = count;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "log/segname.h"
 #include "store/recover.h"
+#include "store/stray.h"
 
 static void set_end(struct cubby__replay *r, const struct cubby__seg_header *h, uint64_t off)
 {
@@ -112,7 +113,7 @@ static int replay_sealed(struct cubby__replay *r, const uint32_t *numbers, size_
 {
     uint64_t end;
     int rc = accepted_end(r, numbers, count, i, h->nonce, &end);
-    if (rc == 0 && from > end) /* the checkpoint ends in what a recovery without this index took for unproven: the successor has it again */
+    if (rc == 0 && from > end && !r->rebuild) /* the checkpoint ends in what a recovery without this index took for unproven: the successor has it again */
         rc = cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the index ends behind what is accepted of segment %u", numbers[i]);
     if (rc == 0)
         rc = cubby__replay_range(r, numbers[i], h->nonce, from, end);
@@ -201,12 +202,14 @@ static int replay_segments(struct cubby__replay *r, const uint32_t *numbers, siz
 static int run(struct cubby__replay *r, const struct cubby__published *from)
 {
     uint32_t *numbers;
-    size_t count, first = 0;
-    int rc = cubby__log_list(r->s->log, &numbers, &count, r->err);
+    size_t count, strays, first = 0;
+    int rc = cubby__segments(r->s, &numbers, &count, &strays, r->err);
     if (rc == CUBBY_ENOENT) /* that would say that there is no store */
         rc = r->err->code = CUBBY_ECORRUPT;
     if (rc != 0)
         return rc;
+    if (strays)
+        cubby__notice(r->s, "segments/%08u.seg is far behind the log and no segment of it: it is passed over, see `cubby fsck`", numbers[count]);
     while (from && first < count && numbers[first] != from->seg)
         first++;
     if (count == 0)

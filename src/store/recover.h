@@ -47,10 +47,10 @@ struct cubby__tail {
 /* replay.c: records to the tree (step 2). */
 int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h);
 void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to);
-/* R5: so many bytes cannot be read any more; each frame takes at least a header. So many records may have been there. */
+/* R5: so many bytes cannot be read any more; each frame takes at least a header. So many records may have been there; at most DAMAGE_RECORDS_MAX, for a
+ * header alone may say how many bytes there were. */
 uint64_t cubby__records_in(uint64_t bytes);
 int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes);
-int cubby__lost_records(struct cubby__replay *r, uint64_t records);
 /* Payload of a DAMAGE of this length, zeros behind what it says. */
 void cubby__damage_encode(uint8_t kind, uint64_t records, uint8_t *p, size_t n);
 /* The commits of a segment between two offsets; damage on the way is reported, passed over, and what verifies of it taken. */

@@ -11,8 +11,6 @@
 #include "store/repair_file.h"
 #include "store/segcheck.h"
 
-enum { STAND_INS_MAX = 4096 }; /* that many files for segments that are missing */
-
 int cubby__repair_tell(struct cubby__repairs *t, cubby_error *err, const char *code, const char *file, uint64_t off, const char *fmt, ...)
 {
     char detail[512];
@@ -74,10 +72,12 @@ static int add_hole(struct segplan *sp, const struct cubby__segproblem *p)
         return CUBBY_ENOMEM;
     sp->holes = holes;
     uint64_t to = (p->to + CUBBY__FRAME_ALIGN - 1) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1);
-    if (to < p->from + CUBBY__FRAME_SIZE)
+    if (to < p->from + CUBBY__FRAME_SIZE + (p->missing ? CUBBY__FRAME_ALIGN : 0)) /* a REST must say that it is one */
         to = p->from + CUBBY__FRAME_SIZE + CUBBY__FRAME_ALIGN;
-    uint8_t kind = p->kind == CUBBY__SEG_CUT ? CUBBY__DAMAGE_SEGMENT : p->type == CUBBY__REC_PIECE ? CUBBY__DAMAGE_CONTENT : CUBBY__DAMAGE_STRETCH;
-    sp->holes[sp->count++] = (struct cubby__hole){p->from, to, p->commit, kind};
+    uint8_t kind = p->kind == CUBBY__SEG_CUT ? CUBBY__DAMAGE_SEGMENT
+                   : p->missing ? CUBBY__DAMAGE_REST
+                   : p->type == CUBBY__REC_PIECE ? CUBBY__DAMAGE_CONTENT : CUBBY__DAMAGE_STRETCH;
+    sp->holes[sp->count++] = (struct cubby__hole){p->from, to, p->commit, kind, p->missing ? p->to - p->from + p->missing : to - p->from};
     return 0;
 }
 
@@ -120,7 +120,7 @@ struct planning {
 static int take(void *arg, const struct cubby__segproblem *p)
 {
     struct planning *x = arg;
-    if (p->kind == CUBBY__SEG_NOTED)
+    if (p->kind == CUBBY__SEG_NOTED || p->kind == CUBBY__SEG_STRAY)
         return 0;
     x->problems++;
     if (!x->plan)
@@ -325,7 +325,7 @@ static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cu
 {
     char name[512];
     int rc = 0;
-    if (sp->seg - sp->first >= STAND_INS_MAX)
+    if (sp->seg - sp->first >= CUBBY__SEG_GAP_MAX)
         return cubby__repair_tell(t, err, "NOT_DONE", CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
                                   "segments %u to %u are too many to be stood in for", sp->first, sp->seg);
     for (uint32_t seg = sp->first; seg <= sp->seg && rc == 0; seg++) {
@@ -343,16 +343,10 @@ static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cu
 
 static int copy_header(struct cubby__newseg *n, struct cubby__seg_header *h, cubby_error *err)
 {
-    struct cubby__buf head = CUBBY__BUF_INIT;
-    uint64_t frames = h->frames;
     if (!h->damaged_copies)
-        return cubby__newseg_copy(n, 0, frames, err);
-    h->copy_min = (uint32_t)(frames / 2);
-    int rc = cubby__seg_header_encode(h, &head) ? cubby__fail_mem(err) : 0;
-    if (rc == 0)
-        rc = cubby__newseg_write(n, head.data, head.len, 0, err);
-    cubby__buf_release(&head);
-    return rc;
+        return cubby__newseg_copy(n, 0, h->frames, err);
+    h->copy_min = (uint32_t)(h->frames / 2);
+    return cubby__newseg_header(n, h, err);
 }
 
 /* P2 */
@@ -369,29 +363,57 @@ static int copy_frames(struct cubby__newseg *n, const struct segplan *sp, uint64
     return rc || from >= end ? rc : cubby__newseg_copy(n, from, end, err);
 }
 
-static int replace(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
+/* The new file, all of it, which has no name yet. On failure there is none. */
+static int make_copy(struct cubby__store *s, const struct segplan *sp, struct cubby__newseg *n, cubby_error *err)
 {
-    struct cubby__newseg n;
     struct cubby__seg_header h;
-    char name[512];
     int rc = cubby__log_header(s->log, sp->seg, &h, err);
     if (rc != 0)
         return rc;
-    rc = cubby__newseg_begin(&n, s, sp->seg, err);
+    rc = cubby__newseg_begin(n, s, sp->seg, err);
     if (rc == 0) {
         uint64_t frames = h.frames;
-        n.seed.nonce = h.nonce;
-        rc = copy_header(&n, &h, err);
+        n->seed.nonce = h.nonce;
+        rc = copy_header(n, &h, err);
         if (rc == 0)
-            rc = copy_frames(&n, sp, frames, err);
-        if (rc == 0)
-            rc = cubby__newseg_end(&n, err);
-        else
-            cubby__newseg_abort(&n);
+            rc = copy_frames(n, sp, frames, err);
+        if (rc != 0)
+            cubby__newseg_abort(n);
     }
     cubby__seg_header_release(&h);
+    return rc;
+}
+
+static int replace(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
+{
+    struct cubby__newseg n;
+    char name[512];
+    int rc = make_copy(s, sp, &n, err);
+    if (rc == 0)
+        rc = cubby__newseg_end(&n, err);
     return rc ? rc : cubby__repair_tell(t, err, "SEGMENT_REPLACED", cubby__log_name(s->log, sp->seg, name), CUBBY__NO_OFFSET,
                                         "copied, with %zu damaged stretches covered; the file as it was is in %s", sp->count, CUBBY__DIR_QUARANTINE);
+}
+
+static int is_gone(const struct segplan *sp)
+{
+    return sp->what == CUBBY__SEG_MISSING || sp->what == CUBBY__SEG_HEADER;
+}
+
+int cubby__plan_rehearse(struct cubby__store *s, const struct cubby__plan *p, cubby_error *err)
+{
+    int rc = cubby__quiesce(s, err);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < p->count && rc == 0; i++) {
+        struct cubby__newseg n;
+        if (is_gone(&p->segs[i]) || (rc = make_copy(s, &p->segs[i], &n, err)) != 0)
+            continue;
+        rc = cubby__newseg_quarantine(&n, err);
+        cubby__newseg_abort(&n);
+    }
+    cubby__resume(s);
+    return rc;
 }
 
 int cubby__plan_apply(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err)
@@ -405,7 +427,7 @@ int cubby__plan_apply(struct cubby__store *s, const struct cubby__plan *p, struc
         const struct segplan *sp = &p->segs[i];
         if (sp->seg == s->pending.seg) /* P5; it was followed by another when the plan was made */
             continue;
-        rc = sp->what == CUBBY__SEG_MISSING || sp->what == CUBBY__SEG_HEADER ? stand_ins(s, sp, t, err) : replace(s, sp, t, err);
+        rc = is_gone(sp) ? stand_ins(s, sp, t, err) : replace(s, sp, t, err);
     }
     cubby__resume(s);
     return rc;

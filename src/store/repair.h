@@ -65,6 +65,9 @@ unsigned cubby__plan_losses(const struct cubby__plan *p, uint64_t *through);
 
 /* Makes headers again where that is possible, and so more readable: DONE: there were none; OK: the plan must be made anew. */
 int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);
+/* Copies what apply will copy, to quarantine, too, and gives nothing a name: whether there is room for that is to be known before anything is logged,
+ * for what the index knows is asked once. */
+int cubby__plan_rehearse(struct cubby__store *s, const struct cubby__plan *p, cubby_error *err);
 /* All the rest. */
 int cubby__plan_apply(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);
 

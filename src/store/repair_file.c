@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "log/segname.h"
 #include "store/recover.h"
@@ -50,7 +51,7 @@ static int open_anew(const cubby_vfs *vfs, const char *path, cubby_file **f)
 {
     int gone = vfs->unlink(vfs->ctx, path);
     int rc = vfs->open(vfs->ctx, path, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, f);
-    return rc == -EEXIST && gone != 0 ? gone : rc;
+    return rc == -EEXIST && gone != 0 && gone != -ENOENT ? gone : rc;
 }
 
 int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_t seg, cubby_error *err)
@@ -79,6 +80,7 @@ int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_
     return rc;
 }
 
+/* To a new file: what is a hole in the old one, or might be, is one there, too; but the last bytes are written, for its size. */
 static int copy(const cubby_vfs *vfs, cubby_file *from, cubby_file *to, uint64_t off, uint64_t end)
 {
     uint8_t *buf = cubby__malloc(CHUNK);
@@ -91,7 +93,8 @@ static int copy(const cubby_vfs *vfs, cubby_file *from, cubby_file *to, uint64_t
             break;
         }
         memset(buf + got, 0, n - (size_t)got);
-        rc = vfs->pwrite(vfs->ctx, to, buf, n, off);
+        if (off + n == end || !cubby__all_zero(buf, n))
+            rc = vfs->pwrite(vfs->ctx, to, buf, n, off);
         off += n;
     }
     cubby__free(buf);
@@ -108,11 +111,25 @@ int cubby__newseg_write(struct cubby__newseg *n, const void *p, size_t len, uint
     return fail(n, n->s->vfs->pwrite(n->s->vfs->ctx, n->file, p, len, off), "writing a segment", err);
 }
 
+int cubby__newseg_header(struct cubby__newseg *n, struct cubby__seg_header *h, cubby_error *err)
+{
+    struct cubby__buf head = CUBBY__BUF_INIT;
+    char name[512];
+    int rc = cubby__seg_header_encode(h, &head);
+    if (rc == CUBBY_ELIMIT)
+        rc = cubby__fail(err, rc, cubby__log_name(n->s->log, n->seg, name), 0, "a number that its header would need has passed 2^63");
+    else
+        rc = rc != 0 ? cubby__fail_mem(err) : cubby__newseg_write(n, head.data, head.len, 0, err);
+    cubby__buf_release(&head);
+    return rc;
+}
+
 /* A long hole takes several frames: whoever scans them holds one in memory. */
 int cubby__newseg_cover(struct cubby__newseg *n, const struct cubby__hole *hole, cubby_error *err)
 {
     enum { LEAST = CUBBY__FRAME_SIZE + CUBBY__FRAME_ALIGN };
-    uint64_t records = hole->kind == CUBBY__DAMAGE_STRETCH ? cubby__records_in(hole->to - hole->from) : hole->kind == CUBBY__DAMAGE_CONTENT;
+    int bytes = hole->kind == CUBBY__DAMAGE_STRETCH || hole->kind == CUBBY__DAMAGE_REST;
+    uint64_t records = bytes ? cubby__records_in(hole->lost) : hole->kind == CUBBY__DAMAGE_CONTENT;
     uint8_t *payload = cubby__malloc(CUBBY__DAMAGE_LEN_MAX + LEAST);
     struct cubby__framer f = {0};
     int rc = payload ? 0 : cubby__fail_mem(err);
@@ -149,15 +166,20 @@ static int same_bytes(const cubby_vfs *vfs, cubby_file *a, uint64_t size, cubby_
     return same;
 }
 
+static char *path_in_quarantine(struct cubby__store *s, uint32_t seg, int i)
+{
+    char name[64];
+    snprintf(name, sizeof name, i ? "%s/%08u.seg.%d" : "%s/%08u.seg", CUBBY__DIR_QUARANTINE, seg, i);
+    return cubby__path_join(s->path, name);
+}
+
 /* A name that is free; NULL and rc 0: the same bytes are there already, of a repair that was interrupted. */
 static char *quarantine_name(struct cubby__newseg *n, int *rc)
 {
     const cubby_vfs *vfs = n->s->vfs;
-    char name[64];
     for (int i = 0; i < NAMES_MAX; i++) {
         cubby_file *f;
-        snprintf(name, sizeof name, i ? "%s/%08u.seg.%d" : "%s/%08u.seg", CUBBY__DIR_QUARANTINE, n->seg, i);
-        char *path = cubby__path_join(n->s->path, name);
+        char *path = path_in_quarantine(n->s, n->seg, i);
         *rc = path ? vfs->open(vfs->ctx, path, CUBBY_OPEN_READ, &f) : -ENOMEM;
         if (*rc == -ENOENT) {
             *rc = 0;
@@ -175,12 +197,48 @@ static char *quarantine_name(struct cubby__newseg *n, int *rc)
     return NULL;
 }
 
+static int name_moved(struct cubby__store *s, uint32_t seg, const char *path)
+{
+    const cubby_vfs *vfs = s->vfs;
+    for (int i = 0; i < NAMES_MAX; i++) {
+        cubby_vfs_stat st;
+        char *to = path_in_quarantine(s, seg, i);
+        int rc = to ? vfs->stat(vfs->ctx, to, &st) : -ENOMEM;
+        if (rc == -ENOENT)
+            rc = vfs->rename(vfs->ctx, path, to);
+        else if (rc == 0)
+            rc = -EEXIST;
+        cubby__free(to);
+        if (rc != -EEXIST)
+            return rc;
+    }
+    return -EEXIST;
+}
+
+int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err)
+{
+    char name[512], *path = cubby__path_segment(s->path, seg);
+    int rc = path ? make_dir(s, CUBBY__DIR_QUARANTINE) : -ENOMEM;
+    if (rc == 0)
+        rc = s->vfs->dirsync(s->vfs->ctx, s->path);
+    if (rc == 0)
+        rc = name_moved(s, seg, path);
+    if (rc == 0)
+        rc = sync_dir(s, CUBBY__DIR_QUARANTINE);
+    if (rc == 0)
+        rc = sync_dir(s, CUBBY__DIR_SEGMENTS);
+    cubby__free(path);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(s->log, seg, name), CUBBY__NO_OFFSET, "moving the file to quarantine");
+}
+
 /* P1. Complete before it has its name there, too. */
 static int quarantine(struct cubby__newseg *n)
 {
     struct cubby__store *s = n->s;
     const cubby_vfs *vfs = s->vfs;
     cubby_file *f = NULL;
+    if (!n->old)
+        return 0;
     int rc = make_dir(s, CUBBY__DIR_QUARANTINE);
     if (rc != 0)
         return rc;
@@ -209,12 +267,17 @@ static int quarantine(struct cubby__newseg *n)
     return rc;
 }
 
+int cubby__newseg_quarantine(struct cubby__newseg *n, cubby_error *err)
+{
+    return fail(n, quarantine(n), "keeping a segment in quarantine", err);
+}
+
 int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err)
 {
     struct cubby__store *s = n->s;
     const cubby_vfs *vfs = s->vfs;
     int rc = vfs->sync(vfs->ctx, n->file);
-    if (rc == 0 && n->old)
+    if (rc == 0)
         rc = quarantine(n);
     if (rc == 0)
         rc = vfs->rename(vfs->ctx, n->tmp, n->path);

@@ -10,6 +10,7 @@ struct cubby__hole {
     uint64_t from, to;
     uint64_t commit; /* last one before */
     uint8_t kind;    /* CUBBY__DAMAGE_... */
+    uint64_t lost;   /* bytes, of a STRETCH or REST */
 };
 
 struct cubby__newseg {
@@ -24,10 +25,17 @@ struct cubby__newseg {
 int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_t seg, cubby_error *err);
 int cubby__newseg_copy(struct cubby__newseg *n, uint64_t from, uint64_t to, cubby_error *err); /* of the old one; zeros behind its end */
 int cubby__newseg_write(struct cubby__newseg *n, const void *p, size_t len, uint64_t off, cubby_error *err);
+/* Both copies; h->frames is set. */
+int cubby__newseg_header(struct cubby__newseg *n, struct cubby__seg_header *h, cubby_error *err);
 int cubby__newseg_cover(struct cubby__newseg *n, const struct cubby__hole *hole, cubby_error *err);
+/* P1, ahead of the end. */
+int cubby__newseg_quarantine(struct cubby__newseg *n, cubby_error *err);
 /* Quarantines the old one (P1) and gives the new one its name (P3). Ends it in any case. */
 int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err);
 void cubby__newseg_abort(struct cubby__newseg *n);
+
+/* The file itself, whatever it is, under a name that is free there. ENOENT: somebody else has moved it. */
+int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err);
 
 /* repair_header.c: a header for a file whose own are gone, when its nonce is known: then its frames verify. DONE: it has none. */
 int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, const struct cubby__floors *floors, uint64_t proven, struct cubby__repairs *t,

@@ -102,7 +102,7 @@ static int find_pred(struct cubby__store *s, struct cubby__seg_header *h, uint64
 static int cover_up_to(struct cubby__newseg *n, struct cubby__seg_header *h, uint64_t off, uint64_t before, cubby_error *err)
 {
     int rc = begins_at(n, off, before, err);
-    if (rc == 0 && off % (2 * CUBBY__SEG_HEADER_ALIGN) == 0)
+    if (rc == 0 && off % (2 * CUBBY__SEG_HEADER_ALIGN) == 0 && off <= 2 * (uint64_t)CUBBY__SEG_HEADER_MAX)
         h->copy_min = (uint32_t)(off / 2);
     else if (before != UINT64_MAX)
         h->last_commit = before;
@@ -114,7 +114,6 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
                        cubby_error *err)
 {
     struct cubby__newseg n;
-    struct cubby__buf head = CUBBY__BUF_INIT;
     struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = seg, .nonce = nonce, .floors = *floors, .proven_commit = proven,
                                   .created_ns = s->vfs->now_ns(s->vfs->ctx)};
     uint64_t off = 0, commit = 0, before = 0;
@@ -130,13 +129,10 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
     }
     if (rc == 0)
         rc = cover_up_to(&n, &h, off, before, err);
-    if (rc == 0 && cubby__seg_header_encode(&h, &head) != 0)
-        rc = cubby__fail_mem(err);
+    if (rc == 0)
+        rc = cubby__newseg_header(&n, &h, err);
     if (rc == 0)
         rc = cubby__newseg_copy(&n, h.frames, n.old_size, err);
-    if (rc == 0)
-        rc = cubby__newseg_write(&n, head.data, head.len, 0, err);
-    cubby__buf_release(&head);
     if (rc != 0) {
         cubby__newseg_abort(&n);
         return rc;
@@ -149,7 +145,6 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
 int cubby__stand_in(struct cubby__store *s, uint32_t seg, uint8_t kind, const struct cubby__floors *floors, cubby_error *err)
 {
     struct cubby__newseg n;
-    struct cubby__buf head = CUBBY__BUF_INIT;
     struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = seg, .created_ns = s->vfs->now_ns(s->vfs->ctx)};
     if (floors)
         h.floors = *floors;
@@ -161,13 +156,9 @@ int cubby__stand_in(struct cubby__store *s, uint32_t seg, uint8_t kind, const st
         return rc;
     n.seed.nonce = h.nonce;
     h.proven = cubby__seg_header_size(0) + CUBBY__FRAME_SIZE + CUBBY__FRAME_ALIGN;
-    if (cubby__seg_header_encode(&h, &head) != 0)
-        rc = cubby__fail_mem(err);
+    rc = cubby__newseg_header(&n, &h, err);
     if (rc == 0)
-        rc = cubby__newseg_write(&n, head.data, head.len, 0, err);
-    if (rc == 0)
-        rc = cubby__newseg_cover(&n, &(struct cubby__hole){h.frames, h.proven, 0, kind}, err);
-    cubby__buf_release(&head);
+        rc = cubby__newseg_cover(&n, &(struct cubby__hole){h.frames, h.proven, 0, kind, 0}, err);
     if (rc == 0)
         return cubby__newseg_end(&n, err);
     cubby__newseg_abort(&n);

@@ -327,7 +327,7 @@ int cubby__ident_state(const cubby_vfs *vfs, const char *dir, enum cubby__ident_
 
 static int in_use(const char *dir, cubby_error *err)
 {
-    return cubby__fail(err, CUBBY_EBUSY, dir, CUBBY__NO_OFFSET, "the store is open: its damaged %s can be replaced when everybody has closed it",
+    return cubby__fail(err, CUBBY_EBUSY, dir, CUBBY__NO_OFFSET, "the store is open in another process, and must be closed for this repair: its %s is to be replaced",
                        CUBBY__FILE_ID);
 }
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "log/segname.h"
 #include "store/repair.h"
-#include "store/internal.h"
+#include "store/stray.h"
 
 enum { NAME_MAX_LEN = 24 };
 
@@ -56,33 +56,17 @@ static char *path_of(struct cubby__store *s, const char *name)
     return path;
 }
 
-/* Which segment of this store is it? What is damaged, is no file, or is another store's, is left where it is. */
+/* What is damaged, is no file, or is another store's, is left where it is. */
 static int look(struct cubby__store *s, struct file *x, cubby_error *err)
 {
-    struct cubby__seg_header h;
-    cubby_vfs_stat st = {0};
-    cubby_file *f;
     char *path = path_of(s, x->name);
     if (!path)
         return cubby__fail_mem(err);
-    int rc = s->vfs->open(s->vfs->ctx, path, CUBBY_OPEN_READ, &f);
-    if (rc == -EINVAL) {
-        rc = CUBBY_ECORRUPT;
-    } else if (rc != 0) {
-        rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "opening the segment");
-    } else {
-        rc = cubby__seg_header_read(s->vfs, f, path, &h, err);
-        if (rc == 0 && s->vfs->fstat(s->vfs->ctx, f, &st) == 0)
-            x->size = st.size;
-        s->vfs->close(s->vfs->ctx, f);
-    }
+    int rc = cubby__segment_in(s, path, &x->number, &x->size, err);
     cubby__free(path);
-    if (rc != 0)
-        return rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION ? 0 : rc;
-    if (memcmp(h.ident.uuid, s->ident.uuid, sizeof h.ident.uuid) == 0 && h.number != cubby__segname_parse(x->name))
-        x->number = h.number;
-    cubby__seg_header_release(&h);
-    return 0;
+    if (x->number == cubby__segname_parse(x->name))
+        x->number = 0;
+    return rc == CUBBY_EVERSION ? 0 : rc;
 }
 
 /* 1: done, and for good, for the next one may take the old name; 0: the name is in use. */
@@ -141,6 +125,18 @@ static int give_names(struct cubby__store *s, struct files *f, struct cubby__rep
     return rc < 0 ? rc : some;
 }
 
+/* Behind all others; where there is none, the last that is free. */
+static uint32_t spare_number(struct files *f)
+{
+    if (f->highest < CUBBY__SEG_NUMBER_MAX)
+        return ++f->highest;
+    uint32_t n = CUBBY__SEG_NUMBER_MAX;
+    for (size_t k = 0; k < f->count; k++) /* again from the beginning when one has it */
+        if (cubby__segname_parse(f->at[k].name) == n)
+            n--, k = (size_t)-1;
+    return n;
+}
+
 /* One that has the name of another steps aside. 1: there was one. */
 static int step_aside(struct cubby__store *s, struct files *f, cubby_error *err)
 {
@@ -149,7 +145,7 @@ static int step_aside(struct cubby__store *s, struct files *f, cubby_error *err)
             char name[NAME_MAX_LEN];
             if (!f->at[i].number || !f->at[k].number || f->at[i].number != cubby__segname_parse(f->at[k].name) || !is_longest(f, i))
                 continue;
-            snprintf(name, sizeof name, "%08u.seg", ++f->highest);
+            snprintf(name, sizeof name, "%08u.seg", spare_number(f));
             int rc = rename_to(s, &f->at[k], name, err);
             if (rc != 0)
                 return rc;
@@ -172,7 +168,8 @@ static int put_right(struct cubby__store *s, struct files *f, int in_use, struct
     if (rc != 0 || !wrong)
         return rc;
     if (in_use)
-        return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET, "segments stand under each other's names: close the store everywhere, then repair it");
+        return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET,
+                           "segments stand under each other's names: the store is open in another process, and must be closed for this repair");
     do
         while ((rc = give_names(s, f, t, err)) == 1)
             continue;

@@ -8,6 +8,7 @@
 #include "store/repair.h"
 #include "store/recover.h"
 #include "store/repair_file.h"
+#include "store/stray.h"
 
 enum { UIDVALIDITY_MORE = 1 << 16 }; /* folders that may have been made since then, or in less seconds than there were of them */
 
@@ -108,7 +109,7 @@ static int make_openable(struct cubby__store *s, struct cubby__repairs *t, cubby
     size_t count;
     char name[512];
     struct last_words w;
-    int rc = cubby__log_list(s->log, &numbers, &count, err);
+    int rc = cubby__segments(s, &numbers, &count, NULL, err);
     if (rc == CUBBY_ENOENT)
         rc = make_segments_dir(s, err);
     if (rc == 0 && count)
@@ -156,6 +157,22 @@ static int look_at_quarantine(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
+static int move_strays(struct cubby__store *s, struct cubby__repairs *t, cubby_error *err)
+{
+    uint32_t *numbers;
+    size_t count, strays;
+    int rc = cubby__segments(s, &numbers, &count, &strays, err);
+    for (size_t i = 0; i < strays && rc == 0; i++) {
+        char name[512];
+        rc = cubby__move_to_quarantine(s, numbers[count + i], err);
+        if (rc == 0)
+            rc = cubby__repair_tell(t, err, "STRAY_MOVED", cubby__log_name(s->log, numbers[count + i], name), CUBBY__NO_OFFSET, "it is in %s now",
+                                    CUBBY__DIR_QUARANTINE);
+    }
+    cubby__free(numbers);
+    return rc == CUBBY_ENOENT ? 0 : rc;
+}
+
 int cubby__repair_openable(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err)
 {
     struct cubby__store *s;
@@ -164,7 +181,7 @@ int cubby__repair_openable(const char *path, const cubby_options *o, const struc
         return rc;
     if (s->o.flags & CUBBY_READ_ONLY)
         rc = cubby__fail(err, CUBBY_EACCES, path, CUBBY__NO_OFFSET, "the store may not be written to");
-    else if ((rc = look_at_quarantine(s, err)) == 0)
+    else if ((rc = look_at_quarantine(s, err)) == 0 && (rc = move_strays(s, t, err)) == 0)
         rc = alone(s, t, err);
     cubby__store_close(&s, NULL); /* and the locks */
     return rc;

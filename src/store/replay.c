@@ -23,13 +23,27 @@ static int apply_cut(struct cubby__replay *r, uint32_t seg)
     return rc;
 }
 
+/* Any of them may have given any number. */
+static int lost_records(struct cubby__replay *r, uint64_t records)
+{
+    struct cubby__floors *f = &r->txn.floors;
+    f->commit = (r->commit > f->commit ? r->commit : f->commit) + records;
+    f->object += records;
+    f->piece += records;
+    f->folder += records;
+    f->thread += records;
+    uint64_t room = f->uidvalidity < CUBBY__UIDVALIDITY_LAST ? CUBBY__UIDVALIDITY_LAST - f->uidvalidity : 0;
+    f->uidvalidity += records < room ? records : room;
+    return r->s->handlers->damage(&r->txn, records);
+}
+
 /* What a DAMAGE says that may have been lost here: the same as was raised when the damage was met, so that a rebuild comes to the same numbers. */
 static int apply_damage(struct cubby__replay *r, uint32_t seg, const uint8_t *p, size_t n)
 {
     struct cubby__reader in = cubby__reader(p, n);
     uint8_t kind = cubby__read_byte(&in);
     uint64_t records = cubby__read_varint(&in);
-    if (in.bad || records > CUBBY__SEG_CAPACITY_MAX) /* of another version; as much as it could say */
+    if (in.bad || records > CUBBY__DAMAGE_RECORDS_MAX) /* of another version; as much as it could say */
         records = CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE + 1;
     if (kind == CUBBY__DAMAGE_CUT) {
         int rc = apply_cut(r, seg);
@@ -40,7 +54,7 @@ static int apply_damage(struct cubby__replay *r, uint32_t seg, const uint8_t *p,
         r->txn.floors.piece += records;
         return 0;
     }
-    return records ? cubby__lost_records(r, records) : 0;
+    return records ? lost_records(r, records) : 0;
 }
 
 static int apply_gathered(struct cubby__replay *r, const struct cubby__segscan *scan)
@@ -96,26 +110,14 @@ void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to
 
 uint64_t cubby__records_in(uint64_t bytes)
 {
-    return bytes / CUBBY__FRAME_SIZE + 1;
+    uint64_t records = bytes / CUBBY__FRAME_SIZE + 1;
+    return records < CUBBY__DAMAGE_RECORDS_MAX ? records : CUBBY__DAMAGE_RECORDS_MAX;
 }
 
 int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes)
 {
     r->met_damage = 1;
-    return cubby__lost_records(r, cubby__records_in(bytes));
-}
-
-int cubby__lost_records(struct cubby__replay *r, uint64_t records)
-{
-    struct cubby__floors *f = &r->txn.floors;
-    f->commit = (r->commit > f->commit ? r->commit : f->commit) + records;
-    f->object += records;
-    f->piece += records;
-    f->folder += records;
-    f->thread += records;
-    uint64_t room = f->uidvalidity < CUBBY__UIDVALIDITY_LAST ? CUBBY__UIDVALIDITY_LAST - f->uidvalidity : 0;
-    f->uidvalidity += records < room ? records : room;
-    return r->s->handlers->damage(&r->txn, records);
+    return lost_records(r, cubby__records_in(bytes));
 }
 
 /* Where frames end too early, or bad bytes stand, the header tells whether it is only a PROOF that is lost; and at the first frame of a segment a CUT may
@@ -182,7 +184,7 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
     int only_a_proof = 0;
     if (rc == 0)
         rc = replay_commits(r, &scan, to);
-    int early = rc == 0 && to != UINT64_MAX && scan.pos < to;
+    int early = rc == 0 && to != UINT64_MAX && scan.pos < to && !cubby__segscan_at_rest(&scan);
     if (early)
         rc = ask_header(r, &scan, to, &only_a_proof);
     if (rc == 0 && early && !only_a_proof) {

@@ -6,8 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-
-enum { GAP_MAX = 4096 }; /* that many numbers in a row are not lost: repair.c stands in for no more */
+#include "store/stray.h"
 
 /* One segment under way. */
 struct walk {
@@ -76,6 +75,10 @@ static int hole(struct walk *w, const char *code, uint64_t from, uint64_t to, ui
 {
     struct cubby__segproblem p = {.kind = CUBBY__SEG_HOLE, .code = code, .severity = CUBBY_ERROR, .seg = w->seg, .from = from, .to = to, .end = w->end,
                                   .type = type, .commit = w->scan.last_commit};
+    if (to > w->scan.limit) { /* which is where the file ends */
+        p.to = from > w->scan.limit ? from : w->scan.limit;
+        p.missing = to - p.to;
+    }
     w->c->torn = 1;
     if (strcmp(code, "FRAME_DAMAGED") != 0)
         return tell(w->c, &p, "frames end here, %s says that they reach %llu", w->end == UINT64_MAX ? "its header" : "its successor",
@@ -118,7 +121,7 @@ static int unsound(struct walk *w, int zeros)
     uint64_t end = least_end(w);
     /* No DAMAGE fits behind the last frame. What is torn there was cut off by a recovery, which has left a DAMAGE behind. */
     int no_room = w->end != UINT64_MAX && at <= w->end && w->end - at < CUBBY__FRAME_SIZE;
-    if (cubby__segscan_lacks_proof(scan, w->h, w->end))
+    if (cubby__segscan_at_rest(scan) || cubby__segscan_lacks_proof(scan, w->h, w->end))
         return CUBBY_DONE;
     if (!no_room || w->cut)
         rc = tell_fragments(w);
@@ -257,7 +260,10 @@ static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, siz
         p.code = "SEGMENT_HEADER";
         p.from = c->err->offset;
         c->torn = 1;
-        return tell(c, &p, "%s", c->err->message);
+        cubby_error what = *c->err;
+        int named = cubby__is_misnamed(c->s, numbers, count, numbers[i], c->err);
+        c->misnamed += named > 0;
+        return named < 0 ? named : tell(c, &p, "%s%s", what.message, named ? ": a repair gives it its own back; no message counts as lost before that" : "");
     }
     if (rc != 0)
         return rc;
@@ -294,7 +300,7 @@ static int missing(struct cubby__segcheck *c, uint32_t first, uint32_t last)
         return tell(c, &p, "there are no segments, and no mail without them: bring them back; a repair can only begin an empty store");
     if (first == last)
         return tell(c, &p, "segment %u is not there: if it is anywhere, bring it back before a repair", first);
-    if (last - first >= GAP_MAX)
+    if (last - first >= CUBBY__SEG_GAP_MAX)
         return tell(c, &p, "segments %u to %u are not there: number %u behind them is hardly of this store; if it is not, move it away before a repair", first,
                     last, last + 1);
     return tell(c, &p, "segments %u to %u are not there: if they are anywhere, bring them back before a repair", first, last);
@@ -317,12 +323,24 @@ static int check_list(struct cubby__segcheck *c, const uint32_t *numbers, size_t
     return rc;
 }
 
+static int tell_strays(struct cubby__segcheck *c, const uint32_t *numbers, size_t count)
+{
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct cubby__segproblem p = {.kind = CUBBY__SEG_STRAY, .code = "SEGMENT_STRAY", .severity = CUBBY_ERROR, .seg = numbers[i],
+                                      .from = CUBBY__NO_OFFSET, .end = UINT64_MAX};
+        rc = tell(c, &p, "far behind all others, and no segment of this store that is not there already: it is passed over");
+    }
+    return rc;
+}
+
 int cubby__segcheck(struct cubby__segcheck *c)
 {
     uint32_t *numbers;
-    size_t count;
+    size_t count, strays;
     struct cubby__published now;
-    int rc = cubby__log_list(c->s->log, &numbers, &count, c->err);
+    int rc = cubby__segments(c->s, &numbers, &count, &strays, c->err);
+    const size_t all = count;
     if (rc != 0 && rc != CUBBY_ENOENT)
         return rc;
     c->torn = 0;
@@ -335,6 +353,8 @@ int cubby__segcheck(struct cubby__segcheck *c)
         c->fresh_from = (uint32_t)now.seg;
     }
     rc = check_list(c, numbers, count);
+    if (rc == 0 && !c->only)
+        rc = tell_strays(c, numbers + all, strays);
     if (c->torn)
         c->torn_until = UINT64_MAX;
     cubby__free(numbers);

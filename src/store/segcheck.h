@@ -6,6 +6,7 @@
 
 enum cubby__segproblem_kind {
     CUBBY__SEG_NOTED,   /* nothing to be done */
+    CUBBY__SEG_STRAY,   /* none of the log's: it was to be moved away before */
     CUBBY__SEG_MISSING, /* segments first to seg are not there */
     CUBBY__SEG_HEADER,  /* neither copy of the header verifies */
     CUBBY__SEG_COPY,    /* one of them does not */
@@ -18,7 +19,8 @@ struct cubby__segproblem {
     const char *code;
     int severity;
     uint32_t first, seg;
-    uint64_t from, to;   /* of HOLE and CUT; from is also what is told (CUBBY__NO_OFFSET: none) */
+    uint64_t from, to;   /* of HOLE and CUT; from is also what is told (CUBBY__NO_OFFSET: none); to: not behind the end of the file */
+    uint64_t missing;    /* of a HOLE: bytes behind `to` that the file should have and has not */
     uint64_t end;        /* where the segment ends, as its successor says; UINT64_MAX: nobody does */
     uint8_t type;        /* of a HOLE: the frame whose content alone is lost; 0: unknown bytes */
     uint64_t commit;     /* last commit before it */
@@ -33,6 +35,7 @@ struct cubby__segcheck {
     /* Set by the walk: the first whole commit behind all that is torn or missing; UINT64_MAX: there is none. */
     uint64_t torn_until;
     int torn;           /* something is, and no whole commit has come since */
+    int misnamed;       /* segments that a repair would give their names back: what else is missing nobody knows before that */
     uint32_t fresh_from; /* set by the walk: segments from this number on were still being written to */
     /* A non-zero return ends the walk and is returned. */
     int (*problem)(void *arg, const struct cubby__segproblem *p);

@@ -4,12 +4,13 @@
 #include "base/alloc.h"
 #include "store/internal.h"
 #include "store/segstat.h"
+#include "store/stray.h"
 
 static int add_segments(struct cubby__store *s, const struct cubby__published *p, cubby_stat *out, cubby_error *err)
 {
     uint32_t *numbers;
     size_t count;
-    int rc = cubby__log_list(s->log, &numbers, &count, err);
+    int rc = cubby__segments(s, &numbers, &count, NULL, err);
     for (size_t i = 0; i < count && rc == 0; i++) {
         uint64_t size = p->seg_off;
         if (numbers[i] != p->seg)

@@ -149,6 +149,11 @@ static void last_misnamed(struct bed *b)
     uint32_t n = bed_segments(b);
     rename_segment(b, n, n + 1);
 }
+static void far_away(struct bed *b)
+{
+    static const char junk[100] = "no segment";
+    bed_write(b, seg_path(bed_segments(b) + CUBBY__SEG_GAP_MAX + 1), 0, junk, sizeof junk);
+}
 static void truncated(struct bed *b)
 {
     size_t n;
@@ -408,6 +413,7 @@ const struct breakage breakages[] = {
     {"SEGMENT_HEADER", "three segments that have changed names", rotated, 0, 0, 0, 1},
     {"SEGMENT_MISSING", "a segment under a later name", misnamed, 0, 0, 0, 1},
     {"SEGMENT_HEADER", "the last segment under a later name", last_misnamed, 0, 0, 0, 1},
+    {"SEGMENT_STRAY", "a file far behind the last segment", far_away, 0, 0, 0, 1},
     {"SEGMENT_HEADER_COPY", "one copy of a header", copy_0, 0, 0, 0, 1},
     {"SEGMENT_HEADER_COPY", "one copy of the last header", copy_of_last, 0, 0, 0, 1},
     {"SEGMENT_TRUNCATED", "a segment that is cut", truncated, 0, 3, 0, 0},

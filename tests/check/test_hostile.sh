@@ -63,12 +63,22 @@ try "the end of a segment" 4 'error SEGMENT_TRUNCATED segments/00000001.seg@' 1 
 try "a segment of another store" 4 'segments/00000001.seg@[0-9]+ A/7: this segment belongs to another store' 1 0 999 'cp other/segments/00000001.seg "$(seg 1)"'
 try "a missing segment" 4 'SEGMENT_MISSING segments/00000001.seg: segment 1 is not there: .* bring it back' 1 0 999 'rm "$(seg 1)"'
 try "segments under each other's names" 4 'SEGMENT_HEADER segments/00000001.seg@104: this is segment 2 under another' 1 0 0 'mv "$(seg 1)" d/x; mv "$(seg 2)" "$(seg 1)"; mv d/x "$(seg 2)"'
+is "and no message is lost" "$(mv "$(seg 1)" d/x; mv "$(seg 3)" "$(seg 1)"; mv d/x "$(seg 3)"; "$C" fsck d 2>/dev/null | grep -c ' MESSAGE_')" 0
 try "a segment under a later name" 4 'SEGMENT_HEADER segments/00000007.seg@104: this is segment 2 under another' 1 0 0 'mv "$(seg 2)" "$(seg 7)"'
-try "a number out of all proportion" 4 'SEGMENT_MISSING .*: segments 4 to 99999998 .* move it away' 8 4 0 'touch "$(seg 99999999)"'
-rm "$(seg 99999999)"
-exits "which can be moved away" 0 "$C" fsck --full d
-entries d >left
-same "and nothing is lost" whole left
+try "a number out of all proportion" 4 'SEGMENT_STRAY segments/99999999.seg: far behind all others' 1 0 0 'touch "$(seg 99999999)"'
+is "it is kept" "$(ls d/quarantine)" 99999999.seg
+try "one more of a segment" 4 'SEGMENT_STRAY segments/00070000.seg: ' 1 0 0 'cp "$(seg 2)" "$(seg 70000)"'
+try "a segment of another store, far away" 4 'SEGMENT_STRAY segments/99999999.seg: ' 1 0 0 'cp other/segments/00000001.seg "$(seg 99999999)"'
+try "a folder of that name" 4 'SEGMENT_STRAY segments/99999999.seg: ' 1 0 0 'mkdir "$(seg 99999999)"'
+try "a segment under the last name of all" 4 'SEGMENT_HEADER segments/99999999.seg@104: this is segment 2 under another' 1 0 0 'mv "$(seg 2)" "$(seg 99999999)"'
+rm -rf d
+cp -a s d
+touch "$(seg 99999999)"
+exits "beside such a file mail is read" 0 "$C" ls d
+has "and it is named" "$err" 'note: segments/99999999.seg is far behind the log'
+exits "and written" 0 "$C" import -q --into More d c.mbox
+exits "what came then is kept, too" 1 "$C" fsck -q --repair d
+is "all of it" "$(entries d | wc -l)" "$(($(wc -l <whole) + 20))"
 try "a missing last segment" 4 'LOG_SHORT segments/00000002.seg@[0-9]+: .* in segment 3: .* bring it back' 1 0 50 'rm "$(seg 3)"'
 try "no segments" 4 'SEGMENT_MISSING segments: there are no segments.* bring them back' 1 0 999 'rm -r d/segments'
 try "an index of another store" 4 'error INDEX_META index@0: ' 1 0 0 'cp other/index d/index'
@@ -88,6 +98,40 @@ try "a quarantine that is a file" 4 'FRAME_DAMAGED' 8 4 0 'touch d/quarantine; z
 is "and nothing was done that the next repair does again" "$("$C" ls d | grep -c lost+found)" 0
 try "a temporary folder that is a file" 0 ' 0 findings' 0 0 0 'rm -r d/tmp; touch d/tmp'
 try "what is none of ours" 0 ' 0 findings' 0 0 0 'touch d/segments/readme d/segments/1.seg d/foo; mkdir d/bar'
+
+# No room for the copies: that is found before anything is logged, and what the index knows it still knows the next time.
+rm -rf d
+cp -a s d
+zero "$(seg 1)" 65536 65536
+no_room() (
+    trap '' XFSZ
+    ulimit -f 1200
+    "$C" fsck --repair d
+)
+exits "no room for the repair" 8 no_room
+is "nothing is saved yet" "$("$C" ls d | grep -c lost+found)" 0
+exits "with room it is repaired" 1 "$C" fsck --repair d
+has "all that was lost is known" "$out" 'repair RELOGGED'
+is "no client has to begin anew" "$(grep -c UIDVALIDITY_RAISED stdout)" 0
+
+# While another process has the store open, segments keep the names that they have.
+rm -rf d
+cp -a s d
+mkfifo pipe
+"$C" import -q --into Z d pipe </dev/null &
+exec 9>pipe
+printf 'From a@b Mon Jan  1 10:00:00 2024\nFrom: a@b\nSubject: m\n\nbody\n\n' >&9
+for i in $(seq 100); do
+    grep -q ":$(stat -c %i d/cubby.id) " /proc/locks 2>/dev/null && break
+    sleep 0.02
+done
+mv "$(seg 2)" "$(seg 9)"
+exits "names are not given back under others" 8 "$C" fsck --repair d
+has "what is to be done is said" "$err" 'open in another process, and must be closed for this repair'
+has "and nothing else" "$err" 'has the store open: try again when it has closed it'
+exec 9>&-
+wait
+exits "they are when it is closed" 1 "$C" fsck -q --repair d
 
 # An index that may know what is lost elsewhere is not thrown away.
 rm -rf d

@@ -460,7 +460,7 @@ START_TEST(a_leftover_that_comes_back)
             MUST(b->vfs->open(b->vfs->ctx, "/s/tmp/00000002.seg", CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f));
             b->vfs->close(b->vfs->ctx, f);
         }
-        fault_set(&x, FAULT_OPEN, "tmp/00000002", 0, -EEXIST, 1);
+        fault_set(&x, FAULT_OPEN, "tmp/00000002", 0, -EEXIST, 0);
         ck_assert_int_eq(bed_make(b, 2, 22, NULL, 0, &frames), CUBBY_EEXIST);
     }
     x.rc = 0;
@@ -549,6 +549,7 @@ START_TEST(names)
 }
 END_TEST
 
-UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, what_is_written, a_failed_listing_gives_nothing, headers_must_belong, making_a_segment, making_fails,
+UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, what_is_written, a_failed_listing_gives_nothing,
+          headers_must_belong, making_a_segment, making_fails,
           append_sync_trim, many_segments, more_at_once_than_are_kept_open, making_without_memory, no_tmp, a_leftover_that_stays,
           a_leftover_that_comes_back, a_segment_that_cannot_be_opened, spares_and_room, names)

@@ -74,14 +74,36 @@ START_TEST(the_shortest_damage)
     MUST(cubby__newseg_begin(&n, b->s, 2, &b->err));
     n.seed.nonce = h.nonce;
     MUST(cubby__newseg_copy(&n, 0, from, &b->err));
-    MUST(cubby__newseg_cover(&n, &(struct cubby__hole){from, middle, h.last_commit, CUBBY__DAMAGE_STRETCH}, &b->err));
-    MUST(cubby__newseg_cover(&n, &(struct cubby__hole){middle, to, h.last_commit, CUBBY__DAMAGE_STRETCH}, &b->err));
+    MUST(cubby__newseg_cover(&n, &(struct cubby__hole){from, middle, h.last_commit, CUBBY__DAMAGE_STRETCH, middle - from}, &b->err));
+    MUST(cubby__newseg_cover(&n, &(struct cubby__hole){middle, to, h.last_commit, CUBBY__DAMAGE_STRETCH, to - middle}, &b->err));
     MUST(cubby__newseg_copy(&n, to, n.old_size, &b->err));
     MUST(cubby__newseg_end(&n, &b->err));
     cubby__seg_header_release(&h);
     frames_of(b, 2, &p);
     ck_assert(p.type[0] == CUBBY__REC_DAMAGE && p.at[0].len == 0 && p.type[1] == CUBBY__REC_DAMAGE);
     repair(b, ""); /* nothing is damaged any more */
+    clean_when_rebuilt(b);
+    bed_end(b);
+}
+END_TEST
+
+/* Zeros without end behind a segment, as after `truncate`: the copy in quarantine is as long, and takes no room for them. */
+START_TEST(a_sparse_file)
+{
+    struct bed bed, *b = &bed;
+    uint64_t n, m;
+    bed_begin_with(b, 4096, 3000);
+    kv_store_many(b, 0, 80, 100);
+    bed_flip(b, seg_path(2), 2048, 1);
+    bed_truncate(b, seg_path(2), 40 << 20);
+    uint8_t *before = file_bytes(b, seg_path(2), &n), *after;
+    b->fault.calls[FAULT_PWRITE] = 0;
+    repair(b, "SEGMENT_REPLACED ");
+    ck_assert_int_lt(b->fault.calls[FAULT_PWRITE], 20);
+    after = file_bytes(b, "/s/quarantine/00000002.seg", &m);
+    ck_assert(n == m && memcmp(before, after, n) == 0);
+    free(before);
+    free(after);
     clean_when_rebuilt(b);
     bed_end(b);
 }
@@ -145,11 +167,14 @@ START_TEST(a_leftover_that_comes_back)
     bed_begin_with(b, 4096, 3000);
     kv_store_many(b, 0, 80, 100);
     b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
-    bed_write(b, "/s/tmp/00000002.seg", 0, "x", 1);
-    fault_set(&b->fault, FAULT_OPEN, "tmp/00000002.seg", 0, -EEXIST, 0);
-    REFUSES(cubby__newseg_begin(&n, b->s, 2, &b->err), CUBBY_EEXIST);
-    ck_assert_int_eq(b->fault.hits, 1);
-    ck_assert(!bed_exists(b, "/s/tmp/00000002.seg"));
+    for (int left = 0; left < 2; left++) {
+        if (left)
+            bed_write(b, "/s/tmp/00000002.seg", 0, "x", 1);
+        fault_set(&b->fault, FAULT_OPEN, "tmp/00000002.seg", 0, -EEXIST, 0);
+        REFUSES(cubby__newseg_begin(&n, b->s, 2, &b->err), CUBBY_EEXIST);
+        ck_assert_int_eq(b->fault.hits, 1);
+        ck_assert(!bed_exists(b, "/s/tmp/00000002.seg"));
+    }
     MUST(cubby__newseg_begin(&n, b->s, 2, &b->err));
     MUST(cubby__newseg_copy(&n, 0, n.old_size, &b->err));
     MUST(cubby__newseg_end(&n, &b->err));
@@ -235,5 +260,5 @@ START_TEST(every_call_fails)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, no_name_is_free, leftovers_that_stay, a_leftover_that_comes_back, no_regular_file,
+UNIT_MAIN("store/repair_file", a_long_hole, the_shortest_damage, a_sparse_file, no_name_is_free, leftovers_that_stay, a_leftover_that_comes_back, no_regular_file,
           every_call_fails)

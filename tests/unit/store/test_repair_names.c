@@ -281,6 +281,24 @@ START_TEST(strays_in_the_way)
 }
 END_TEST
 
+/* There is no number behind all others: the last ones that are free will do. */
+START_TEST(the_last_number_is_in_use)
+{
+    struct bed bed, *b = &bed;
+    made(b);
+    bed_write(b, "/s/segments/99999998.seg", 0, "junk", 4);
+    bed_write(b, "/s/segments/99999999.seg", 0, "junk", 4);
+    move(b, "00000003.seg", "x");
+    move(b, "00000002.seg", "00000003.seg");
+    move(b, "x", "00000002.seg");
+    gives(b, "segments/00000002.seg segments/00000003.seg ");
+    bed_unlink(b, "/s/segments/99999998.seg");
+    bed_unlink(b, "/s/segments/99999999.seg");
+    is_whole(b);
+    bed_end(b);
+}
+END_TEST
+
 /* A crash between two of the renames, then somebody writes: he takes no name that is another's, and the next repair goes on. */
 START_TEST(written_to_in_between)
 {
@@ -360,4 +378,4 @@ START_TEST(without_memory)
 END_TEST
 
 UNIT_MAIN("store/repair_names", sound, each_its_own, what_stays, the_longest, half_of_one_in_a_ring, a_number_out_of_reach,
-          a_name_that_is_taken_meanwhile, strays_in_the_way, written_to_in_between, failing, without_memory)
+          a_name_that_is_taken_meanwhile, strays_in_the_way, the_last_number_is_in_use, written_to_in_between, failing, without_memory)
