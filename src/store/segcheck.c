@@ -353,7 +353,7 @@ int cubby__segcheck(struct cubby__segcheck *c)
         c->fresh_from = (uint32_t)now.seg;
     }
     rc = check_list(c, numbers, count);
-    if (rc == 0 && !c->only)
+    if (rc == 0 && strays && !c->only)
         rc = tell_strays(c, numbers + all, strays);
     if (c->torn)
         c->torn_until = UINT64_MAX;
