@@ -66,6 +66,7 @@
 #define CUBBY__LOCK_WRITER   0x10001
 #define CUBBY__LOCK_NOUNLINK 0x10002 /* reserved: shared by backups */
 #define CUBBY__LOCK_CREATE   0x10003 /* of tmp/cubby.id, before it becomes cubby.id: by whoever makes the store */
+#define CUBBY__LOCK_TURN     0x10004 /* by who is next to get LOCK_WRITER */
 #define CUBBY__LOCK_SLOT     0x10100 /* + number of the reader slot */
 
 /* ---- 4. Segments ----------------------------------------------------------------------------------------------------------------- */

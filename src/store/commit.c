@@ -8,6 +8,8 @@
 enum {
     LAZY_STEP = 4096,
     ROLL_AGAIN_MS = 1000,
+    TURN_MS = 100, /* so long a process may write on though others wait, and ... */
+    LOOK_MS = 10,  /* ... so often it looks after that whether any do */
     HELD_MIN = 1024, /* pages that old snapshots may keep from being used again, and ... */
     HELD_SHARE = 8   /* ... of how many pages one may */
 };
@@ -24,8 +26,25 @@ void cubby__leave(struct cubby__store *s)
     pthread_mutex_lock(&s->g);
     if (--s->users == 0 && s->have_lock) {
         cubby__writer_unlock(s);
-        s->have_lock = 0;
+        s->have_lock = s->giving_way = 0;
+        pthread_cond_broadcast(&s->gave_way);
     }
+    pthread_mutex_unlock(&s->g);
+}
+
+/* Before a transaction, with nothing held: threads that never rest would keep the lock from other processes for ever. */
+static void give_way(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    if (s->have_lock && !s->giving_way) {
+        int64_t now = s->vfs->ticks_ms(s->vfs->ctx);
+        if (now >= s->turn_ends) {
+            s->giving_way = cubby__writer_is_wanted(s);
+            s->turn_ends = s->giving_way ? 0 : now + LOOK_MS;
+        }
+    }
+    while (s->giving_way)
+        pthread_cond_wait(&s->gave_way, &s->g);
     pthread_mutex_unlock(&s->g);
 }
 
@@ -35,7 +54,7 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
     pthread_mutex_lock(&s->g);
     if (s->users == 0)
         s->latched = 0; /* all whose fate is unknown have been told: this one finds the shared latch, or another's recovery (C3) */
-    int need = !s->have_lock, latched = s->latched;
+    int need = !s->have_lock, latched = s->latched, has_turn = s->vfs->ticks_ms(s->vfs->ctx) < s->turn_ends;
     if (!latched)
         s->users++;
     pthread_mutex_unlock(&s->g);
@@ -43,9 +62,11 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
         return latch_error(s, err);
     if (!need)
         return 0;
-    int rc = cubby__writer_lock(s, err);
+    int rc = cubby__writer_lock(s, has_turn, err);
     pthread_mutex_lock(&s->g);
     s->have_lock = rc == 0;
+    if (!has_turn)
+        s->turn_ends = s->vfs->ticks_ms(s->vfs->ctx) + TURN_MS;
     pthread_mutex_unlock(&s->g);
     if (rc != 0)
         cubby__leave(s);
@@ -203,6 +224,7 @@ int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn *
     struct cubby__txn *txn = cubby__calloc(1, sizeof *txn);
     if (!txn)
         return cubby__fail_mem(err);
+    give_way(s);
     pthread_mutex_lock(&s->w);
     rc = cubby__enter(s, err);
     if (rc == 0) {

@@ -125,6 +125,9 @@ struct cubby__store {
     struct cubby__commit_node *spare_node;
     struct cubby__waiter *line; /* asleep until they lead or are told; who has waited longest first */
     int leading, users, have_lock, latched;
+    int giving_way; /* another is to have the writer lock: no transaction begins before it is let go */
+    pthread_cond_t gave_way;
+    int64_t turn_ends; /* until then nobody looks whether another waits for it (ticks) */
     struct cubby__synced own_synced; /* the last that a sync of this handle proved */
 
     /* reader side: under v */
@@ -154,8 +157,10 @@ int cubby__still_here(struct cubby__store *s, cubby_error *err);
 void cubby__publish(struct cubby__store *s, const struct cubby__published *p);
 void cubby__read_published(const struct cubby__store *s, struct cubby__published *out);
 uint64_t cubby__current(const struct cubby__store *s); /* changes with every publish */
-int cubby__writer_lock(struct cubby__store *s, cubby_error *err);
+/* has_turn: others who wait for it do not come first. */
+int cubby__writer_lock(struct cubby__store *s, int has_turn, cubby_error *err);
 void cubby__writer_unlock(struct cubby__store *s);
+int cubby__writer_is_wanted(struct cubby__store *s); /* by another process or handle, which is next */
 uint64_t cubby__shared_get(const struct cubby__store *s, size_t off);
 void cubby__shared_set(struct cubby__store *s, size_t off, uint64_t v);
 /* The oldest commit that any reader of any process may look at; `newest` if there is none. Slots that hold a commit below `ripe` are revoked (S4). */

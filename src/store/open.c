@@ -25,6 +25,7 @@ void cubby__store_free(struct cubby__store *s)
     if (!cubby__is_child(s)) { /* there another thread may have held them */
         pthread_mutex_destroy(&s->w);
         pthread_mutex_destroy(&s->g);
+        pthread_cond_destroy(&s->gave_way);
         pthread_mutex_destroy(&s->v);
     }
     cubby__free(s->path);
@@ -47,6 +48,7 @@ int cubby__store_new(const char *path, const cubby_options *o, const struct cubb
     s->queue_tail = &s->queue;
     pthread_mutex_init(&s->w, NULL);
     pthread_mutex_init(&s->g, NULL);
+    pthread_cond_init(&s->gave_way, NULL);
     pthread_mutex_init(&s->v, NULL);
     s->path = cubby__strdup(path);
     int rc = s->path ? s->vfs->random(s->vfs->ctx, &s->token, sizeof s->token) : -ENOMEM;
@@ -165,7 +167,7 @@ static int join(struct cubby__store *s, cubby_error *err)
     int rc = cubby__follow_published(s, err);
     if (!cubby__index_lost(rc))
         return rc;
-    rc = cubby__writer_lock(s, err);
+    rc = cubby__writer_lock(s, 0, err);
     if (rc != 0)
         return rc;
     rc = cubby__follow_published(s, err); /* it was only being built anew? */
@@ -187,7 +189,7 @@ static int open_attached(struct cubby__store *s, cubby_error *err)
     if (!first) {
         if (!(s->o.flags & CUBBY_REBUILD))
             return join(s, err);
-        rc = cubby__writer_lock(s, err);
+        rc = cubby__writer_lock(s, 0, err);
         if (rc == 0) {
             rc = cubby__index_open(s, err);
             cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);

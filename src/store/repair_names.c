@@ -205,7 +205,7 @@ int cubby__repair_names(const char *path, const cubby_options *o, const struct c
     if (rc != 0 && !in_use)
         rc = cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
     else if (!(s->o.flags & CUBBY_READ_ONLY))
-        rc = in_use ? 0 : cubby__writer_lock(s, err);
+        rc = in_use ? 0 : cubby__writer_lock(s, 0, err);
     if (rc == 0 && !(s->o.flags & CUBBY_READ_ONLY))
         rc = list_and_put_right(s, in_use, t, err);
     cubby__store_close(&s, NULL); /* and the locks */

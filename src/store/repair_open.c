@@ -136,7 +136,7 @@ static int alone(struct cubby__store *s, struct cubby__repairs *t, cubby_error *
     int rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
     if (rc == -EAGAIN)
         return 0;
-    rc = rc == 0 ? cubby__writer_lock(s, err) : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
+    rc = rc == 0 ? cubby__writer_lock(s, 0, err) : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
     return rc == 0 ? make_openable(s, t, err) : rc;
 }
 

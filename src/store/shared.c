@@ -25,7 +25,10 @@
 
 _Static_assert(sizeof(struct cubby__published) == CUBBY__STATE_SIZE, "a published state fills its slot");
 
-enum { SNAPSHOT_MAX_MS = 60000 };
+enum {
+    SNAPSHOT_MAX_MS = 60000,
+    TURN_WAIT_MS = 1000 /* so long for who is next to write */
+};
 
 #define OPENING "has been opening the store" /* a rebuild of the index may take long */
 
@@ -218,20 +221,43 @@ static int wait_more(struct cubby__store *s, struct wait *w, const char *what, c
     return 0;
 }
 
-int cubby__writer_lock(struct cubby__store *s, cubby_error *err)
+static int lock_byte(struct cubby__store *s, uint64_t byte, int how)
+{
+    return s->vfs->lock(s->vfs->ctx, s->id_file, byte, 1, how);
+}
+
+/* One at a time waits for the lock itself, and the others for their turn to; but a process that was stopped while it waited keeps nobody from writing. */
+static int wait_for_turn(struct cubby__store *s, cubby_error *err)
 {
     struct wait w = begin_wait(s);
-    int rc;
-    while ((rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_WRITER, 1, CUBBY_LOCK_EXCLUSIVE)) == -EAGAIN)
-        if ((rc = wait_more(s, &w, "holds the writer lock", err)) != 0)
-            return rc;
+    int64_t patience = w.end - w.ms + TURN_WAIT_MS;
+    int rc = 0, turn = 0, got;
+    do {
+        turn = turn || lock_byte(s, CUBBY__LOCK_TURN, CUBBY_LOCK_EXCLUSIVE) != -EAGAIN;
+        got = turn || s->vfs->ticks_ms(s->vfs->ctx) >= patience ? lock_byte(s, CUBBY__LOCK_WRITER, CUBBY_LOCK_EXCLUSIVE) : -EAGAIN;
+    } while (got == -EAGAIN && (rc = wait_more(s, &w, "holds the writer lock", err)) == 0);
+    if (turn)
+        lock_byte(s, CUBBY__LOCK_TURN, CUBBY_UNLOCK);
+    return rc != 0 || got == 0 ? rc : cubby__fail_io(err, got, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "writer lock");
+}
+
+int cubby__writer_is_wanted(struct cubby__store *s)
+{
+    return s->id_file && s->vfs->lock_test(s->vfs->ctx, s->id_file, CUBBY__LOCK_TURN, 1) == 1;
+}
+
+int cubby__writer_lock(struct cubby__store *s, int has_turn, cubby_error *err)
+{
+    int rc = has_turn || !cubby__writer_is_wanted(s) ? lock_byte(s, CUBBY__LOCK_WRITER, CUBBY_LOCK_EXCLUSIVE) : -EAGAIN;
+    if (rc == -EAGAIN)
+        return wait_for_turn(s, err);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "writer lock");
 }
 
 void cubby__writer_unlock(struct cubby__store *s)
 {
     if (!cubby__is_child(s))
-        s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_WRITER, 1, CUBBY_UNLOCK);
+        lock_byte(s, CUBBY__LOCK_WRITER, CUBBY_UNLOCK);
 }
 
 /* ---- the directory ---- */

@@ -96,6 +96,80 @@ START_TEST(writers_wait_for_each_other)
 }
 END_TEST
 
+static int turn(struct cubby__store *s, int how)
+{
+    return s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_TURN, 1, how);
+}
+
+/* Who is next to write has the turn while it waits, and the others wait for it; but not for ever. */
+START_TEST(writers_take_turns)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *t;
+    bed_begin(b);
+    struct cubby__store *second = another(b, 0);
+    b->o.lock_timeout_ms = 50;
+    struct cubby__store *third = another(b, 0);
+    MUST(turn(b->s, CUBBY_LOCK_EXCLUSIVE));
+    REFUSES(cubby__txn_begin(third, 0, &t, &b->err), CUBBY_EBUSY);
+    MUST(put(b, second, "patience", "has an end"));
+    ck_assert_int_eq(cubby__writer_is_wanted(second), 1);
+    MUST(turn(b->s, CUBBY_UNLOCK));
+    MUST(cubby__txn_begin(third, 0, &t, &b->err));
+    ck_assert_int_eq(cubby__writer_is_wanted(second), 0); /* it has the lock, and leaves the turn to others */
+    cubby__txn_abort(&t);
+    MUST(cubby__store_close(&second, &b->err));
+    MUST(cubby__store_close(&third, &b->err));
+    bed_end(b);
+}
+END_TEST
+
+static void *store_one(void *arg)
+{
+    struct bed *b = arg;
+    cubby_error err;
+    return (void *)(intptr_t)kv_store_in(b->s, "late", "x", 0, NULL, &err);
+}
+
+static int giving_way(struct cubby__store *s)
+{
+    pthread_mutex_lock(&s->g);
+    int giving = s->giving_way;
+    pthread_mutex_unlock(&s->g);
+    return giving;
+}
+
+/* Threads whose transactions overlap would keep the writer lock for ever: once another handle wants it, none begins before it was let go. */
+START_TEST(busy_threads_give_way)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *t;
+    struct timespec moment = {0, 1000000};
+    pthread_t thread;
+    void *rc;
+    bed_begin(b);
+    struct cubby__store *second = another(b, 0);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    MUST(turn(second, CUBBY_LOCK_EXCLUSIVE));
+    b->s->turn_ends = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, store_one, b), 0);
+    for (int i = 0; i < 5000 && !giving_way(b->s); i++)
+        nanosleep(&moment, NULL);
+    ck_assert_int_eq(giving_way(b->s), 1);
+    ck_assert_int_eq(b->s->users, 1);
+    MUST(kv_put(t, "a", "1", 1));
+    MUST(cubby__txn_commit(&t, NULL));
+    pthread_join(thread, &rc);
+    ck_assert_ptr_null(rc);
+    ck_assert_int_eq(giving_way(b->s), 0);
+    MUST(turn(second, CUBBY_UNLOCK));
+    MUST(put(b, second, "a", "2"));
+    ck_assert_str_eq(kv_look(b, "late"), "x");
+    MUST(cubby__store_close(&second, &b->err));
+    bed_end(b);
+}
+END_TEST
+
 static int stop_third(void *arg, uint64_t done, uint64_t total)
 {
     int *calls = arg;
@@ -355,5 +429,6 @@ START_TEST(many_handles)
 }
 END_TEST
 
-UNIT_MAIN("store/shared", two_handles_take_turns, snapshots_across_handles, writers_wait_for_each_other, a_wait_can_be_stopped, readers_beside_a_writer,
-          recovery_by_another_handle, lazy_commits_before_a_failed_sync, a_dead_readers_slot, a_writer_dies_in_a_transaction, publish_and_read, garbage_in_the_page, many_handles)
+UNIT_MAIN("store/shared", two_handles_take_turns, snapshots_across_handles, writers_wait_for_each_other, writers_take_turns, busy_threads_give_way,
+          a_wait_can_be_stopped, readers_beside_a_writer, recovery_by_another_handle, lazy_commits_before_a_failed_sync, a_dead_readers_slot,
+          a_writer_dies_in_a_transaction, publish_and_read, garbage_in_the_page, many_handles)
