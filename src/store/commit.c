@@ -65,7 +65,7 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
     int rc = cubby__writer_lock(s, has_turn, err);
     pthread_mutex_lock(&s->g);
     s->have_lock = rc == 0;
-    if (!has_turn)
+    if (rc == 0 && !has_turn)
         s->turn_ends = s->vfs->ticks_ms(s->vfs->ctx) + TURN_MS;
     pthread_mutex_unlock(&s->g);
     if (rc != 0)

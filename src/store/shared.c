@@ -27,7 +27,7 @@ _Static_assert(sizeof(struct cubby__published) == CUBBY__STATE_SIZE, "a publishe
 
 enum {
     SNAPSHOT_MAX_MS = 60000,
-    TURN_WAIT_MS = 1000 /* so long for who is next to write */
+    TURN_WAIT_MS = 200 /* so long for who is next to write, which may have been stopped */
 };
 
 #define OPENING "has been opening the store" /* a rebuild of the index may take long */
@@ -230,7 +230,7 @@ static int lock_byte(struct cubby__store *s, uint64_t byte, int how)
 static int wait_for_turn(struct cubby__store *s, cubby_error *err)
 {
     struct wait w = begin_wait(s);
-    int64_t patience = w.end - w.ms + TURN_WAIT_MS;
+    int64_t patience = w.end - w.ms + (w.ms / 2 < TURN_WAIT_MS ? w.ms / 2 : TURN_WAIT_MS);
     int rc = 0, turn = 0, got;
     do {
         turn = turn || lock_byte(s, CUBBY__LOCK_TURN, CUBBY_LOCK_EXCLUSIVE) != -EAGAIN;

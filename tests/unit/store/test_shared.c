@@ -110,9 +110,21 @@ START_TEST(writers_take_turns)
     struct cubby__store *second = another(b, 0);
     b->o.lock_timeout_ms = 50;
     struct cubby__store *third = another(b, 0);
+    b->o.lock_timeout_ms = UINT32_MAX; /* do not wait */
+    struct cubby__store *fourth = another(b, 0);
+    const struct {
+        struct cubby__store *s;
+        int64_t ms;
+    } waits[] = {{second, 200}, {third, 25}, {fourth, 0}};
     MUST(turn(b->s, CUBBY_LOCK_EXCLUSIVE));
-    REFUSES(cubby__txn_begin(third, 0, &t, &b->err), CUBBY_EBUSY);
-    MUST(put(b, second, "patience", "has an end"));
+    for (int i = 0; i < 3; i++) {
+        int64_t from = b->vfs->ticks_ms(b->vfs->ctx);
+        MUST(put(b, waits[i].s, "patience", "has an end"));
+        int64_t ms = b->vfs->ticks_ms(b->vfs->ctx) - from;
+        ck_assert_int_ge(ms, waits[i].ms);
+        ck_assert_int_le(ms, waits[i].ms + 20);
+    }
+    MUST(cubby__store_close(&fourth, &b->err));
     ck_assert_int_eq(cubby__writer_is_wanted(second), 1);
     MUST(turn(b->s, CUBBY_UNLOCK));
     MUST(cubby__txn_begin(third, 0, &t, &b->err));
