@@ -102,6 +102,7 @@
 #define CUBBY__SEG_PACKED 2 /* reserved for compaction */
 
 #define CUBBY__SEG_NUMBER_MAX   99999999u
+#define CUBBY__SEG_STRAY_FROM   90000000u /* numbers that no log reaches */
 #define CUBBY__SEG_GAP_MAX      4096           /* a number that far above the one before it may be none of the log's */
 #define CUBBY__SEG_CAPACITY_MIN (1u << 20)
 #define CUBBY__CREATE_MAX       (16u << 10) /* what an interrupted creation leaves of the first segment at most */

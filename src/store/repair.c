@@ -407,7 +407,7 @@ int cubby__plan_rehearse(struct cubby__store *s, const struct cubby__plan *p, cu
         return rc;
     for (size_t i = 0; i < p->count && rc == 0; i++) {
         struct cubby__newseg n;
-        if (is_gone(&p->segs[i]) || (rc = make_copy(s, &p->segs[i], &n, err)) != 0)
+        if (is_gone(&p->segs[i]) || p->segs[i].seg == s->pending.seg || (rc = make_copy(s, &p->segs[i], &n, err)) != 0)
             continue;
         rc = cubby__newseg_quarantine(&n, err);
         cubby__newseg_abort(&n);

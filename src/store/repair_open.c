@@ -157,11 +157,16 @@ static int look_at_quarantine(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
+/* Under the writer lock: who gives segments their names back sets some aside under such numbers. */
 static int move_strays(struct cubby__store *s, struct cubby__repairs *t, cubby_error *err)
 {
     uint32_t *numbers;
     size_t count, strays;
     int rc = cubby__segments(s, &numbers, &count, &strays, err);
+    if (rc == 0 && strays && (rc = cubby__writer_lock(s, 0, err)) == 0) {
+        cubby__free(numbers);
+        rc = cubby__segments(s, &numbers, &count, &strays, err);
+    }
     for (size_t i = 0; i < strays && rc == 0; i++) {
         char name[512];
         rc = cubby__move_to_quarantine(s, numbers[count + i], err);

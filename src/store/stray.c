@@ -81,9 +81,10 @@ int cubby__is_misnamed(struct cubby__store *s, const uint32_t *numbers, size_t c
     return number && number != name && (!is_there || (theirs && theirs != number));
 }
 
+/* A number that no log reaches, so that a log never comes near what was passed over; and not the only one there is. */
 static int is_far(const uint32_t *numbers, size_t i)
 {
-    return numbers[i] - (i ? numbers[i - 1] : 0) > CUBBY__SEG_GAP_MAX;
+    return i && numbers[i] >= CUBBY__SEG_STRAY_FROM && numbers[i] - numbers[i - 1] > CUBBY__SEG_GAP_MAX;
 }
 
 int cubby__segments(struct cubby__store *s, uint32_t **numbers, size_t *count, size_t *strays, cubby_error *err)

@@ -152,7 +152,7 @@ static void last_misnamed(struct bed *b)
 static void far_away(struct bed *b)
 {
     static const char junk[100] = "no segment";
-    bed_write(b, seg_path(bed_segments(b) + CUBBY__SEG_GAP_MAX + 1), 0, junk, sizeof junk);
+    bed_write(b, seg_path(CUBBY__SEG_STRAY_FROM), 0, junk, sizeof junk);
 }
 static void truncated(struct bed *b)
 {

@@ -67,7 +67,7 @@ is "and no message is lost" "$(mv "$(seg 1)" d/x; mv "$(seg 3)" "$(seg 1)"; mv d
 try "a segment under a later name" 4 'SEGMENT_HEADER segments/00000007.seg@104: this is segment 2 under another' 1 0 0 'mv "$(seg 2)" "$(seg 7)"'
 try "a number out of all proportion" 4 'SEGMENT_STRAY segments/99999999.seg: far behind all others' 1 0 0 'touch "$(seg 99999999)"'
 is "it is kept" "$(ls d/quarantine)" 99999999.seg
-try "one more of a segment" 4 'SEGMENT_STRAY segments/00070000.seg: ' 1 0 0 'cp "$(seg 2)" "$(seg 70000)"'
+try "one more of a segment" 4 'SEGMENT_STRAY segments/90070000.seg: ' 1 0 0 'cp "$(seg 2)" "$(seg 90070000)"'
 try "a segment of another store, far away" 4 'SEGMENT_STRAY segments/99999999.seg: ' 1 0 0 'cp other/segments/00000001.seg "$(seg 99999999)"'
 try "a folder of that name" 4 'SEGMENT_STRAY segments/99999999.seg: ' 1 0 0 'mkdir "$(seg 99999999)"'
 try "a segment under the last name of all" 4 'SEGMENT_HEADER segments/99999999.seg@104: this is segment 2 under another' 1 0 0 'mv "$(seg 2)" "$(seg 99999999)"'

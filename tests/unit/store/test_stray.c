@@ -3,7 +3,7 @@
 #include "fault/fault_table.c" /* every call: unit tests link no objects but layers */
 #include "unit/store/segment_util.h"
 
-enum { LAST = CUBBY__SEG_NUMBER_MAX, FAR = 9000 };
+enum { LAST = CUBBY__SEG_NUMBER_MAX, FAR = CUBBY__SEG_STRAY_FROM + 7 };
 
 static int told(void *arg, const cubby_finding *f)
 {
@@ -120,12 +120,13 @@ START_TEST(what_is_not)
     made(b);
     uint32_t last = bed_last_segment(b);
     struct cubby__seg_header third = header_of(b, 3);
-    leave(b, EMPTY, last + CUBBY__SEG_GAP_MAX);
+    leave(b, EMPTY, CUBBY__SEG_STRAY_FROM - 1); /* a log may come near it */
     ck_assert_int_eq(strays(b), 0);
-    bed_unlink(b, seg_path(last + CUBBY__SEG_GAP_MAX));
-    leave(b, EMPTY, last + CUBBY__SEG_GAP_MAX + 1);
+    leave(b, EMPTY, CUBBY__SEG_STRAY_FROM);
+    ck_assert_int_eq(strays(b), 0); /* right behind another */
+    bed_unlink(b, seg_path(CUBBY__SEG_STRAY_FROM - 1));
     ck_assert_int_eq(strays(b), 1);
-    leave(b, EMPTY, last + CUBBY__SEG_GAP_MAX + 2);
+    leave(b, EMPTY, CUBBY__SEG_STRAY_FROM + 1);
     leave(b, JUNK, LAST);
     ck_assert_int_eq(strays(b), 3);
     MUST(openable(b, codes));
@@ -160,6 +161,12 @@ START_TEST(what_is_not)
     ck_assert_int_eq(strays(b), 0);
     bed_unlink(b, seg_path(FAR));
     bed_clean(b);
+    /* the only one that is left */
+    for (uint32_t i = 2; i <= last; i++)
+        bed_unlink(b, seg_path(i));
+    MUST(b->vfs->rename(b->vfs->ctx, seg_path(1), seg_path(FAR)));
+    bed_zero(b, seg_path(FAR), 0, 1024);
+    ck_assert_int_eq(strays(b), 0);
     bed_end(b);
 }
 END_TEST
@@ -237,7 +244,7 @@ START_TEST(two_of_them)
     bed_close(b);
     MUST(b->vfs->mkdir(b->vfs->ctx, "/s/quarantine"));
     for (int i = 0; i < 1000; i++) {
-        snprintf(path, sizeof path, i ? "/s/quarantine/00009000.seg.%d" : "/s/quarantine/00009000.seg", i);
+        snprintf(path, sizeof path, i ? "/s/quarantine/90000007.seg.%d" : "/s/quarantine/90000007.seg", i);
         bed_write(b, path, 0, "x", 1);
     }
     REFUSES(openable(b, codes), CUBBY_EEXIST);
@@ -268,7 +275,7 @@ START_TEST(every_call_fails)
             fault_disarm(table);
             hits = heap ? heap_hits() : fault_hits(table);
             ck_assert_msg(rc == 0 || rc == (heap ? CUBBY_ENOMEM : CUBBY_EIO), "%d: %s", rc, b->err.message);
-            ck_assert(bed_exists(b, seg_path(FAR)) != bed_exists(b, "/s/quarantine/00009000.seg"));
+            ck_assert(bed_exists(b, seg_path(FAR)) != bed_exists(b, "/s/quarantine/90000007.seg"));
             ck_assert(bed_exists(b, seg_path(LAST)) != bed_exists(b, "/s/quarantine/99999999.seg"));
             MUST(openable(b, codes));
             bed_clean(b);
