@@ -54,7 +54,7 @@ int cubby__enter(struct cubby__store *s, cubby_error *err)
     pthread_mutex_lock(&s->g);
     if (s->users == 0)
         s->latched = 0; /* all whose fate is unknown have been told: this one finds the shared latch, or another's recovery (C3) */
-    int need = !s->have_lock, latched = s->latched, has_turn = s->vfs->ticks_ms(s->vfs->ctx) < s->turn_ends;
+    int need = !s->have_lock, latched = s->latched, has_turn = need && s->vfs->ticks_ms(s->vfs->ctx) < s->turn_ends;
     if (!latched)
         s->users++;
     pthread_mutex_unlock(&s->g);
