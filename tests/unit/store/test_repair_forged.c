@@ -57,6 +57,13 @@ static void repair(struct bed *b, char codes[500])
     bed_close(b);
 }
 
+static void rebuilds_clean(struct bed *b)
+{
+    MUST(bed_try_open(b, CUBBY_REBUILD));
+    bed_close(b);
+    bed_clean(b);
+}
+
 /* Found, repaired once and for good, and the numbers stay what they are from then on. */
 static void put_right(struct bed *b)
 {
@@ -175,9 +182,7 @@ START_TEST(cut_anywhere)
         repair(b, codes);
         ck_assert_str_eq(codes, "SEGMENT_REPLACED ");
         ck_assert_uint_le(bed_size(b, seg_path(3)), (size + 7) / 8 * 8 + 40);
-        MUST(bed_try_open(b, CUBBY_REBUILD));
-        bed_close(b);
-        bed_clean(b);
+        rebuilds_clean(b);
         bed_end(b);
     }
 }
@@ -191,17 +196,13 @@ START_TEST(more_behind_a_rest)
     made(b);
     bed_truncate(b, seg_path(3), 2000);
     repair(b, codes);
-    MUST(bed_try_open(b, CUBBY_REBUILD));
-    bed_close(b);
-    bed_clean(b);
+    rebuilds_clean(b);
     bed_write(b, seg_path(3), bed_size(b, seg_path(3)), "more", 4);
     struct findings x = bed_check(b);
     ck_assert_str_eq(x.codes, "SEGMENT_TRUNCATED ");
     repair(b, codes);
     ck_assert_str_eq(codes, "SEGMENT_REPLACED ");
-    MUST(bed_try_open(b, CUBBY_REBUILD));
-    bed_close(b);
-    bed_clean(b);
+    rebuilds_clean(b);
     bed_end(b);
 }
 END_TEST
@@ -265,9 +266,7 @@ START_TEST(frames_behind_the_longest_header)
     bed_close(b);
     repair(b, codes);
     ck_assert_str_eq(codes, "SEGMENT_REPLACED ");
-    MUST(bed_try_open(b, CUBBY_REBUILD));
-    bed_close(b);
-    bed_clean(b);
+    rebuilds_clean(b);
     bed_end(b);
 }
 END_TEST
