@@ -79,7 +79,7 @@ int cubby__frame_decode(const uint8_t *p, size_t avail, const struct cubby__seed
     if (len > CUBBY__FRAME_LEN_MAX || avail < size)
         return CUBBY_ECORRUPT;
     uint64_t commit = cubby__get64(p + CUBBY__FRAME_COMMIT_OFF);
-    if (cubby__get64(p + CUBBY__FRAME_HEADSUM_OFF) != head_sum(p, size, frame_seed(seed, off, commit)))
+    if (commit > CUBBY__NUMBER_MAX || cubby__get64(p + CUBBY__FRAME_HEADSUM_OFF) != head_sum(p, size, frame_seed(seed, off, commit)))
         return CUBBY_ECORRUPT;
     out->type = type;
     out->flags = p[CUBBY__FRAME_FLAGS_OFF];
@@ -92,7 +92,7 @@ int cubby__frame_decode(const uint8_t *p, size_t avail, const struct cubby__seed
         out->piece.codec = p[CUBBY__PIECE_CODEC_OFF];
         out->piece.kind = p[CUBBY__PIECE_KIND_OFF];
         memcpy(out->piece.hash, p + CUBBY__PIECE_HASH_OFF, sizeof out->piece.hash);
-        if (out->piece.orig_len > CUBBY__PIECE_MAX + CUBBY__HEADER_STORED_MAX)
+        if (out->piece.id > CUBBY__NUMBER_MAX || out->piece.orig_len > CUBBY__PIECE_MAX + CUBBY__HEADER_STORED_MAX)
             return CUBBY_ECORRUPT;
     }
     return 0;
@@ -128,7 +128,7 @@ int cubby__commit_decode(const uint8_t *p, size_t n, struct cubby__commit *out)
     out->ceiling = cubby__get64(p + CUBBY__COMMIT_CEILING_OFF);
     out->bytes = cubby__get64(p + CUBBY__COMMIT_BYTES_OFF);
     out->time_ns = (int64_t)cubby__get64(p + CUBBY__COMMIT_TIME_OFF);
-    return 0;
+    return out->prev > CUBBY__NUMBER_MAX || out->durable_through > CUBBY__NUMBER_MAX || out->ceiling > CUBBY__NUMBER_MAX ? CUBBY_ECORRUPT : 0;
 }
 
 void cubby__framer_init(struct cubby__framer *f, const struct cubby__seed *seed, uint64_t base, uint64_t commit)

@@ -22,6 +22,15 @@ void cubby__floors_decode(const uint8_t *p, struct cubby__floors *out)
     *out = (struct cubby__floors){v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
 }
 
+int cubby__floors_fit(const struct cubby__floors *f)
+{
+    const uint64_t v[] = {f->commit, f->object, f->piece, f->folder, f->keyword, f->uidvalidity, f->thread};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        if (v[i] > CUBBY__NUMBER_MAX)
+            return 0;
+    return 1;
+}
+
 void cubby__seg_header_release(struct cubby__seg_header *h)
 {
     cubby__buf_release(&h->defs);
@@ -70,15 +79,9 @@ static void encode_copy(const struct cubby__seg_header *h, uint8_t *p, size_t si
     cubby__put64(p + CUBBY__SEG_CHECKSUM_OFF, copy_sum(p, size));
 }
 
-/* What is above that has not come about by counting; and the next number must be above it, not 0. */
 static int numbers_fit(const struct cubby__seg_header *h)
 {
-    const struct cubby__floors *f = &h->floors;
-    const uint64_t v[] = {h->last_commit, h->proven_commit, f->commit, f->object, f->piece, f->folder, f->keyword, f->uidvalidity, f->thread};
-    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
-        if (v[i] > CUBBY__NUMBER_MAX)
-            return 0;
-    return 1;
+    return h->last_commit <= CUBBY__NUMBER_MAX && h->proven_commit <= CUBBY__NUMBER_MAX && cubby__floors_fit(&h->floors);
 }
 
 int cubby__seg_header_encode(struct cubby__seg_header *h, struct cubby__buf *out)

@@ -21,6 +21,8 @@ static inline void cubby__raise(uint64_t *v, uint64_t to)
 
 void cubby__floors_encode(const struct cubby__floors *f, uint8_t out[64]);
 void cubby__floors_decode(const uint8_t *p, struct cubby__floors *out);
+/* None is above CUBBY__NUMBER_MAX: that does not come about by counting. */
+int cubby__floors_fit(const struct cubby__floors *f);
 
 struct cubby__seg_header {
     struct cubby__ident ident;

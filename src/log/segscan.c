@@ -116,7 +116,7 @@ static void forget(struct cubby__segscan *s)
 static int close_commit(struct cubby__segscan *s, const struct cubby__frame *f, const uint8_t *payload)
 {
     struct cubby__commit c;
-    if (cubby__commit_decode(payload, f->len, &c) != 0)
+    if (cubby__commit_decode(payload, f->len, &c) != 0 || c.durable_through >= f->commit)
         return CUBBY_ECORRUPT;
     cubby__raise(&s->durable, c.durable_through); /* true whatever became of the commit itself */
     cubby__raise(&s->ceiling, c.ceiling);

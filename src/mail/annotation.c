@@ -43,7 +43,7 @@ int cubby__annotation_decode(const uint8_t *p, size_t n, struct cubby__annotatio
 {
     struct cubby__reader in = cubby__reader(p, n);
     *r = (struct cubby__annotation_rec){0};
-    r->folder = cubby__read_varint(&in);
+    r->folder = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     uint64_t principal = cubby__read_varint(&in);
     r->entry_len = cubby__read_max(&in, CUBBY__ANNOTATION_ENTRY_MAX);
     r->entry = (const char *)cubby__read_bytes(&in, r->entry_len);

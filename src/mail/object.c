@@ -67,8 +67,8 @@ static void read_group(struct cubby__reader *r, uint32_t max, uint32_t *orig_len
 
 static void read_identity(struct cubby__reader *r, struct cubby__object *o)
 {
-    o->id = cubby__read_max(r, INT64_MAX);
-    o->thread = cubby__read_max(r, INT64_MAX);
+    o->id = cubby__read_max(r, CUBBY__NUMBER_MAX);
+    o->thread = cubby__read_max(r, CUBBY__NUMBER_MAX);
     uint8_t bits = cubby__read_byte(r);
     o->eol = bits & EOL_MASK;
     o->traits = bits >> EOL_BITS & TRAITS_MASK;
@@ -88,7 +88,7 @@ static void read_header(struct cubby__reader *r, struct cubby__object *o)
     uint64_t behind = cubby__read_max(r, o->size);
     read_group(r, CUBBY__HEADER_STORED_MAX, &o->list_orig_len, &o->list_codec, &o->list_len);
     o->rest_orig_len = (uint32_t)cubby__read_max(r, CUBBY__PIECE_MAX);
-    o->rest_piece = o->rest_orig_len ? cubby__read_max(r, INT64_MAX) : 0;
+    o->rest_piece = o->rest_orig_len ? cubby__read_max(r, CUBBY__NUMBER_MAX) : 0;
     o->stored_header = o->list_orig_len + o->rest_orig_len;
     o->header_len = behind + o->stored_header;
     if (o->stored_header > CUBBY__HEADER_STORED_MAX || o->header_len > o->size || (o->rest_orig_len && !o->rest_piece))
@@ -114,7 +114,7 @@ static int pieces_add_up(const struct cubby__object *o)
     uint64_t count = 0, bytes = o->stored_header, grown = 0;
     size_t pos = 0, used = 0;
     while (cubby__object_piece(o, &pos, &ref)) {
-        if (!ref.id || ref.id > INT64_MAX || !ref.orig_len)
+        if (!ref.id || ref.id > CUBBY__NUMBER_MAX || !ref.orig_len)
             return 0;
         count++;
         bytes += ref.orig_len;

@@ -30,13 +30,13 @@ int cubby__folder_decode(const uint8_t *p, size_t n, struct cubby__folder_rec *r
 {
     struct cubby__reader in = cubby__reader(p, n);
     memset(r, 0, sizeof *r);
-    r->id = cubby__read_varint(&in);
+    r->id = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     r->deleted = (int)cubby__read_max(&in, 1);
     if (!r->id)
         return CUBBY_ECORRUPT;
     if (r->deleted)
         return ends_well(&in);
-    r->parent = cubby__read_varint(&in);
+    r->parent = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     r->uidvalidity = (uint32_t)cubby__read_max(&in, UINT32_MAX);
     r->special_use = (uint32_t)cubby__read_max(&in, UINT32_MAX);
     r->attributes = cubby__read_varint(&in);
@@ -64,10 +64,10 @@ void cubby__mark_encode(const struct cubby__mark_rec *r, struct cubby__buf *out)
 int cubby__mark_decode(const uint8_t *p, size_t n, struct cubby__mark_rec *r)
 {
     struct cubby__reader in = cubby__reader(p, n);
-    r->folder = cubby__read_varint(&in);
+    r->folder = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     r->uidnext = cubby__read_max(&in, CUBBY__UID_MAX + 1ull);
-    r->highestmodseq = cubby__read_max(&in, INT64_MAX);
-    r->tombstone_floor = cubby__read_max(&in, INT64_MAX);
+    r->highestmodseq = cubby__read_max(&in, CUBBY__NUMBER_MAX);
+    r->tombstone_floor = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     r->recent_uid = cubby__read_max(&in, CUBBY__UID_MAX + 1ull);
     return r->folder ? ends_well(&in) : CUBBY_ECORRUPT;
 }
@@ -179,9 +179,9 @@ static uint8_t read_flags(struct cubby__reader *in)
 int cubby__entry_decode(const uint8_t *p, size_t n, struct cubby__entry_rec *r, struct cubby__keywords *k)
 {
     struct cubby__reader in = cubby__reader(p, n);
-    r->folder = cubby__read_varint(&in);
+    r->folder = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     r->uid = (uint32_t)cubby__read_max(&in, CUBBY__UID_MAX);
-    r->object = cubby__read_varint(&in);
+    r->object = cubby__read_max(&in, CUBBY__NUMBER_MAX);
     r->internaldate = cubby__read_signed(&in);
     int64_t zone = cubby__read_signed(&in);
     r->save_date = cubby__read_signed(&in);
@@ -263,7 +263,7 @@ void cubby__flags_head(uint64_t folder, struct cubby__buf *out)
 int cubby__flags_decode(const uint8_t *p, size_t n, uint64_t *folder, uint64_t *principal, struct cubby__reader *runs)
 {
     *runs = cubby__reader(p, n);
-    *folder = cubby__read_varint(runs);
+    *folder = cubby__read_max(runs, CUBBY__NUMBER_MAX);
     *principal = cubby__read_varint(runs);
     return runs->bad || !*folder ? CUBBY_ECORRUPT : CUBBY_OK;
 }
@@ -304,7 +304,7 @@ void cubby__expunge_head(uint64_t folder, int64_t time, struct cubby__buf *out)
 int cubby__expunge_decode(const uint8_t *p, size_t n, uint64_t *folder, int64_t *time, struct cubby__reader *ranges)
 {
     *ranges = cubby__reader(p, n);
-    *folder = cubby__read_varint(ranges);
+    *folder = cubby__read_max(ranges, CUBBY__NUMBER_MAX);
     *time = cubby__read_signed(ranges);
     return ranges->bad || !*folder ? CUBBY_ECORRUPT : CUBBY_OK;
 }

@@ -300,6 +300,9 @@ static int check_against_segments(struct check *c, int compare)
         if (compare)
             rc = compare_once(c, fresh, seen, &busy);
         int again = rc == 0 && busy && i < TRIES && c->s->shared_mapped;
+        if (rc == 0 && !again && !cubby__numbers_left(&fresh->floors))
+            rc = tell(c, "NUMBERS_USED_UP", CUBBY_NOTE, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "a number near 2^63 stands there, which counting does not reach: "
+                      "the store takes no change any more");
         if (rc == 0 && !again && c->hooks && c->hooks->rebuilt)
             rc = c->hooks->rebuilt(c->hooks->arg, fresh);
         cubby__store_close(&fresh, NULL);

@@ -205,6 +205,11 @@ static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *
     txn->floors = s->floors;
     txn->number = s->floors.commit > s->pending.commit ? s->floors.commit : s->pending.commit;
     txn->number = (s->pending.above > txn->number ? s->pending.above : txn->number) + 1;
+    struct cubby__floors above = txn->floors;
+    above.commit = txn->number;
+    if (!cubby__numbers_left(&above))
+        return cubby__fail(err, CUBBY_ELIMIT, s->path, CUBBY__NO_OFFSET, "the numbers of this store are used up: one near 2^63 stands in it, which counting "
+                           "does not reach; what is in it can be read, and exported into a new store");
     txn->now = s->vfs->now_ns(s->vfs->ctx) / 1000000000;
     struct cubby__seed seed = {s->ident.salt, s->pending.seg_nonce};
     cubby__framer_init(&txn->node->framer, &seed, s->pending.seg_off, txn->number);

@@ -243,6 +243,8 @@ uint64_t cubby__live_bytes(struct cubby__store *s); /* of all segments, in the p
 /* txn.c */
 int cubby__apply(struct cubby__txn *txn, const struct cubby__record *rec);
 int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err);
+/* There are some for a transaction above these floors. Not so where a forged header or record has one near CUBBY__NUMBER_MAX. */
+int cubby__numbers_left(const struct cubby__floors *f);
 int cubby__floors_store(struct cubby__store *s, const struct cubby__floors *f, cubby_error *err);
 
 /* view.c: a view that keeps every version from being overwritten until it ends: those that are there now, and those to come. */

@@ -273,6 +273,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     int rc = cubby__floors_load(s, &base, &r.txn.floors, err);
     struct cubby__floors before = r.txn.floors;
     uint64_t version = (base.commit > r.commit ? base.commit : r.commit) + 1; /* X4 */
+    uint64_t passed = version < CUBBY__NUMBER_MAX ? version : CUBBY__NUMBER_MAX;
     if (rc == 0)
         rc = cubby__tree_begin(s->pager, &base, version, err);
     if (rc != 0)
@@ -282,10 +283,10 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
         rc = note_damage(&r);
     cubby__raise(&r.txn.floors.commit, r.commit);
     if (r.txn.rows && version > r.commit) /* what was applied again has another place now */
-        cubby__raise(&r.txn.floors.commit, version);
+        cubby__raise(&r.txn.floors.commit, passed);
     int changed = rc == 0 && memcmp(&before, &r.txn.floors, sizeof before) != 0; /* there is no record that raises none */
     if (changed && version > r.commit) /* by a header alone, too: the next transaction is a later version */
-        cubby__raise(&r.txn.floors.commit, version);
+        cubby__raise(&r.txn.floors.commit, passed);
     if (changed)
         rc = cubby__floors_store(s, &r.txn.floors, err);
     if (!changed || rc != 0) {

@@ -23,17 +23,24 @@ static int apply_cut(struct cubby__replay *r, uint32_t seg)
     return rc;
 }
 
+/* So many numbers may have been given above this floor. */
+static void pass_over(uint64_t *floor, uint64_t numbers, uint64_t last)
+{
+    uint64_t room = *floor < last ? last - *floor : 0;
+    *floor += numbers < room ? numbers : room;
+}
+
 /* Any of them may have given any number. */
 static int lost_records(struct cubby__replay *r, uint64_t records)
 {
     struct cubby__floors *f = &r->txn.floors;
-    f->commit = (r->commit > f->commit ? r->commit : f->commit) + records;
-    f->object += records;
-    f->piece += records;
-    f->folder += records;
-    f->thread += records;
-    uint64_t room = f->uidvalidity < CUBBY__UIDVALIDITY_LAST ? CUBBY__UIDVALIDITY_LAST - f->uidvalidity : 0;
-    f->uidvalidity += records < room ? records : room;
+    cubby__raise(&f->commit, r->commit);
+    pass_over(&f->commit, records, CUBBY__NUMBER_MAX);
+    pass_over(&f->object, records, CUBBY__NUMBER_MAX);
+    pass_over(&f->piece, records, CUBBY__NUMBER_MAX);
+    pass_over(&f->folder, records, CUBBY__NUMBER_MAX);
+    pass_over(&f->thread, records, CUBBY__NUMBER_MAX);
+    pass_over(&f->uidvalidity, records, CUBBY__UIDVALIDITY_LAST);
     return r->s->handlers->damage(&r->txn, records);
 }
 
@@ -51,7 +58,7 @@ static int apply_damage(struct cubby__replay *r, uint32_t seg, const uint8_t *p,
             return rc;
     }
     if (kind == CUBBY__DAMAGE_CONTENT && !in.bad) {
-        r->txn.floors.piece += records;
+        pass_over(&r->txn.floors.piece, records, CUBBY__NUMBER_MAX);
         return 0;
     }
     return records ? lost_records(r, records) : 0;
@@ -84,7 +91,7 @@ int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_he
     while (cubby__read_left(&in)) {
         struct cubby__record rec = {.place = {h->number, 0, 0}};
         rec.type = cubby__read_byte(&in);
-        rec.commit = cubby__read_varint(&in);
+        rec.commit = cubby__read_max(&in, CUBBY__NUMBER_MAX);
         rec.len = (size_t)cubby__read_varint(&in);
         rec.payload = cubby__read_bytes(&in, rec.len);
         if (in.bad)

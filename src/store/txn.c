@@ -7,6 +7,8 @@
 #include "base/varint.h"
 #include "store/internal.h"
 
+enum { NUMBERS_OF_A_TXN = 1 << 30 }; /* and of a lazy one's ceiling: more than either takes */
+
 /* ---- floors: the row of the state keyspace ---- */
 
 static const uint8_t floors_key[1] = {CUBBY__KS_STATE};
@@ -23,6 +25,8 @@ int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, s
         rc = cubby__fail(err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the state row has %zu bytes, not 64", len);
     if (rc == 0)
         cubby__floors_decode(value, out);
+    if (rc == 0 && !cubby__floors_fit(out))
+        rc = cubby__fail(err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the state row has a number above 2^63 - 1");
     return rc;
 }
 
@@ -31,6 +35,15 @@ int cubby__floors_store(struct cubby__store *s, const struct cubby__floors *f, c
     uint8_t value[64];
     cubby__floors_encode(f, value);
     return cubby__tree_put(s->pager, floors_key, sizeof floors_key, value, sizeof value, err);
+}
+
+int cubby__numbers_left(const struct cubby__floors *f)
+{
+    const uint64_t v[] = {f->commit, f->object, f->piece, f->folder, f->thread};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        if (v[i] > CUBBY__NUMBER_MAX - NUMBERS_OF_A_TXN)
+            return 0;
+    return 1;
 }
 
 /* ---- small things ---- */

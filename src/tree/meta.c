@@ -48,7 +48,7 @@ static void encode(const struct cubby__pager *p, const struct cubby__meta *m, ui
 static int sensible(const struct cubby__meta *m)
 {
     const struct cubby__root *r = &m->root;
-    if (m->pages < CUBBY__META_SLOTS)
+    if (m->pages < CUBBY__META_SLOTS || m->commit > CUBBY__NUMBER_MAX || m->ceiling > CUBBY__NUMBER_MAX)
         return 0;
     if (r->page == 0)
         return r->sum == 0 && r->level == 0;

@@ -150,11 +150,11 @@ END_TEST
 
 START_TEST(commit_payload)
 {
-    struct cubby__commit c = {1, 2, 3, UINT64_MAX, 5, -6}, out;
+    struct cubby__commit c = {1, 2, 3, CUBBY__NUMBER_MAX, 5, -6}, out;
     uint8_t b[CUBBY__COMMIT_LEN + 1];
     cubby__commit_encode(&c, b);
     ck_assert_int_eq(cubby__commit_decode(b, CUBBY__COMMIT_LEN, &out), 0);
-    ck_assert(out.chain == 1 && out.prev == 2 && out.durable_through == 3 && out.ceiling == UINT64_MAX && out.bytes == 5 && out.time_ns == -6);
+    ck_assert(out.chain == 1 && out.prev == 2 && out.durable_through == 3 && out.ceiling == CUBBY__NUMBER_MAX && out.bytes == 5 && out.time_ns == -6);
     for (size_t n = 0; n <= sizeof b; n++)
         if (n != CUBBY__COMMIT_LEN)
             ck_assert_int_eq(cubby__commit_decode(b, n, &out), CUBBY_ECORRUPT);

@@ -207,36 +207,6 @@ START_TEST(more_behind_a_rest)
 }
 END_TEST
 
-/* The last number there is: nothing is written whose header could not be read again. */
-START_TEST(numbers_that_are_used_up)
-{
-    struct bed bed, *b = &bed;
-    made(b);
-    uint32_t last = bed_last_segment(b);
-    bed_unlink(b, "/s/index");
-    forge(b, last, CUBBY__SEG_FLOORS_OFF, 8, INT64_MAX);
-    MUST(bed_try_open(b, 0));
-    kv_store_many(b, 80, 180, 100); /* as long as it goes: a new segment is not begun */
-    MUST(cubby__quiesce(b->s, &b->err));
-    REFUSES(cubby__roll(b->s, &b->err), CUBBY_ELIMIT);
-    cubby__resume(b->s);
-    ck_assert_ptr_nonnull(strstr(b->err.message, "2^63"));
-    bed_close(b);
-    ck_assert_uint_eq(bed_last_segment(b), last);
-    bed_clean(b);
-    char codes[500] = "";
-    struct cubby__repairs t = {.fn = told, .arg = codes};
-    struct cubby__seg_header h = header_of(b, 3);
-    MUST(bed_try_open(b, CUBBY_REBUILD));
-    ck_assert_uint_gt(b->s->floors.commit, (uint64_t)INT64_MAX);
-    REFUSES(cubby__mend_header(b->s, 3, h.nonce, &b->s->floors, 0, &t, &b->err), CUBBY_ELIMIT);
-    cubby__seg_header_release(&h);
-    ck_assert_str_eq(codes, "");
-    ck_assert_str_ne(kv_look(b, "k0179"), "");
-    bed_end(b);
-}
-END_TEST
-
 /* The first frame that verifies stands where no header reaches: what is before it is damage, and not a header of that length. */
 START_TEST(frames_behind_the_longest_header)
 {
@@ -271,4 +241,4 @@ START_TEST(frames_behind_the_longest_header)
 }
 END_TEST
 
-UNIT_MAIN("store/repair_forged", an_accepted_end_far_away, any_number, cut_anywhere, more_behind_a_rest, numbers_that_are_used_up, frames_behind_the_longest_header)
+UNIT_MAIN("store/repair_forged", an_accepted_end_far_away, any_number, cut_anywhere, more_behind_a_rest, frames_behind_the_longest_header)

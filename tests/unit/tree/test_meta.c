@@ -164,6 +164,9 @@ START_TEST(forged_slots)
     ck_assert_int_eq(read_forged(CUBBY__META_VERSION_OFF, 4, 2), CUBBY_EVERSION);
     ck_assert_int_eq(read_forged(CUBBY__META_UUID_OFF, 8, 1), CUBBY_ECORRUPT);
     ck_assert_int_eq(read_forged(CUBBY__META_SEQ_OFF, 8, 3), CUBBY_ECORRUPT); /* in the wrong slot */
+    ck_assert_int_eq(read_forged(CUBBY__META_COMMIT_OFF, 8, CUBBY__NUMBER_MAX), 0);
+    ck_assert_int_eq(read_forged(CUBBY__META_COMMIT_OFF, 8, CUBBY__NUMBER_MAX + 1ull), CUBBY_ECORRUPT);
+    ck_assert_int_eq(read_forged(CUBBY__META_CEILING_OFF, 8, CUBBY__NUMBER_MAX + 1ull), CUBBY_ECORRUPT);
     ck_assert_int_eq(read_forged(CUBBY__META_ROOT_OFF, 8, 1), CUBBY_ECORRUPT);
     ck_assert_int_eq(read_forged(CUBBY__META_ROOT_OFF, 8, 50), CUBBY_ECORRUPT); /* behind the pages in use */
     ck_assert_int_eq(read_forged(CUBBY__META_ROOT_OFF, 8, 0), CUBBY_ECORRUPT);  /* empty, and yet with a level */
