@@ -51,6 +51,17 @@ for f in mbox maildir eml pst; do
     is "$f: ... is whole" "$(number "$out" exported) $(there $f stop.$f)" "300 300"
 done
 
+# ---- killed: where files may be without a name, one that is not whole has none ----
+case $(stat -f -c %T .) in ext* | xfs | btrfs | tmpfs) unnamed=yes ;; *) unnamed=no ;; esac
+for f in mbox pst; do
+    for when in 0.005 0.02 0.05; do
+        rm -rf killed && mkdir killed
+        timeout -s KILL $when "$C" export -q --format $f many killed/$f 2>/dev/null
+        [ "$unnamed" = yes ] || { skip "$f killed after $when s: no files without a name here"; continue; }
+        is "$f killed after $when s: nothing half is left" "$(find killed -name '.cubby-*' ! -name .cubby-folders | wc -l)" 0
+    done
+done
+
 # ---- standard output: whole messages, whatever comes ----
 timeout -s INT 0.05 "$C" export --folder 1 --no-subfolders many - >part.mbox 2>stderr
 n=$(sed -nE 's/^exported ([0-9]+) of.*/\1/p' stderr)

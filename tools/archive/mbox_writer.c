@@ -132,7 +132,7 @@ static int mbox_out_end(struct writer *w)
 {
     struct mbox_out *m = self(w);
     int rc = sent(m, mbox_write_end(&m->writer) != 0 || outfile_pass_on(&m->out) != 0);
-    if (rc == CLI_OK && m->out.temp) { /* what went to standard output is out of our hands */
+    if (rc == CLI_OK && m->out.seekable) { /* what went to standard output is out of our hands */
         w->open_messages++;
         w->open_bytes += m->size;
     }

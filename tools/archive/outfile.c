@@ -11,6 +11,7 @@
 #include "cli.h"
 
 #define BUFFER (256u << 10)
+#define TRIES  100u
 
 int outfile_make_directory(const char *path)
 {
@@ -26,23 +27,59 @@ int outfile_make_directory(const char *path)
     return cli_system_error(path);
 }
 
+/* The directory of a path, with the slash; "" is the working one. */
+static int dir_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash + 1 - path) : 0;
+}
+
+static int open_dir(const char *path, int flags)
+{
+    char *dir = cli_printf("%.*s.", dir_len(path), path);
+    int fd = open(dir, flags | O_CLOEXEC, 0600);
+    free(dir);
+    return fd;
+}
+
+/* Where a file without a name can get one from. */
+static char *proc_name(int fd)
+{
+    return cli_printf("/proc/self/fd/%d", fd);
+}
+
+static int may_get_a_name(int fd)
+{
+    char *name = proc_name(fd);
+    int rc = access(name, F_OK);
+    free(name);
+    return rc == 0;
+}
+
+int outfile_make(const char *path, char **temp)
+{
+    *temp = NULL;
+    int fd = open_dir(path, O_TMPFILE | O_RDWR);
+    if (fd >= 0 && may_get_a_name(fd))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    *temp = cli_printf("%.*s.cubby-XXXXXX", dir_len(path), path);
+    fd = mkostemp(*temp, O_CLOEXEC);
+    if (fd < 0) {
+        free(*temp);
+        *temp = NULL;
+    }
+    return fd;
+}
+
 int outfile_open(struct outfile *f, const char *path)
 {
     *f = (struct outfile)OUTFILE_INIT;
-    if (strcmp(path, "-") == 0) {
-        f->fd = STDOUT_FILENO;
-    } else {
-        const char *slash = strrchr(path, '/');
-        f->temp = cli_printf("%.*s.cubby-XXXXXX", slash ? (int)(slash + 1 - path) : 0, path);
-        f->fd = mkostemp(f->temp, O_CLOEXEC);
-        if (f->fd < 0) {
-            int rc = cli_system_error(path);
-            free(f->temp);
-            f->temp = NULL;
-            return rc;
-        }
-        f->seekable = 1;
-    }
+    f->seekable = strcmp(path, "-") != 0;
+    f->fd = f->seekable ? outfile_make(path, &f->temp) : STDOUT_FILENO;
+    if (f->fd < 0)
+        return cli_system_error(path);
     f->path = cli_strdup(path);
     f->buf = cli_malloc(BUFFER);
     return CLI_OK;
@@ -84,7 +121,7 @@ int outfile_write(void *outfile, const void *p, size_t n)
 
 int outfile_pass_on(struct outfile *f)
 {
-    return f->temp ? 0 : flush(f);
+    return f->seekable ? 0 : flush(f);
 }
 
 uint64_t outfile_tell(const struct outfile *f)
@@ -146,18 +183,58 @@ int outfile_rename(const char *from, const char *to, int replace)
     return rc;
 }
 
+static int link_to(struct outfile *f, const char *path)
+{
+    char *name = proc_name(f->fd);
+    int rc = linkat(AT_FDCWD, name, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+    free(name);
+    return rc;
+}
+
+static int name_for_now(struct outfile *f)
+{
+    for (unsigned i = 0; i < TRIES; i++) {
+        f->temp = cli_printf("%.*s.cubby-%d-%u", dir_len(f->path), f->path, (int)getpid(), i);
+        if (link_to(f, f->temp) == 0)
+            return 0;
+        free(f->temp);
+        f->temp = NULL;
+        if (errno != EEXIST)
+            break;
+    }
+    return -1;
+}
+
+/* A link replaces nothing: a name that is taken is taken over by a rename. */
+static int give_name(struct outfile *f, int replace)
+{
+    if (!f->temp && link_to(f, f->path) == 0)
+        return 0;
+    if (!f->temp && (errno != EEXIST || !replace || name_for_now(f) != 0))
+        return -1;
+    if (outfile_rename(f->temp, f->path, replace) != 0)
+        return -1;
+    free(f->temp);
+    f->temp = NULL;
+    return 0;
+}
+
+/* Some file systems sync no directory, and say EINVAL. */
+static int sync_dir(const char *path)
+{
+    int fd = open_dir(path, O_RDONLY | O_DIRECTORY);
+    int rc = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL) ? 0 : -1;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 int outfile_commit(struct outfile *f, int replace)
 {
     if (flush(f) != 0)
         return cli_system_error(f->path);
-    if (!f->temp)
-        return CLI_OK;
-    if (fdatasync(f->fd) != 0)
+    if (f->seekable && (fdatasync(f->fd) != 0 || give_name(f, replace) != 0 || sync_dir(f->path) != 0))
         return cli_system_error(f->path);
-    if (outfile_rename(f->temp, f->path, replace) != 0)
-        return cli_system_error(f->path);
-    free(f->temp);
-    f->temp = NULL;
     return CLI_OK;
 }
 

@@ -7,8 +7,9 @@
 
 struct outfile {
     int fd; /* -1: none */
-    int seekable;
-    char *path, *temp; /* temp NULL: standard output */
+    int seekable; /* a file; else standard output */
+    char *path;
+    char *temp; /* NULL: it has no name yet, so nothing of it is left wherever the process ends */
     uint8_t *buf;
     size_t len;
     uint64_t offset; /* of buf[0] */
@@ -17,6 +18,8 @@ struct outfile {
 
 /* Makes a directory, or finds one that is no link. 0 or an exit code, printed. */
 int outfile_make_directory(const char *path);
+/* A file without a name in the directory of path, where the file system has such; else one whose name is in *temp (the caller frees it). -1 with errno. */
+int outfile_make(const char *path, char **temp);
 /* rename, but without `replace` only if the new name is free. 0, or -1 with errno. */
 int outfile_rename(const char *from, const char *to, int replace);
 
@@ -32,7 +35,7 @@ int outfile_cut(struct outfile *f, uint64_t offset);
 /* Bytes that were written before: read them, or replace them. n at once or -1. Not on standard output. */
 int outfile_read(struct outfile *f, uint64_t offset, void *p, size_t n);
 int outfile_patch(struct outfile *f, uint64_t offset, const void *p, size_t n);
-/* Syncs it and gives it its name; without `replace` only if that is free. 0 or an exit code, printed. */
+/* Syncs it, gives it its name, and syncs the directory; without `replace` only if the name is free. 0 or an exit code, printed. */
 int outfile_commit(struct outfile *f, int replace);
 /* Removes it if it was not committed; always to be called. */
 void outfile_release(struct outfile *f);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "archive/digest.h"
 #include "archive/mapi/from_mime.h"
@@ -79,14 +80,14 @@ static int failed(struct pst_out *p)
     return cli_system_error(p->base.o->dest);
 }
 
-/* The id of the store has to differ from that of other files that are open in Outlook. */
-static void make_uid(struct pst_out *p, uint8_t uid[16])
+/* The id of the store has to differ from that of other files that are open in Outlook; random bytes, and where there are none the time. */
+static void make_uid(uint8_t uid[16])
 {
     struct {
-        uint8_t path[16];
-        int64_t now;
-    } seed = {.now = cli_now_ms()};
-    digest_of(p->out.temp, strlen(p->out.temp), seed.path); /* it ends with random letters */
+        int64_t now, pid;
+        uint8_t random[16];
+    } seed = {.now = cli_now_ms(), .pid = getpid()};
+    (void)!getentropy(seed.random, sizeof seed.random);
     digest_of(&seed, sizeof seed, uid);
 }
 
@@ -99,7 +100,7 @@ static int begin_file(struct pst_out *p)
         return rc;
     p->c.w = pstw_new(&p->out, pst_write_limits.crypt);
     p->c.next_message = FIRST_MESSAGE;
-    make_uid(p, p->c.uid);
+    make_uid(p->c.uid);
     p->folders = pstw_folders_new(&p->c, !p->base.o->verbatim);
     for (size_t i = 0; i < p->planned_count; i++)
         pstw_folders_plan(p->folders, p->planned[i].path, p->planned[i].special_use);

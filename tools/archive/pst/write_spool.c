@@ -1,10 +1,10 @@
 /* Spools: records that are wanted again at the end, in memory while they are few, then in a file without a name. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/outfile.h"
 #include "archive/pst/write_ndb.h"
 #include "cli.h"
 
@@ -15,20 +15,14 @@ void spool_init(struct spool *s, size_t record_size)
     *s = (struct spool){-1, NULL, 0, record_size, 0};
 }
 
-/* O_TMPFILE where there is one; else a file whose name goes at once. */
+/* Nobody needs its name. */
 static int make_file(const char *near)
 {
-    const char *slash = strrchr(near, '/');
-    char *dir = slash ? cli_printf("%.*s", (int)(slash + (slash == near) - near), near) : cli_strdup(".");
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        char *name = cli_printf("%s/.cubby-XXXXXX", dir);
-        fd = mkostemp(name, O_CLOEXEC);
-        if (fd >= 0)
-            unlink(name);
-        free(name);
-    }
-    free(dir);
+    char *temp;
+    int fd = outfile_make(near, &temp);
+    if (temp)
+        unlink(temp);
+    free(temp);
     return fd;
 }
 
