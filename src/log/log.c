@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -58,11 +57,14 @@ void cubby__log_free(struct cubby__log **log)
     *log = NULL;
 }
 
-const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *buf)
+const cubby_vfs *cubby__log_vfs(const struct cubby__log *log)
 {
-    (void)log;
-    snprintf(buf, 512, "%s/%08u.seg", CUBBY__DIR_SEGMENTS, seg);
-    return buf;
+    return log->vfs;
+}
+
+const char *cubby__log_dir(const struct cubby__log *log)
+{
+    return log->dir;
 }
 
 /* ---- the table of open segments ---- */
@@ -164,13 +166,13 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
     cubby_file *file;
     struct cubby__seed seed = {log->ident.salt, 0};
     cubby_error e;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     size_t header = cubby__frame_header_size(type), total = header + place->len;
     if (place->len > CUBBY__FRAME_LEN_MAX || place->off % CUBBY__FRAME_ALIGN)
-        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the index names an impossible place");
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__segname(place->seg, name), place->off, "the index names an impossible place");
     int rc = get_seg(log, place->seg, &file, &seed.nonce, &e);
     if (rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT)
-        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "%s",
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__segname(place->seg, name), place->off, "%s",
                            rc == CUBBY_ENOENT ? "the segment is missing" : e.message);
     if (rc != 0 && err)
         *err = e;
@@ -183,12 +185,12 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
     if (!p)
         return cubby__fail_mem(err);
     if (got < 0)
-        return cubby__fail_io(err, (int)got, cubby__log_name(log, place->seg, name), place->off, "reading a frame");
+        return cubby__fail_io(err, (int)got, cubby__segname(place->seg, name), place->off, "reading a frame");
     struct cubby__frame f;
     if (got < (int64_t)total || cubby__frame_decode(p, total, &seed, place->off, &f) != 0 || f.type != type || f.len != place->len)
-        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "no frame of type %u and %u bytes here", type, place->len);
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__segname(place->seg, name), place->off, "no frame of type %u and %u bytes here", type, place->len);
     if (cubby__payload_sum(p + header, f.len, &seed, place->off, f.commit) != f.paysum)
-        return cubby__fail(err, CUBBY_ECORRUPT, cubby__log_name(log, place->seg, name), place->off, "the payload does not match its checksum");
+        return cubby__fail(err, CUBBY_ECORRUPT, cubby__segname(place->seg, name), place->off, "the payload does not match its checksum");
     *payload = p + header;
     if (piece)
         *piece = f.piece;
@@ -199,14 +201,14 @@ int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, ui
 {
     cubby_file *file;
     uint64_t nonce;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = get_seg(log, seg, &file, &nonce, err);
     if (rc != 0)
         return rc;
     int64_t r = log->vfs->pread(log->vfs->ctx, file, p, n, off);
     put_seg(log, seg);
     if (r < 0)
-        return cubby__fail_io(err, (int)r, cubby__log_name(log, seg, name), off, "reading the segment");
+        return cubby__fail_io(err, (int)r, cubby__segname(seg, name), off, "reading the segment");
     *got = (size_t)r;
     return 0;
 }
@@ -216,14 +218,14 @@ int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_
     cubby_file *file;
     uint64_t nonce;
     cubby_vfs_stat st;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = get_seg(log, seg, &file, &nonce, err);
     if (rc != 0)
         return rc;
     rc = log->vfs->fstat(log->vfs->ctx, file, &st);
     put_seg(log, seg);
     if (rc != 0)
-        return cubby__fail_io(err, rc, cubby__log_name(log, seg, name), CUBBY__NO_OFFSET, "looking at the segment");
+        return cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "looking at the segment");
     *size = st.size;
     return 0;
 }
@@ -308,190 +310,34 @@ int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, c
     return 0;
 }
 
-/* ---- making a segment ---- */
-
-struct cubby__seg_maker {
-    struct cubby__log *log;
-    struct cubby__seg_header *header;
-    char *tmp, *path;
-    cubby_file *file;
-    uint64_t off;
-};
-
-static void free_maker(struct cubby__seg_maker **mp)
-{
-    struct cubby__seg_maker *m = *mp;
-    *mp = NULL;
-    cubby__free(m->tmp);
-    cubby__free(m->path);
-    cubby__free(m);
-}
-
-/* tmp/ is made when it is first needed. */
-static int open_tmp(struct cubby__seg_maker *m, cubby_error *err)
-{
-    const cubby_vfs *vfs = m->log->vfs;
-    int gone = vfs->unlink(vfs->ctx, m->tmp); /* a leftover of an interrupted attempt */
-    int rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
-    if (rc == -EEXIST && gone != 0 && gone != -ENOENT) /* what keeps it there; else somebody has just made it */
-        rc = gone;
-    if (cubby__code_of_errno(rc) == CUBBY_ENOENT) {
-        char *dir = cubby__path_join(m->log->dir, CUBBY__DIR_TMP);
-        if (!dir)
-            return cubby__fail_mem(err);
-        int made = vfs->mkdir(vfs->ctx, dir);
-        cubby__free(dir);
-        rc = made != 0 && made != -EEXIST ? made : vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE | CUBBY_OPEN_EXCL, &m->file);
-    }
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "making a segment");
-}
-
-/* The spare under the name in tmp/, all zeros: whatever it held. */
-static int open_spare(struct cubby__seg_maker *m, const char *spare, uint64_t *size, cubby_error *err)
-{
-    static const uint8_t zeros[16 << 10];
-    const cubby_vfs *vfs = m->log->vfs;
-    cubby_vfs_stat st;
-    int rc = vfs->rename(vfs->ctx, spare, m->tmp);
-    if (rc == 0)
-        rc = vfs->open(vfs->ctx, m->tmp, CUBBY_OPEN_WRITE, &m->file);
-    if (rc != 0)
-        return cubby__fail_io(err, rc, spare, CUBBY__NO_OFFSET, "making a segment");
-    rc = vfs->fstat(vfs->ctx, m->file, &st);
-    *size = rc == 0 ? st.size : 0;
-    for (uint64_t at = 0; at < *size && rc == 0; at += sizeof zeros)
-        rc = vfs->pwrite(vfs->ctx, m->file, zeros, *size - at < sizeof zeros ? (size_t)(*size - at) : sizeof zeros, at);
-    if (rc != 0)
-        vfs->close(vfs->ctx, m->file);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "making a segment");
-}
-
-/* spare: NULL: a new file. */
-static int begin(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out, cubby_error *err)
-{
-    if (h->number > CUBBY__SEG_NUMBER_MAX)
-        return cubby__fail(err, CUBBY_ELIMIT, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
-                           "there is no segment number left above %u; where a file has got that name by mistake, a repair helps",
-                           CUBBY__SEG_NUMBER_MAX);
-    struct cubby__seg_maker *m = cubby__calloc(1, sizeof *m);
-    if (!m)
-        return cubby__fail_mem(err);
-    m->log = log;
-    m->header = h;
-    m->off = cubby__seg_header_size(h->defs.len);
-    m->tmp = cubby__path_segment_tmp(log->dir, h->number);
-    m->path = cubby__path_segment(log->dir, h->number);
-    int rc = !m->tmp || !m->path ? cubby__fail_mem(err) : spare ? open_spare(m, spare, size, err) : open_tmp(m, err);
-    if (rc != 0) {
-        free_maker(&m);
-        return rc;
-    }
-    *out = m;
-    return 0;
-}
-
-int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err)
-{
-    return begin(log, h, NULL, NULL, out, err);
-}
-
-int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out,
-                          cubby_error *err)
-{
-    return begin(log, h, spare, size, out, err);
-}
-
-int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err)
-{
-    int rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, p, n, m->off);
-    if (rc != 0)
-        return cubby__fail_io(err, rc, m->tmp, m->off, "writing a segment");
-    m->off += n;
-    return 0;
-}
-
-int cubby__seg_make_pad(struct cubby__seg_maker *m, size_t n, cubby_error *err)
-{
-    static const uint8_t zeros[16 << 10];
-    int rc = 0;
-    for (size_t at = 0; at < n && rc == 0; at += sizeof zeros)
-        rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, zeros, n - at < sizeof zeros ? n - at : sizeof zeros, m->off + at);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, m->tmp, m->off, "writing a segment");
-}
-
-static int name_segment(struct cubby__seg_maker *m, int *named, cubby_error *err)
-{
-    const cubby_vfs *vfs = m->log->vfs;
-    char *dir = cubby__path_join(m->log->dir, CUBBY__DIR_SEGMENTS);
-    int rc;
-    if (!dir)
-        return cubby__fail_mem(err);
-    if ((rc = vfs->sync(vfs->ctx, m->file)) != 0) /* complete before it has a name */
-        rc = cubby__fail_io(err, rc, m->tmp, CUBBY__NO_OFFSET, "syncing a segment");
-    else if ((rc = vfs->rename(vfs->ctx, m->tmp, m->path)) != 0)
-        rc = cubby__fail_io(err, rc, m->path, CUBBY__NO_OFFSET, "naming a segment");
-    else if ((*named = 1, rc = vfs->dirsync(vfs->ctx, dir)) != 0) /* before anything is acknowledged in it */
-        rc = cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "syncing the directory");
-    cubby__free(dir);
-    return rc;
-}
-
-int cubby__seg_make_end(struct cubby__seg_maker **mp, uint64_t proven_commit, int *named, cubby_error *err)
-{
-    struct cubby__seg_maker *m = *mp;
-    *named = 0;
-    struct cubby__buf head = CUBBY__BUF_INIT;
-    m->header->proven = m->off;
-    m->header->proven_commit = proven_commit;
-    int rc = cubby__seg_header_encode(m->header, &head);
-    if (rc != 0) {
-        rc = cubby__fail(err, rc, m->tmp, 0, "a segment header cannot hold this: the definitions are too long, or a number has passed 2^63");
-    } else {
-        rc = m->log->vfs->pwrite(m->log->vfs->ctx, m->file, head.data, head.len, 0);
-        rc = rc != 0 ? cubby__fail_io(err, rc, m->tmp, 0, "writing a segment") : name_segment(m, named, err);
-    }
-    cubby__buf_release(&head);
-    if (rc != 0) {
-        cubby__seg_make_abort(mp);
-        return rc;
-    }
-    pthread_mutex_lock(&m->log->mutex);
-    rc = add(m->log, m->header->number, m->header->nonce, m->file, err);
-    pthread_mutex_unlock(&m->log->mutex);
-    free_maker(mp);
-    return rc;
-}
-
-void cubby__seg_make_abort(struct cubby__seg_maker **mp)
-{
-    struct cubby__seg_maker *m = *mp;
-    if (!m)
-        return;
-    m->log->vfs->close(m->log->vfs->ctx, m->file);
-    m->log->vfs->unlink(m->log->vfs->ctx, m->tmp);
-    free_maker(mp);
-}
-
 /* ---- appending ---- */
+
+int cubby__log_take(struct cubby__log *log, uint32_t seg, uint64_t nonce, cubby_file *file, cubby_error *err)
+{
+    pthread_mutex_lock(&log->mutex);
+    int rc = add(log, seg, nonce, file, err);
+    pthread_mutex_unlock(&log->mutex);
+    return rc;
+}
 
 int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t n, uint64_t off, cubby_error *err)
 {
     cubby_file *file;
     uint64_t nonce;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = get_seg(log, seg, &file, &nonce, err);
     if (rc != 0)
         return rc;
     rc = log->vfs->pwrite(log->vfs->ctx, file, p, n, off);
     put_seg(log, seg);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), off, "appending to the log");
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), off, "appending to the log");
 }
 
 int cubby__log_allocate(struct cubby__log *log, uint32_t seg, uint64_t off, uint64_t n, cubby_error *err)
 {
     cubby_file *file;
     uint64_t nonce;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     if (!log->vfs->allocate)
         return CUBBY_DONE;
     int rc = get_seg(log, seg, &file, &nonce, err);
@@ -501,20 +347,20 @@ int cubby__log_allocate(struct cubby__log *log, uint32_t seg, uint64_t off, uint
     put_seg(log, seg);
     if (rc == -EOPNOTSUPP)
         return CUBBY_DONE;
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), off, "making room in the log");
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), off, "making room in the log");
 }
 
 int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err)
 {
     cubby_file *file;
     uint64_t nonce;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = get_seg(log, seg, &file, &nonce, err);
     if (rc != 0)
         return rc;
     rc = log->vfs->sync(log->vfs->ctx, file);
     put_seg(log, seg);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(log, seg, name), CUBBY__NO_OFFSET, "syncing the log");
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "syncing the log");
 }
 
 void cubby__log_trim(struct cubby__log *log, uint32_t seg, uint64_t end)

@@ -1,6 +1,6 @@
-/* log.h - the segments of one store: reading frames, making segments, appending.
+/* log.h - the segments of one store: reading frames, and appending. How one is made: segmake.h.
  *
- * Reading is thread-safe. Making and appending belong to whoever holds the store's writer lock. */
+ * Reading is thread-safe. Appending belongs to whoever holds the store's writer lock. */
 #ifndef CUBBY_LOG_LOG_H
 #define CUBBY_LOG_LOG_H
 
@@ -16,6 +16,9 @@ struct cubby__log;
 /* dir is copied. Owner: the caller. */
 int cubby__log_new(const cubby_vfs *vfs, const char *dir, const struct cubby__ident *ident, int writable, struct cubby__log **out, cubby_error *err);
 void cubby__log_free(struct cubby__log **log);
+/* What it was made with; the directory as long as it lives. */
+const cubby_vfs *cubby__log_vfs(const struct cubby__log *log);
+const char *cubby__log_dir(const struct cubby__log *log);
 
 /* ---- reading ---- */
 
@@ -33,28 +36,11 @@ int cubby__log_header(struct cubby__log *log, uint32_t seg, struct cubby__seg_he
 /* The numbers of all files in segments/, ascending. Owner: the caller (cubby__free). On failure NULL and 0. ENOENT: there is no such directory;
  * ECORRUPT: it is something else. */
 int cubby__log_list(struct cubby__log *log, uint32_t **numbers, size_t *count, cubby_error *err);
-/* What error messages call a segment: "segments/00000001.seg" below the store. buf: 512 bytes. */
-const char *cubby__log_name(const struct cubby__log *log, uint32_t seg, char *buf);
 
 /* ---- writing ---- */
 
-/* Makes segment h->number in tmp/ with this header and `body` behind it (already framed for its place), syncs it, gives it its name
- * and syncs the directory: when this returns 0 the segment exists for good. h->nonce is the caller's. */
-struct cubby__seg_maker;
-int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err);
-/* The same, but the file `spare` (a path) becomes the segment: for a disk without space for another. It is zeroed first, and is *size bytes long at least.
- * On failure it may be gone. */
-int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out,
-                          cubby_error *err);
-/* Appends bytes behind the header; off is where they must land. */
-int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err);
-/* n zeros behind what was added: room that is taken before the segment counts. */
-int cubby__seg_make_pad(struct cubby__seg_maker *m, size_t n, cubby_error *err);
-/* proven_commit goes into the header, which is written last, with the length. Ends the maker in any case. On an error *named says whether the
- * segment may exist all the same: then nothing may be appended to its predecessor any more. */
-int cubby__seg_make_end(struct cubby__seg_maker **m, uint64_t proven_commit, int *named, cubby_error *err);
-void cubby__seg_make_abort(struct cubby__seg_maker **m);
-
+/* A new segment that is open already. The file is the log's from now on, also on failure. */
+int cubby__log_take(struct cubby__log *log, uint32_t seg, uint64_t nonce, cubby_file *file, cubby_error *err);
 /* Writes n bytes at off (appending, or into the zeros). */
 int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t n, uint64_t off, cubby_error *err);
 /* Room for bytes to come, which are zeros until then (cubby_vfs.allocate). CUBBY_DONE: the file system does not do that. */

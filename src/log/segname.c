@@ -32,6 +32,12 @@ char *cubby__path_segment_tmp(const char *dir, uint32_t number)
     return segment_path(dir, CUBBY__DIR_TMP, number);
 }
 
+const char *cubby__segname(uint32_t number, char *buf)
+{
+    snprintf(buf, CUBBY__SEGNAME_MAX, "%s/%08u.seg", CUBBY__DIR_SEGMENTS, number);
+    return buf;
+}
+
 uint32_t cubby__segname_parse(const char *name)
 {
     uint32_t number = 0;

@@ -9,6 +9,9 @@ char *cubby__path_join(const char *dir, const char *name);
 /* "segments/00000001.seg" below dir, or "tmp/00000001.seg". */
 char *cubby__path_segment(const char *dir, uint32_t number);
 char *cubby__path_segment_tmp(const char *dir, uint32_t number);
+/* What error messages call a segment: "segments/00000001.seg". buf: CUBBY__SEGNAME_MAX bytes; it is returned. */
+enum { CUBBY__SEGNAME_MAX = 32 };
+const char *cubby__segname(uint32_t number, char *buf);
 /* The number in a name of segments/, or 0 if it is none. */
 uint32_t cubby__segname_parse(const char *name);
 

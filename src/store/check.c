@@ -61,12 +61,12 @@ static int check_identity(struct check *c)
 static int tell_segment(void *arg, const struct cubby__segproblem *p)
 {
     struct check *c = arg;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int hurt = p->kind == CUBBY__SEG_MISSING || p->kind == CUBBY__SEG_HEADER || p->kind == CUBBY__SEG_HOLE;
     int rc = hurt && c->hooks && c->hooks->hurt ? c->hooks->hurt(c->hooks->arg, p->first, p->seg) : 0;
     if (rc != 0)
         return rc;
-    const char *file = p->seg ? cubby__log_name(c->s->log, p->kind == CUBBY__SEG_MISSING ? p->first : p->seg, name) : CUBBY__DIR_SEGMENTS;
+    const char *file = p->seg ? cubby__segname(p->kind == CUBBY__SEG_MISSING ? p->first : p->seg, name) : CUBBY__DIR_SEGMENTS;
     return tell(c, p->code, p->severity, file, p->from, "%s", p->detail);
 }
 

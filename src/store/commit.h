@@ -1,4 +1,4 @@
-/* commit.h - what commit.c, group.c, roll.c and rest.c share: how transactions become durable (FORMAT.md 8).
+/* commit.h - what commit.c, group.c, roll.c, space.c and renew.c share: how transactions become durable (FORMAT.md 8).
  *
  * C1  A commit is on stable storage before anybody sees it: publish comes after the sync of the log (lazy commits excepted, whose numbers
  *     stay below a ceiling that a synced commit has announced, and are passed over after an unclean stop).
@@ -15,6 +15,7 @@
 #ifndef CUBBY_STORE_COMMIT_H
 #define CUBBY_STORE_COMMIT_H
 
+#include "log/segmake.h"
 #include "store/internal.h"
 
 enum { CUBBY__COALESCE = 1 << 20 }; /* commits of a group are joined to one write up to here; larger buffers are not kept */
@@ -54,17 +55,17 @@ enum cubby__need {
     CUBBY__AT_ANY_PRICE  /* or without */
 };
 int cubby__new_segment(struct cubby__store *s, enum cubby__need need, int *named, cubby_error *err);
+/* An index of which a page did not verify makes way for a new one, once nothing is queued. */
+int cubby__replace_damaged(struct cubby__store *s, cubby_error *err);
+
 /* space.c: w is held. */
 int cubby__space_for(struct cubby__store *s, const struct cubby__txn *txn, cubby_error *err); /* N1; before the transaction is queued */
 /* So many zeros are written ahead at a time when the segment ends at `end`. */
 uint64_t cubby__zero_step(struct cubby__store *s, uint64_t end);
-int cubby__is_tight(const struct cubby__store *s);                                           /* the next transaction has not even the reserve */
-int cubby__make_headroom(struct cubby__store *s, cubby_error *err);                          /* by the leader: then it has, if anything can be done */
+int cubby__is_tight(const struct cubby__store *s); /* the next transaction has not even the reserve */
+int cubby__make_headroom(struct cubby__store *s, cubby_error *err); /* by the leader: then it has, if anything can be done */
 /* Begins a segment like cubby__seg_make_begin, of tmp/reserve. ENOENT: there is none. */
 int cubby__seg_from_reserve(struct cubby__store *s, struct cubby__seg_header *h, uint64_t *size, struct cubby__seg_maker **m, cubby_error *err);
-
-/* An index of which a page did not verify makes way for a new one, once nothing is queued. */
-int cubby__replace_damaged(struct cubby__store *s, cubby_error *err);
 
 /* renew.c: one of which a sync failed makes way for a copy when a checkpoint is due. By the leader, with w held; then cubby__current_state
  * says where to go on from. */

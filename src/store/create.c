@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "log/segmake.h"
 #include "log/segname.h"
 #include "store/internal.h"
 

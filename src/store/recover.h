@@ -43,7 +43,6 @@ struct cubby__tail {
     int adopt;                       /* what came before the first commit of the tail is lost: it is taken at its word */
 };
 
-
 /* replay.c: records to the tree (step 2). */
 int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h);
 void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to);
@@ -51,15 +50,15 @@ void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to
  * header alone may say how many bytes there were. */
 uint64_t cubby__records_in(uint64_t bytes);
 int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes);
-/* Payload of a DAMAGE of this length, zeros behind what it says. */
-void cubby__damage_encode(uint8_t kind, uint64_t records, uint8_t *p, size_t n);
 /* The commits of a segment between two offsets; damage on the way is reported, passed over, and what verifies of it taken. */
 int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, uint64_t from, uint64_t to);
 
 /* tail.c: what is proven of the last segment, and what is behind it (step 3). */
 int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, uint64_t from, struct cubby__tail *t);
 
-/* successor.c: the tail in a segment of its own (step 4). *nh is its header; the caller releases it. */
+/* successor.c: payload of a DAMAGE of this length, zeros behind what it says. */
+void cubby__damage_encode(uint8_t kind, uint64_t records, uint8_t *p, size_t n);
+/* The tail in a segment of its own (step 4). *nh is its header; the caller releases it. */
 int cubby__build_successor(struct cubby__replay *r, uint32_t seg, uint32_t number, const struct cubby__seg_header *h, const struct cubby__tail *t, struct cubby__seg_header *nh);
 
 #endif

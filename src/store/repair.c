@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "log/segname.h"
 #include "store/commit.h"
 #include "store/repair_file.h"
 #include "store/segcheck.h"
@@ -323,7 +324,7 @@ int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p
 
 static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
 {
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = 0;
     if (sp->seg - sp->first >= CUBBY__SEG_GAP_MAX)
         return cubby__repair_tell(t, err, "NOT_DONE", CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
@@ -335,7 +336,7 @@ static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cu
         }
         rc = cubby__stand_in(s, seg, CUBBY__DAMAGE_SEGMENT, NULL, err);
         if (rc == 0)
-            rc = cubby__repair_tell(t, err, "STAND_IN", cubby__log_name(s->log, seg, name), CUBBY__NO_OFFSET, "an empty segment stands for the one %s",
+            rc = cubby__repair_tell(t, err, "STAND_IN", cubby__segname(seg, name), CUBBY__NO_OFFSET, "an empty segment stands for the one %s",
                                     sp->what == CUBBY__SEG_MISSING ? "that is gone" : "in quarantine, which nothing can be read of");
     }
     return rc;
@@ -387,11 +388,11 @@ static int make_copy(struct cubby__store *s, const struct segplan *sp, struct cu
 static int replace(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
 {
     struct cubby__newseg n;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = make_copy(s, sp, &n, err);
     if (rc == 0)
         rc = cubby__newseg_end(&n, err);
-    return rc ? rc : cubby__repair_tell(t, err, "SEGMENT_REPLACED", cubby__log_name(s->log, sp->seg, name), CUBBY__NO_OFFSET,
+    return rc ? rc : cubby__repair_tell(t, err, "SEGMENT_REPLACED", cubby__segname(sp->seg, name), CUBBY__NO_OFFSET,
                                         "copied, with %zu damaged stretches covered; the file as it was is in %s", sp->count, CUBBY__DIR_QUARANTINE);
 }
 

@@ -14,8 +14,8 @@ enum { CHUNK = 1 << 20, NAMES_MAX = 1000 };
 
 static int fail(struct cubby__newseg *n, int rc, const char *what, cubby_error *err)
 {
-    char name[512];
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(n->s->log, n->seg, name), CUBBY__NO_OFFSET, what);
+    char name[CUBBY__SEGNAME_MAX];
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(n->seg, name), CUBBY__NO_OFFSET, what);
 }
 
 static void release(struct cubby__newseg *n)
@@ -114,10 +114,10 @@ int cubby__newseg_write(struct cubby__newseg *n, const void *p, size_t len, uint
 int cubby__newseg_header(struct cubby__newseg *n, struct cubby__seg_header *h, cubby_error *err)
 {
     struct cubby__buf head = CUBBY__BUF_INIT;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = cubby__seg_header_encode(h, &head);
     if (rc == CUBBY_ELIMIT)
-        rc = cubby__fail(err, rc, cubby__log_name(n->s->log, n->seg, name), 0, "a number that its header would need has passed 2^63");
+        rc = cubby__fail(err, rc, cubby__segname(n->seg, name), 0, "a number that its header would need has passed 2^63");
     else
         rc = rc != 0 ? cubby__fail_mem(err) : cubby__newseg_write(n, head.data, head.len, 0, err);
     cubby__buf_release(&head);
@@ -217,7 +217,7 @@ static int name_moved(struct cubby__store *s, uint32_t seg, const char *path)
 
 int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err)
 {
-    char name[512], *path = cubby__path_segment(s->path, seg);
+    char name[CUBBY__SEGNAME_MAX], *path = cubby__path_segment(s->path, seg);
     int rc = path ? make_dir(s, CUBBY__DIR_QUARANTINE) : -ENOMEM;
     if (rc == 0)
         rc = s->vfs->dirsync(s->vfs->ctx, s->path);
@@ -228,7 +228,7 @@ int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error 
     if (rc == 0)
         rc = sync_dir(s, CUBBY__DIR_SEGMENTS);
     cubby__free(path);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__log_name(s->log, seg, name), CUBBY__NO_OFFSET, "moving the file to quarantine");
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "moving the file to quarantine");
 }
 
 /* P1. Complete before it has its name there, too. */

@@ -1,6 +1,7 @@
 /* repair_header.c - segments whose header is gone: made again where the nonce is known, or stood in for. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "log/segname.h"
 #include "store/repair_file.h"
 
 /* The first frame of a file without header: its offset and commit. DONE: none. */
@@ -8,13 +9,13 @@ static int first_frame(struct cubby__newseg *n, uint64_t *off, uint64_t *commit,
 {
     enum { WINDOW = 64 << 10 };
     const cubby_vfs *vfs = n->s->vfs;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     uint8_t *buf = cubby__malloc(WINDOW + CUBBY__PIECE_FRAME_SIZE);
     int rc = buf ? CUBBY_DONE : cubby__fail_mem(err);
     for (uint64_t at = 2 * CUBBY__SEG_HEADER_ALIGN; at < n->old_size && rc == CUBBY_DONE; at += WINDOW) {
         int64_t got = vfs->pread(vfs->ctx, n->old, buf, WINDOW + CUBBY__PIECE_FRAME_SIZE, at);
         if (got < 0)
-            rc = cubby__fail_io(err, (int)got, cubby__log_name(n->s->log, n->seg, name), at, "reading the segment");
+            rc = cubby__fail_io(err, (int)got, cubby__segname(n->seg, name), at, "reading the segment");
         for (size_t i = 0; rc == CUBBY_DONE && i < WINDOW && (int64_t)i < got; i += CUBBY__FRAME_ALIGN) {
             struct cubby__frame f;
             if (cubby__frame_decode(buf + i, (size_t)got - i, &n->seed, at + i, &f) != 0)
@@ -36,11 +37,11 @@ static int begins_at(struct cubby__newseg *n, uint64_t off, uint64_t before, cub
     uint8_t p[CUBBY__FRAME_SIZE + CUBBY__COMMIT_LEN];
     struct cubby__frame f;
     struct cubby__commit c;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     for (uint64_t at = off; at < n->old_size; at += cubby__frame_size(f.type, f.len)) {
         int64_t got = vfs->pread(vfs->ctx, n->old, p, sizeof p, at);
         if (got < 0)
-            return cubby__fail_io(err, (int)got, cubby__log_name(n->s->log, n->seg, name), at, "reading the segment");
+            return cubby__fail_io(err, (int)got, cubby__segname(n->seg, name), at, "reading the segment");
         if (cubby__frame_decode(p, (size_t)got, &n->seed, at, &f) != 0 || f.type == CUBBY__REC_PROOF || f.type == CUBBY__REC_DAMAGE)
             return CUBBY_DONE;
         if (f.type != CUBBY__REC_COMMIT)
@@ -117,7 +118,7 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
     struct cubby__seg_header h = {.ident = s->ident, .kind = CUBBY__SEG_LOG, .number = seg, .nonce = nonce, .floors = *floors, .proven_commit = proven,
                                   .created_ns = s->vfs->now_ns(s->vfs->ctx)};
     uint64_t off = 0, commit = 0, before = 0;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     int rc = cubby__newseg_begin(&n, s, seg, err);
     if (rc != 0)
         return rc;
@@ -138,7 +139,7 @@ int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, con
         return rc;
     }
     rc = cubby__newseg_end(&n, err);
-    return rc ? rc : cubby__repair_tell(t, err, "HEADER_MADE", cubby__log_name(s->log, seg, name), 0,
+    return rc ? rc : cubby__repair_tell(t, err, "HEADER_MADE", cubby__segname(seg, name), 0,
                                         "its header was made again; the file as it was is in %s", CUBBY__DIR_QUARANTINE);
 }
 

@@ -111,10 +111,10 @@ static int give_names(struct cubby__store *s, struct files *f, struct cubby__rep
 {
     int some = 0, rc = 0;
     for (size_t i = 0; i < f->count && rc >= 0; i++) {
-        char name[512];
+        char name[CUBBY__SEGNAME_MAX];
         if (!f->at[i].number || !is_longest(f, i))
             continue;
-        cubby__log_name(s->log, f->at[i].number, name);
+        cubby__segname(f->at[i].number, name);
         rc = rename_to(s, &f->at[i], strrchr(name, '/') + 1, err);
         if (rc != 1)
             continue;

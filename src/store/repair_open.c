@@ -107,7 +107,7 @@ static int make_openable(struct cubby__store *s, struct cubby__repairs *t, cubby
 {
     uint32_t *numbers;
     size_t count;
-    char name[512];
+    char name[CUBBY__SEGNAME_MAX];
     struct last_words w;
     int rc = cubby__segments(s, &numbers, &count, NULL, err);
     if (rc == CUBBY_ENOENT)
@@ -123,7 +123,7 @@ static int make_openable(struct cubby__store *s, struct cubby__repairs *t, cubby
         pass_over_lost(s, &w);
         rc = cubby__stand_in(s, next, CUBBY__DAMAGE_CUT, &w.floors, err);
         if (rc == 0)
-            rc = cubby__repair_tell(t, err, "STAND_IN", cubby__log_name(s->log, next, name), CUBBY__NO_OFFSET,
+            rc = cubby__repair_tell(t, err, "STAND_IN", cubby__segname(next, name), CUBBY__NO_OFFSET,
                                     "no segment can be read: an empty one begins the log anew");
     }
     cubby__free(numbers);
@@ -168,10 +168,10 @@ static int move_strays(struct cubby__store *s, struct cubby__repairs *t, cubby_e
         rc = cubby__segments(s, &numbers, &count, &strays, err);
     }
     for (size_t i = 0; i < strays && rc == 0; i++) {
-        char name[512];
+        char name[CUBBY__SEGNAME_MAX];
         rc = cubby__move_to_quarantine(s, numbers[count + i], err);
         if (rc == 0)
-            rc = cubby__repair_tell(t, err, "STRAY_MOVED", cubby__log_name(s->log, numbers[count + i], name), CUBBY__NO_OFFSET, "it is in %s now",
+            rc = cubby__repair_tell(t, err, "STRAY_MOVED", cubby__segname(numbers[count + i], name), CUBBY__NO_OFFSET, "it is in %s now",
                                     CUBBY__DIR_QUARANTINE);
     }
     cubby__free(numbers);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "log/log.h"
+#include "log/segmake.h"
 #include "log/segscan.h"
 #include "os/vfs_mem.h"
 #include "unit/files.h"

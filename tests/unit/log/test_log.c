@@ -544,7 +544,7 @@ START_TEST(names)
     struct bed bed, *b = &bed;
     char buf[512];
     bed_begin(b);
-    ck_assert_str_eq(cubby__log_name(b->log, 12, buf), "segments/00000012.seg");
+    ck_assert_str_eq(cubby__segname(12, buf), "segments/00000012.seg");
     bed_end(b);
 }
 END_TEST

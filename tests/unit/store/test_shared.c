@@ -1,3 +1,4 @@
+#include "log/segmake.h"
 #include "unit/store/store_util.h"
 
 static struct cubby__store *another(struct bed *b, unsigned flags)
