@@ -9,29 +9,18 @@
 #include "mail/records.h"
 #include "mail/row.h"
 
-static int add(void *array, size_t *count, size_t *cap, size_t size, const void *item)
-{
-    void **p = array;
-    if (*count == *cap) {
-        size_t more = *cap ? *cap * 2 : 16;
-        void *grown = cubby__realloc(*p, more * size);
-        if (!grown)
-            return CUBBY_ENOMEM;
-        *p = grown;
-        *cap = more;
-    }
-    memcpy((char *)*p + (*count)++ * size, item, size);
-    return CUBBY_OK;
-}
-
 static int add_entry(struct cubby__orphans *o, const struct cubby__record *rec)
 {
     struct cubby__keywords keywords;
     struct cubby__entry_rec entry;
     if (cubby__entry_decode(rec->payload, rec->len, &entry, &keywords))
         return CUBBY_OK;
-    const struct cubby__torn_entry e = {rec->commit, entry.object};
-    return add(&o->entries, &o->entry_count, &o->entry_cap, sizeof e, &e);
+    struct cubby__torn_entry *entries = cubby__grow(o->entries, o->entry_count, &o->entry_cap, sizeof *entries);
+    if (!entries)
+        return CUBBY_ENOMEM;
+    o->entries = entries;
+    o->entries[o->entry_count++] = (struct cubby__torn_entry){rec->commit, entry.object};
+    return CUBBY_OK;
 }
 
 int cubby__orphans_add(struct cubby__orphans *o, const struct cubby__record *rec)
@@ -54,7 +43,12 @@ int cubby__orphans_add(struct cubby__orphans *o, const struct cubby__record *rec
     default:
         return CUBBY_OK;
     }
-    return add(&o->at, &o->count, &o->cap, sizeof x, &x);
+    struct cubby__orphan *at = cubby__grow(o->at, o->count, &o->cap, sizeof *at);
+    if (!at)
+        return CUBBY_ENOMEM;
+    o->at = at;
+    o->at[o->count++] = x;
+    return CUBBY_OK;
 }
 
 void cubby__orphans_forget(struct cubby__orphans *o)

@@ -250,60 +250,81 @@ int cubby__index_is_whole(struct cubby__store *s, uint64_t *commit, cubby_error 
     return rc == 0 ? whole : rc < 0 && rc != CUBBY_ECORRUPT ? rc : 0;
 }
 
-int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err)
+/* Where a replay begins: at a checkpoint or what is published, or with nothing. Returns the tree that is there. */
+static struct cubby__root set_out(struct cubby__replay *r, const struct cubby__published *from)
 {
-    cubby_error local;
-    err = err ? err : &local; /* whose path says what is broken: a record or the index */
-    struct cubby__replay r = {.s = s, .err = err, .rebuild = !from, .evidence = evidence};
-    struct cubby__root base = {0}, root;
+    struct cubby__store *s = r->s;
+    struct cubby__root base = {0};
+    s->pending = from ? *from : (struct cubby__published){0};
     if (from) {
         base = cubby__published_root(from);
-        s->pending = *from;
-        r.commit = from->commit;
-        r.chain = from->chain;
-        r.record_bytes = from->replay_bytes;
-        r.ceiling = from->ceiling;
-    } else {
-        memset(&s->pending, 0, sizeof s->pending);
+        r->commit = from->commit;
+        r->chain = from->chain;
+        r->record_bytes = from->replay_bytes;
+        r->ceiling = from->ceiling;
     }
-    r.txn.store = s;
-    r.txn.err = err;
-    r.txn.replay = 1;
-    r.txn.view = (struct cubby__view){.store = s, .pager = s->pager, .root = base, .txn = &r.txn, .err = err};
-    int rc = cubby__floors_load(s, &base, &r.txn.floors, err);
+    r->txn.store = s;
+    r->txn.err = r->err;
+    r->txn.replay = 1;
+    r->txn.view = (struct cubby__view){.store = s, .pager = s->pager, .root = base, .txn = &r->txn, .err = r->err};
+    return base;
+}
+
+/* The tree as it is now, unless nothing was found. What was applied has another place now, and a header alone may raise floors: where that took no commit,
+ * the number of this version counts as used (X4). */
+static int keep(struct cubby__replay *r, const struct cubby__floors *before, uint64_t version)
+{
+    struct cubby__floors *f = &r->txn.floors;
+    struct cubby__store *s = r->s;
+    cubby__raise(&f->commit, r->commit);
+    if (!r->txn.rows && memcmp(before, f, sizeof *f) == 0) {
+        cubby__tree_abort(s->pager);
+        return 0;
+    }
+    if (version > r->commit)
+        cubby__raise(&f->commit, version < CUBBY__NUMBER_MAX ? version : CUBBY__NUMBER_MAX);
+    int rc = cubby__floors_store(s, f, r->err);
+    if (rc != 0)
+        return rc;
+    struct cubby__root root;
+    cubby__tree_commit(s->pager, &root);
+    cubby__raise(&root.commit, r->commit); /* it is the version of the last commit; only without one it is a later one */
+    cubby__set_root(&s->pending, &root);
+    return 0;
+}
+
+static void set_pending(struct cubby__replay *r)
+{
+    struct cubby__published *p = &r->s->pending;
+    r->s->floors = r->txn.floors;
+    p->commit = r->commit;
+    p->chain = r->chain;
+    p->ceiling = r->ceiling;
+    p->replay_bytes = r->record_bytes + r->txn.rows * CUBBY__ROW_COST;
+    p->durable = r->durable > r->commit ? r->commit : r->durable;
+    p->vouched = r->vouched > r->commit ? r->commit : r->vouched;
+}
+
+int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err)
+{
+    cubby_error local; /* whose path says what is broken: a record or the index */
+    struct cubby__replay r = {.s = s, .err = err ? err : &local, .rebuild = !from, .evidence = evidence};
+    struct cubby__root base = set_out(&r, from);
+    uint64_t version = (base.commit > r.commit ? base.commit : r.commit) + 1;
+    int rc = cubby__floors_load(s, &base, &r.txn.floors, r.err);
     struct cubby__floors before = r.txn.floors;
-    uint64_t version = (base.commit > r.commit ? base.commit : r.commit) + 1; /* X4 */
-    uint64_t passed = version < CUBBY__NUMBER_MAX ? version : CUBBY__NUMBER_MAX;
     if (rc == 0)
-        rc = cubby__tree_begin(s->pager, &base, version, err);
+        rc = cubby__tree_begin(s->pager, &base, version, r.err);
     if (rc != 0)
         return rc;
     rc = run(&r, from);
     if (rc == 0)
         rc = note_damage(&r);
-    cubby__raise(&r.txn.floors.commit, r.commit);
-    if (r.txn.rows && version > r.commit) /* what was applied again has another place now */
-        cubby__raise(&r.txn.floors.commit, passed);
-    int changed = rc == 0 && memcmp(&before, &r.txn.floors, sizeof before) != 0; /* there is no record that raises none */
-    if (changed && version > r.commit) /* by a header alone, too: the next transaction is a later version */
-        cubby__raise(&r.txn.floors.commit, passed);
-    if (changed)
-        rc = cubby__floors_store(s, &r.txn.floors, err);
-    if (!changed || rc != 0) {
+    if (rc == 0)
+        rc = keep(&r, &before, version);
+    if (rc != 0)
         cubby__tree_abort(s->pager);
-        if (rc != 0)
-            return rc;
-    } else {
-        cubby__tree_commit(s->pager, &root);
-        cubby__raise(&root.commit, r.commit); /* it is the version of the last commit; only without one it is a later one (X4) */
-        cubby__set_root(&s->pending, &root);
-    }
-    s->floors = r.txn.floors;
-    s->pending.commit = r.commit;
-    s->pending.chain = r.chain;
-    s->pending.ceiling = r.ceiling;
-    s->pending.replay_bytes = r.record_bytes + r.txn.rows * CUBBY__ROW_COST;
-    s->pending.durable = r.durable > r.commit ? r.commit : r.durable;
-    s->pending.vouched = r.vouched > r.commit ? r.commit : r.vouched;
-    return 0;
+    else
+        set_pending(&r);
+    return rc;
 }

@@ -41,23 +41,12 @@ struct cubby__plan {
     uint64_t through;
 };
 
-static void *grow(void *array, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return array;
-    size_t more = *cap ? *cap * 2 : 8;
-    void *p = cubby__realloc(array, more * size);
-    if (p)
-        *cap = more;
-    return p;
-}
-
 static struct segplan *plan_for(struct cubby__plan *plan, const struct cubby__segproblem *p)
 {
     struct segplan *last = plan->count ? &plan->segs[plan->count - 1] : NULL;
     if (last && last->seg == p->seg)
         return last;
-    void *segs = grow(plan->segs, plan->count, &plan->cap, sizeof *plan->segs);
+    void *segs = cubby__grow(plan->segs, plan->count, &plan->cap, sizeof *plan->segs);
     if (!segs)
         return NULL;
     plan->segs = segs;
@@ -68,7 +57,7 @@ static struct segplan *plan_for(struct cubby__plan *plan, const struct cubby__se
 
 static int add_hole(struct segplan *sp, const struct cubby__segproblem *p)
 {
-    void *holes = grow(sp->holes, sp->count, &sp->cap, sizeof *sp->holes);
+    void *holes = cubby__grow(sp->holes, sp->count, &sp->cap, sizeof *sp->holes);
     if (!holes)
         return CUBBY_ENOMEM;
     sp->holes = holes;

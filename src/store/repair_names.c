@@ -33,14 +33,10 @@ static int list_one(void *arg, const char *name)
     if (!number)
         return 0;
     f->highest = number > f->highest ? number : f->highest;
-    if (f->count == f->cap) {
-        size_t cap = f->cap ? 2 * f->cap : 32;
-        struct file *at = cubby__realloc(f->at, cap * sizeof *at);
-        if (!at)
-            return f->failed = 1;
-        f->at = at;
-        f->cap = cap;
-    }
+    struct file *at = cubby__grow(f->at, f->count, &f->cap, sizeof *at);
+    if (!at)
+        return f->failed = 1;
+    f->at = at;
     struct file *x = &f->at[f->count++];
     memset(x, 0, sizeof *x);
     snprintf(x->name, sizeof x->name, "%s", name);

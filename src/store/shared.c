@@ -94,30 +94,33 @@ int cubby__refuse_child(const struct cubby__store *s, cubby_error *err)
     return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "this handle was opened before a fork: a child may only exec or call cubby_atfork_child");
 }
 
+static int gone(const struct cubby__store *s, const char *how, cubby_error *err)
+{
+    return cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the store was %s or replaced while it was open; open it anew", how);
+}
+
 int cubby__still_there(struct cubby__store *s, cubby_error *err)
 {
     cubby_vfs_stat st;
     if (!s->id_file || s->vfs->fstat(s->vfs->ctx, s->id_file, &st) != 0 || st.links)
         return 0;
-    return cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the store was removed or replaced while it was open; open it anew");
+    return gone(s, "removed", err);
 }
 
 int cubby__still_here(struct cubby__store *s, cubby_error *err)
 {
     cubby_vfs_stat here, ours;
-    int rc = cubby__still_there(s, err);
-    if (rc != 0 || !s->id_file)
-        return rc;
+    if (!s->id_file || s->vfs->fstat(s->vfs->ctx, s->id_file, &ours) != 0)
+        return 0;
+    if (!ours.links)
+        return gone(s, "removed", err);
     char *path = cubby__path_join(s->path, CUBBY__FILE_ID);
     if (!path)
         return cubby__fail_mem(err);
-    rc = s->vfs->stat(s->vfs->ctx, path, &here);
+    int rc = s->vfs->stat(s->vfs->ctx, path, &here);
     cubby__free(path);
-    if (rc != -ENOENT && rc != -ENOTDIR && (rc != 0 || s->vfs->fstat(s->vfs->ctx, s->id_file, &ours) != 0))
-        return 0;
-    if (rc == 0 && here.inode == ours.inode && here.device == ours.device)
-        return 0;
-    return cubby__fail(err, CUBBY_ESTALE, s->path, CUBBY__NO_OFFSET, "the store was moved or replaced while it was open; open it anew");
+    int unknown = rc != 0 && rc != -ENOENT && rc != -ENOTDIR, same = rc == 0 && here.inode == ours.inode && here.device == ours.device;
+    return unknown || same ? 0 : gone(s, "moved", err);
 }
 
 /* ---- reader slots ---- */
