@@ -10,12 +10,16 @@ struct cubby__commit_end {
     uint64_t begin, prev; /* its first frame; the commit before it, as it says itself */
 };
 
-struct ends {
+/* All commits that verify, past anything bad. */
+struct survey {
     struct cubby__commit_end *at;
     size_t count, cap;
+    size_t good;   /* so many of them stand before the first bad place */
+    int bad;       /* there is one */
+    uint64_t stop; /* end of the last frame that verifies */
 };
 
-static int add_end(struct ends *e, const struct cubby__segscan *scan, cubby_error *err)
+static int add_end(struct survey *e, const struct cubby__segscan *scan, cubby_error *err)
 {
     struct cubby__commit_end *at = cubby__grow(e->at, e->count, &e->cap, sizeof *at);
     if (!at)
@@ -29,21 +33,18 @@ static int add_end(struct ends *e, const struct cubby__segscan *scan, cubby_erro
     return 0;
 }
 
-/* Reads on to the end, past anything bad: what proves what. *good is the number of commits before the first bad place, *stop the end of the last frame
- * that verifies. */
-static int survey(struct cubby__segscan *scan, struct ends *ends, size_t *good, int *bad, uint64_t *stop, cubby_error *err)
+/* Reads on to the end: what proves what. */
+static int look_around(struct cubby__segscan *scan, struct survey *v, cubby_error *err)
 {
-    *bad = 0;
-    *good = 0;
     for (;;) {
         int rc = cubby__segscan_next(scan);
         if (rc == 0) {
-            if ((rc = add_end(ends, scan, err)) != 0)
+            if ((rc = add_end(v, scan, err)) != 0)
                 return rc;
-            *good += !*bad;
+            v->good += !v->bad;
             continue;
         }
-        *stop = scan->pos;
+        v->stop = scan->pos;
         if (rc == CUBBY_DONE) {
             /* Zeros as far as one looks; but a hole in the tail also looks like this. */
             uint64_t off;
@@ -52,7 +53,7 @@ static int survey(struct cubby__segscan *scan, struct ends *ends, size_t *good, 
         } else if (rc != CUBBY_ECORRUPT) {
             return rc;
         }
-        *bad = 1;
+        v->bad = 1;
         rc = cubby__segscan_resync(scan);
         if (rc != 0)
             return rc == CUBBY_DONE ? 0 : rc;
@@ -80,7 +81,7 @@ static int verify_tail(struct cubby__replay *r, uint32_t seg, uint64_t nonce, st
         rc = cubby__segscan_nonzero(&scan, t->valid, &off);
     if (rc == 0 && off != UINT64_MAX)
         t->dropped = scan.limit - t->valid;
-    t->unclean = t->valid > t->accepted || off != UINT64_MAX;
+    t->unclean |= t->valid > t->accepted || off != UINT64_MAX;
     cubby__segscan_close(&scan);
     return rc;
 }
@@ -117,13 +118,54 @@ static void accept_lost_cut(uint64_t end, struct cubby__tail *t)
     t->endless = 1;
 }
 
+/* How much of what verifies is proven. *next: the first commit that is not, or NULL. */
+static void accept_proven(struct cubby__replay *r, const struct cubby__segscan *scan, const struct survey *v, uint64_t from,
+                          const struct cubby__commit_end **next, struct cubby__tail *t)
+{
+    size_t count = t->damaged ? v->count : v->good, i = 0;
+    t->accepted = from;
+    t->commit = r->commit;
+    t->chain = r->chain;
+    for (; i < count && v->at[i].commit <= scan->durable; i++) {
+        t->accepted = v->at[i].end;
+        t->commit = v->at[i].commit;
+        t->chain = v->at[i].chain;
+    }
+    *next = i < count ? &v->at[i] : NULL;
+    if (scan->proof_end > t->accepted && (scan->proof_commit == t->commit || (t->damaged && scan->proof_chain))) { /* not the mark of a roll */
+        t->accepted = scan->proof_end;
+        t->commit = scan->proof_commit;
+        t->chain = scan->proof_chain;
+    }
+}
+
+/* R2. */
+static int judge(struct cubby__replay *r, const struct cubby__seg_header *h, uint64_t from, struct cubby__segscan *scan, const struct survey *v,
+                 struct cubby__tail *t)
+{
+    const struct cubby__commit_end *last = v->good ? &v->at[v->good - 1] : NULL, *next;
+    int rc = 0;
+    r->vouched = scan->durable;
+    cubby__raise(&scan->durable, r->evidence);
+    r->durable = scan->durable;
+    t->ceiling = scan->ceiling;
+    int early = (last ? last->end : from) < h->proven; /* a CUT has no number, and had been synced all the same */
+    t->damaged = (v->bad && scan->durable > (last ? last->commit : r->commit)) || early;
+    accept_proven(r, scan, v, from, &next, t);
+    if (t->damaged && t->commit < scan->durable) {
+        t->unclean = 1; /* the successor's header says where the log goes on */
+        rc = accept_damage(scan, next, v->stop, t);
+    } else if (t->accepted < h->proven) {
+        accept_lost_cut(h->proven, t);
+    }
+    t->adopt |= r->adopt && t->accepted == from;
+    return rc;
+}
+
 int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, uint64_t from, struct cubby__tail *t)
 {
     struct cubby__segscan scan;
-    struct ends ends = {0};
-    size_t good = 0;
-    int bad = 0;
-    uint64_t stop = from;
+    struct survey v = {.stop = from};
     memset(t, 0, sizeof *t);
     int rc = cubby__segscan_open(&scan, r->s->log, seg, h->nonce, r->s->ident.salt, from, UINT64_MAX, r->commit, r->chain, r->err);
     scan.ceiling = r->ceiling;
@@ -131,41 +173,14 @@ int cubby__look_over(struct cubby__replay *r, uint32_t seg, const struct cubby__
     cubby__raise(&scan.durable, h->last_commit);
     cubby__raise(&scan.durable, h->proven_commit);
     if (rc == 0)
-        rc = survey(&scan, &ends, &good, &bad, &stop, r->err);
-    r->vouched = scan.durable;
-    cubby__raise(&scan.durable, r->evidence);
-    t->accepted = from;
-    t->commit = r->commit;
-    t->chain = r->chain;
-    uint64_t before_bad = good ? ends.at[good - 1].commit : r->commit;
-    int early = (good ? ends.at[good - 1].end : from) < h->proven; /* a CUT has no number, and had been synced all the same */
-    t->damaged = (bad && scan.durable > before_bad) || early; /* R2 */
-    size_t count = t->damaged ? ends.count : good;
-    size_t i = 0;
-    for (; i < count && ends.at[i].commit <= scan.durable; i++) {
-        t->accepted = ends.at[i].end;
-        t->commit = ends.at[i].commit;
-        t->chain = ends.at[i].chain;
-    }
-    if (scan.proof_end > t->accepted && (scan.proof_commit == t->commit || (t->damaged && scan.proof_chain))) { /* not the mark of a roll */
-        t->accepted = scan.proof_end;
-        t->commit = scan.proof_commit;
-        t->chain = scan.proof_chain;
-    }
-    int lost = t->damaged && t->commit < scan.durable;
-    if (rc == 0 && lost)
-        rc = accept_damage(&scan, i < count ? &ends.at[i] : NULL, stop, t);
-    if (rc == 0 && !lost && t->accepted < h->proven)
-        accept_lost_cut(h->proven, t);
-    t->ceiling = scan.ceiling;
-    r->durable = scan.durable;
+        rc = look_around(&scan, &v, r->err);
+    if (rc == 0)
+        rc = judge(r, h, from, &scan, &v, t);
     uint64_t proof_end = scan.proof_end;
     cubby__segscan_close(&scan);
-    cubby__free(ends.at);
-    t->adopt |= r->adopt && t->accepted == from;
+    cubby__free(v.at);
     if (rc == 0)
         rc = verify_tail(r, seg, h->nonce, t);
-    r->s->stopped_cleanly = proof_end && proof_end == t->accepted && !t->unclean;
-    t->unclean |= lost; /* the successor's header says where the log goes on */
+    r->s->stopped_cleanly = rc == 0 && proof_end && proof_end == t->accepted && !t->unclean;
     return rc;
 }
