@@ -12,6 +12,7 @@ enum { OPEN_MAX = 128 }; /* open segment files kept; beyond that the one used lo
 struct seg {
     uint32_t number;
     uint32_t users; /* reads under way */
+    int forgotten;  /* the last user closes it */
     uint64_t nonce;
     uint64_t used; /* tick of the last use */
     cubby_file *file;
@@ -72,9 +73,15 @@ const char *cubby__log_dir(const struct cubby__log *log)
 static struct seg *find(struct cubby__log *log, uint32_t number)
 {
     for (size_t i = 0; i < log->count; i++)
-        if (log->segs[i].number == number)
+        if (log->segs[i].number == number && !log->segs[i].forgotten)
             return &log->segs[i];
     return NULL;
+}
+
+static void close_seg(struct cubby__log *log, struct seg *s)
+{
+    log->vfs->close(log->vfs->ctx, s->file);
+    *s = log->segs[--log->count];
 }
 
 static void close_oldest(struct cubby__log *log)
@@ -83,10 +90,16 @@ static void close_oldest(struct cubby__log *log)
     for (size_t i = 0; i < log->count; i++)
         if (!log->segs[i].users && (!oldest || log->segs[i].used < oldest->used))
             oldest = &log->segs[i];
-    if (!oldest)
-        return;
-    log->vfs->close(log->vfs->ctx, oldest->file);
-    *oldest = log->segs[--log->count];
+    if (oldest)
+        close_seg(log, oldest);
+}
+
+static void forget(struct cubby__log *log, struct seg *s)
+{
+    if (s->users)
+        s->forgotten = 1;
+    else
+        close_seg(log, s);
 }
 
 static int open_file(struct cubby__log *log, uint32_t number, struct cubby__seg_header *h, cubby_file **file, cubby_error *err)
@@ -151,17 +164,46 @@ static int get_seg(struct cubby__log *log, uint32_t number, cubby_file **file, u
     return rc;
 }
 
-static void put_seg(struct cubby__log *log, uint32_t number)
+static void put_seg(struct cubby__log *log, const cubby_file *file)
 {
     pthread_mutex_lock(&log->mutex);
-    find(log, number)->users--;
+    struct seg *s = log->segs;
+    while (s->file != file)
+        s++;
+    if (--s->users == 0 && s->forgotten)
+        close_seg(log, s);
     pthread_mutex_unlock(&log->mutex);
+}
+
+void cubby__log_forget(struct cubby__log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    for (size_t i = log->count; i-- > 0;)
+        forget(log, &log->segs[i]);
+    pthread_mutex_unlock(&log->mutex);
+}
+
+/* Has another file its name now? Then that one is opened the next time. */
+static int forget_replaced(struct cubby__log *log, uint32_t number)
+{
+    cubby_vfs_stat named, ours;
+    char *path = cubby__path_segment(log->dir, number);
+    int replaced = 0;
+    pthread_mutex_lock(&log->mutex);
+    struct seg *s = path ? find(log, number) : NULL;
+    if (s && log->vfs->stat(log->vfs->ctx, path, &named) == 0 && log->vfs->fstat(log->vfs->ctx, s->file, &ours) == 0)
+        replaced = named.inode != ours.inode || named.device != ours.device;
+    if (replaced)
+        forget(log, s);
+    pthread_mutex_unlock(&log->mutex);
+    cubby__free(path);
+    return replaced;
 }
 
 /* ---- reading ---- */
 
-int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
-                    struct cubby__piece *piece, cubby_error *err)
+static int read_frame(struct cubby__log *log, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
+                      struct cubby__piece *piece, cubby_error *err)
 {
     cubby_file *file;
     struct cubby__seed seed = {log->ident.salt, 0};
@@ -181,7 +223,7 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
     cubby__buf_clear(buf);
     uint8_t *p = cubby__buf_extend(buf, total);
     int64_t got = p ? log->vfs->pread(log->vfs->ctx, file, p, total, place->off) : 0;
-    put_seg(log, place->seg);
+    put_seg(log, file);
     if (!p)
         return cubby__fail_mem(err);
     if (got < 0)
@@ -197,6 +239,15 @@ int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, ui
     return 0;
 }
 
+int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
+                    struct cubby__piece *piece, cubby_error *err)
+{
+    int rc = read_frame(log, place, type, buf, payload, piece, err);
+    if (rc == CUBBY_ECORRUPT && forget_replaced(log, place->seg))
+        rc = read_frame(log, place, type, buf, payload, piece, err);
+    return rc;
+}
+
 int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, uint64_t off, size_t *got, cubby_error *err)
 {
     cubby_file *file;
@@ -206,7 +257,7 @@ int cubby__log_pread(struct cubby__log *log, uint32_t seg, void *p, size_t n, ui
     if (rc != 0)
         return rc;
     int64_t r = log->vfs->pread(log->vfs->ctx, file, p, n, off);
-    put_seg(log, seg);
+    put_seg(log, file);
     if (r < 0)
         return cubby__fail_io(err, (int)r, cubby__segname(seg, name), off, "reading the segment");
     *got = (size_t)r;
@@ -223,7 +274,7 @@ int cubby__log_size(struct cubby__log *log, uint32_t seg, uint64_t *size, cubby_
     if (rc != 0)
         return rc;
     rc = log->vfs->fstat(log->vfs->ctx, file, &st);
-    put_seg(log, seg);
+    put_seg(log, file);
     if (rc != 0)
         return cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "looking at the segment");
     *size = st.size;
@@ -329,7 +380,7 @@ int cubby__log_write(struct cubby__log *log, uint32_t seg, const void *p, size_t
     if (rc != 0)
         return rc;
     rc = log->vfs->pwrite(log->vfs->ctx, file, p, n, off);
-    put_seg(log, seg);
+    put_seg(log, file);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), off, "appending to the log");
 }
 
@@ -344,7 +395,7 @@ int cubby__log_allocate(struct cubby__log *log, uint32_t seg, uint64_t off, uint
     if (rc != 0)
         return rc;
     rc = log->vfs->allocate(log->vfs->ctx, file, off, n);
-    put_seg(log, seg);
+    put_seg(log, file);
     if (rc == -EOPNOTSUPP)
         return CUBBY_DONE;
     return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), off, "making room in the log");
@@ -359,7 +410,7 @@ int cubby__log_sync(struct cubby__log *log, uint32_t seg, cubby_error *err)
     if (rc != 0)
         return rc;
     rc = log->vfs->sync(log->vfs->ctx, file);
-    put_seg(log, seg);
+    put_seg(log, file);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "syncing the log");
 }
 
@@ -370,5 +421,5 @@ void cubby__log_trim(struct cubby__log *log, uint32_t seg, uint64_t end)
     if (get_seg(log, seg, &file, &nonce, NULL) != 0)
         return;
     log->vfs->truncate(log->vfs->ctx, file, end);
-    put_seg(log, seg);
+    put_seg(log, file);
 }

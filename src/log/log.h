@@ -22,7 +22,12 @@ const char *cubby__log_dir(const struct cubby__log *log);
 
 /* ---- reading ---- */
 
-/* Reads the frame at place into *buf (reused) and verifies header, type, and payload. *payload points into buf. ECORRUPT names file and offset. */
+/* Segments are opened when they are first needed and stay open. Who is about to read them anew closes them first: a repair, or people who bring a file back,
+ * put another in the place of one. Reads that are under way go on with the file they have. */
+void cubby__log_forget(struct cubby__log *log);
+
+/* Reads the frame at place into *buf (reused) and verifies header, type, and payload; one that does not verify is looked for again where the file has been
+ * replaced. *payload points into buf. ECORRUPT names file and offset. */
 int cubby__log_read(struct cubby__log *log, const struct cubby__place *place, uint8_t type, struct cubby__buf *buf, const uint8_t **payload,
                     struct cubby__piece *piece, cubby_error *err);
 

@@ -310,6 +310,7 @@ int cubby__recover(struct cubby__store *s, const struct cubby__published *from, 
     cubby_error local; /* whose path says what is broken: a record or the index */
     struct cubby__replay r = {.s = s, .err = err ? err : &local, .rebuild = !from, .evidence = evidence};
     struct cubby__root base = set_out(&r, from);
+    cubby__log_forget(s->log); /* what is read now others must be able to read again */
     uint64_t version = (base.commit > r.commit ? base.commit : r.commit) + 1;
     int rc = cubby__floors_load(s, &base, &r.txn.floors, r.err);
     struct cubby__floors before = r.txn.floors;

@@ -389,6 +389,71 @@ START_TEST(more_at_once_than_are_kept_open)
 }
 END_TEST
 
+/* A good copy is brought back while the file that it replaces is open. */
+static void bring_back(struct bed *b, const uint8_t *p, size_t n)
+{
+    bed_write(b, "/s/good", 0, p, n);
+    MUST(b->vfs->rename(b->vfs->ctx, "/s/good", SEGMENT));
+}
+
+START_TEST(a_file_in_the_place_of_another)
+{
+    struct bed bed, *b = &bed;
+    uint8_t good[4096];
+    bed_begin(b);
+    bed_commit(b, 1, 30, 0, 0);
+    size_t n = (size_t)b->end;
+    ck_assert_uint_le(n, sizeof good);
+    bed_read(b, SEGMENT, 0, good, n);
+    bed_flip(b, SEGMENT, b->start[1] + 40, 1);
+    ck_assert_int_eq(read_at(b, 1, b->start[1], 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    bring_back(b, good, n);
+    MUST(read_at(b, 1, b->start[1], 30, CUBBY__REC_OBJECT));
+    bed_flip(b, SEGMENT, b->start[1] + 40, 1);
+    ck_assert_int_eq(read_at(b, 1, b->start[1], 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT); /* the same file: it is what it is */
+    bed_end(b);
+}
+END_TEST
+
+/* ... and while it is read: that read goes on with the file that it has, the next one opens the other. */
+static void forget_it(void *arg, enum fault_op op, const char *path)
+{
+    struct bed *b = arg;
+    (void)path;
+    if (op == FAULT_PREAD && nested.depth++ == 0) {
+        cubby__log_forget(b->log);
+        cubby__log_forget(b->log);
+    }
+}
+
+START_TEST(forgotten_while_it_is_read)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    uint8_t first[8], bytes[4096];
+    size_t got;
+    uint64_t size;
+    bed_begin(b);
+    bed_commit(b, 1, 30, 0, 0);
+    size_t n = (size_t)b->end;
+    bed_read(b, SEGMENT, 0, bytes, n);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 0, &b->log, &b->err));
+    MUST(cubby__log_size(b->log, 1, &size, &b->err)); /* it is open now */
+    nested.depth = 0;
+    x.hook = forget_it;
+    x.hook_arg = b;
+    bring_back(b, bytes, n - 8);
+    MUST(cubby__log_pread(b->log, 1, first, sizeof first, n - 8, &got, &b->err));
+    ck_assert_uint_eq(got, 8);
+    MUST(cubby__log_size(b->log, 1, &size, &b->err));
+    ck_assert_uint_eq(size, n - 8);
+    ck_assert_int_eq(x.calls[FAULT_OPEN], 2);
+    bed_end(b);
+}
+END_TEST
+
 /* tmp/ is not there, and no allocation is certain. */
 START_TEST(making_without_memory)
 {
@@ -551,5 +616,5 @@ END_TEST
 
 UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, what_is_written, a_failed_listing_gives_nothing,
           headers_must_belong, making_a_segment, making_fails,
-          append_sync_trim, many_segments, more_at_once_than_are_kept_open, making_without_memory, no_tmp, a_leftover_that_stays,
+          append_sync_trim, many_segments, more_at_once_than_are_kept_open, a_file_in_the_place_of_another, forgotten_while_it_is_read, making_without_memory, no_tmp, a_leftover_that_stays,
           a_leftover_that_comes_back, a_segment_that_cannot_be_opened, spares_and_room, names)

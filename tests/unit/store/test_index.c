@@ -343,6 +343,34 @@ START_TEST(live_bytes)
 }
 END_TEST
 
+/* An index is built of the files that are there, not of those that were open before somebody brought back a good copy: what others could not build again
+ * would be of no use. */
+START_TEST(a_rebuild_beside_a_segment_that_came_back)
+{
+    struct bed bed, other, *b = &bed;
+    bed_begin_with(b, 4096, 3000);
+    kv_store_many(b, 0, 80, 100);
+    bed_copy(b, &other);
+    uint64_t size = bed_size(b, seg_path(2));
+    for (uint64_t off = 1600; off < size; off += 100)
+        bed_flip(b, seg_path(2), off, 0x55);
+    ck_assert_str_ne(kv_look(b, "k0079"), "");
+    bed_copy_file(&other, b, seg_path(2)); /* another file under that name */
+    bed_end(&other);
+    bed_unlink(b, "/s/index");
+    MUST(kv_store(b, "goes", "on"));
+    for (int i = 0; i < 80; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%04d", i);
+        ck_assert_str_ne(kv_look(b, key), "");
+    }
+    ck_assert_uint_lt(b->s->floors.piece, 1000);
+    bed_rebuild_is_equal(b);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
 /* X6: a rebuild that fails leaves what the index proved. */
 START_TEST(an_interrupted_rebuild)
 {
@@ -690,7 +718,7 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 END_TEST
 
 UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
-          an_index_that_is_read_for_the_last_time, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+          an_index_that_is_read_for_the_last_time, a_rebuild_beside_a_segment_that_came_back, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
           a_directory_that_stays, an_index_deleted_or_replaced_while_open, another_index_has_the_name, a_rebuild_beside_others, rebuilt_is_equal,
           an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)

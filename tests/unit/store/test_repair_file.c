@@ -240,7 +240,8 @@ START_TEST(every_call_fails)
             hits = heap ? heap_hits() : fault_hits(table);
             ck_assert_msg(rc == 0 || rc == (heap ? CUBBY_ENOMEM : CUBBY_EIO), "%d: %s", rc, b->err.message);
             uint8_t *now = file_bytes(b, seg_path(2), &m);
-            ck_assert(rc != 0 || m != n || memcmp(now, bytes, n) != 0);
+            int replaced = m != n || memcmp(now, bytes, n) != 0;
+            ck_assert(rc != 0 || replaced);
             free(now);
             now = file_bytes(b, "/s/quarantine/00000002.seg.1", &k);
             ck_assert(k == n && memcmp(now, bytes, n) == 0);
@@ -249,7 +250,7 @@ START_TEST(every_call_fails)
             plan = plan_of(b);
             MUST(cubby__plan_apply(b->s, plan, &t, &b->err));
             cubby__plan_free(&plan);
-            ck_assert_ptr_nonnull(strstr(codes, "SEGMENT_REPLACED "));
+            ck_assert(replaced || strstr(codes, "SEGMENT_REPLACED "));
             clean_when_rebuilt(b);
             bed_end(b);
             fault_table_free(&table);
