@@ -157,7 +157,7 @@ CUBBY_EXTERN int cubby_close(cubby_store **store);
  * (EINVAL); as long as it neither calls this nor execs nor ends, the locks of the parent stay taken. Elsewhere, and for NULL, it does nothing. */
 CUBBY_EXTERN void cubby_atfork_child(cubby_store **store);
 
-/* 1 if nothing can be written through this handle: as asked, not permitted, or no space to recover. */
+/* 1 if nothing can be written through this handle: as asked, not permitted, or no space to recover or to share it. */
 CUBBY_EXTERN int cubby_is_read_only(const cubby_store *store);
 
 /* Copies the detail of the last error on this store by any thread. */

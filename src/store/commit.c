@@ -51,6 +51,9 @@ static void give_way(struct cubby__store *s)
 /* The process holds the writer lock while any of its transactions is under way, appended or waiting. w is held. */
 int cubby__enter(struct cubby__store *s, cubby_error *err)
 {
+    int ready = cubby__page_ready(s, err);
+    if (ready != 0)
+        return ready;
     pthread_mutex_lock(&s->g);
     if (s->users == 0)
         s->latched = 0; /* all whose fate is unknown have been told: this one finds the shared latch, or another's recovery (C3) */
@@ -148,7 +151,7 @@ static int check_latch(struct cubby__store *s, cubby_error *err)
  * entered, what is queued behind it must fail first (C3): a recovery would take the latch away from under it. */
 int cubby__current_state(struct cubby__store *s, cubby_error *err)
 {
-    if (cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) != s->token || cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF)) {
+    if (!cubby__is_owner(s) || cubby__shared_get(s, CUBBY__SHARED_LATCH_OFF)) {
         int rc = check_latch(s, err);
         return rc ? rc : cubby__index_takeover(s, err);
     }
@@ -220,7 +223,7 @@ static int prepare(struct cubby__store *s, struct cubby__txn *txn, cubby_error *
 int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn **out, cubby_error *err)
 {
     if (s->no_space)
-        return cubby__fail(err, CUBBY_ENOSPC, s->path, CUBBY__NO_OFFSET, "there was no space to recover the store, it is open read-only");
+        return cubby__fail(err, CUBBY_ENOSPC, s->path, CUBBY__NO_OFFSET, "there was no space to open the store for writing, it is open read-only");
     if (s->read_only)
         return cubby__fail(err, CUBBY_EACCES, s->path, CUBBY__NO_OFFSET, "the store is open read-only");
     int rc = cubby__refuse_child(s, err);

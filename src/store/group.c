@@ -43,8 +43,8 @@ void cubby__latch(struct cubby__store *s)
     pthread_mutex_lock(&s->g);
     s->latched = 1;
     pthread_mutex_unlock(&s->g);
-    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
-    cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 1);
+    if (cubby__disown(s) == 0) /* else what is in the log behind the published end tells as much */
+        cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 1);
 }
 
 /* The detail says why, too. */
@@ -62,7 +62,7 @@ static void undo(struct cubby__store *s, const struct cubby__commit_node *nodes)
     cubby__pager_discard(s->pager);
     cubby__read_published(s, &s->pending);
     s->floors = nodes->before;
-    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
+    cubby__disown(s);
 }
 
 /* C3: an append failed, and what of it is in the file nobody will ever look at, if a new segment says so. */
@@ -72,6 +72,8 @@ static int cut_off(struct cubby__store *s, struct cubby__commit_node *nodes, int
     cubby_error why;
     undo(s, nodes);
     int made = !s->id_file ? CUBBY_DONE : cubby__new_segment(s, CUBBY__AT_ANY_PRICE, &named, &why);
+    if (made == 0)
+        made = cubby__page_ready(s, &why);
     if (made == 0) {
         cubby__publish(s, &s->pending);
         tell(s, nodes, rc);
@@ -215,7 +217,9 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     *lazy = 1;
     for (const struct cubby__commit_node *n = nodes; n; n = n->next)
         *lazy &= n->lazy;
-    int rc = cubby__pager_flush(s->pager, &root, err);
+    int rc = cubby__page_ready(s, err);
+    if (rc == 0)
+        rc = cubby__pager_flush(s->pager, &root, err);
     if (rc != 0) {
         undo(s, nodes);
         tell(s, nodes, rc);
@@ -232,11 +236,12 @@ static int write_group(struct cubby__store *s, struct cubby__commit_node *nodes,
     return 0;
 }
 
+/* ... and what it proves can be published. */
 static int sync_log(struct cubby__store *s, const struct cubby__published *target, cubby_error *err)
 {
     int rc = cubby__log_sync(s->log, (uint32_t)target->seg, err);
     atomic_fetch_add(&s->syncs, 1);
-    return rc;
+    return rc == 0 ? cubby__page_ready(s, err) : rc;
 }
 
 /* Who calls it wakes those who are told. */

@@ -242,7 +242,7 @@ static int flush_recovered(struct cubby__store *s, cubby_error *err)
 int cubby__index_publish_recovered(struct cubby__store *s, cubby_error *err)
 {
     int rc = flush_recovered(s, err);
-    if (rc == 0)
+    if (rc == 0 && (rc = cubby__page_ready(s, err)) == 0)
         cubby__publish(s, &s->pending);
     return rc;
 }
@@ -328,8 +328,9 @@ static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_
         return rc;
     if (!s->read_only && cubby__index_checkpoint(s, &s->pending, 1, err) == 0 && s->pending.checkpoint_commit == s->pending.commit)
         cubby__index_drop_old(s);
-    cubby__publish(s, &s->pending); /* X8 */
-    return 0;
+    if ((rc = cubby__page_ready(s, err)) == 0)
+        cubby__publish(s, &s->pending); /* X8 */
+    return rc;
 }
 
 /* Where there is no room for both, without the old one: what it proves is known here, if not to the next. */

@@ -94,6 +94,7 @@ struct cubby__store {
     int read_only;
     int no_space;         /* read-only, because there was none to recover */
     int may_attach;       /* cubby.id may be written */
+    atomic_int disowned;  /* others take it for the owner, but it must take over anew */
     atomic_int alone;     /* alone.c: it reads, and is not attached */
     uint64_t alone_since; /* what SHARED_CURRENT was then. Written under w and v */
     uint64_t token; /* names this handle in the shared page */
@@ -154,6 +155,13 @@ int cubby__refuse_child(const struct cubby__store *s, cubby_error *err);
 int cubby__still_there(struct cubby__store *s, cubby_error *err);
 /* ... or if it is somewhere else: a store that was moved may have left its place to another, and new files go by their path. By whoever writes. */
 int cubby__still_here(struct cubby__store *s, cubby_error *err);
+/* Before the page is written to: once for what follows within a moment. ENOSPC: the file system has no room to copy it, and the kernel would end the
+ * process (S8). */
+int cubby__page_ready(struct cubby__store *s, cubby_error *err);
+/* Does this handle know the free pages? Until another writes, or this one gives it up: then whoever writes next takes over from what is published. */
+int cubby__is_owner(struct cubby__store *s);
+void cubby__own(struct cubby__store *s);
+int cubby__disown(struct cubby__store *s); /* 0: the page is ready */
 void cubby__publish(struct cubby__store *s, const struct cubby__published *p);
 void cubby__read_published(const struct cubby__store *s, struct cubby__published *out);
 uint64_t cubby__current(const struct cubby__store *s); /* changes with every publish */

@@ -224,7 +224,7 @@ int cubby__store_open(const char *path, const cubby_options *o, const struct cub
     if (rc == CUBBY_ENOSPC && !s->read_only) { /* no room to recover or rebuild: the mail can be read all the same */
         cubby_options again = s->o;
         again.flags |= CUBBY_READ_ONLY;
-        cubby__notice(s, "no space left to recover the store: it is open read-only");
+        cubby__notice(s, "no space left to open the store for writing: it is open read-only");
         cubby__store_free(s);
         rc = cubby__store_open(path, &again, h, out, err);
         if (rc == 0)
@@ -301,7 +301,7 @@ int cubby__store_checkpoint(struct cubby__store *s, cubby_error *err)
 /* Leaves the log so that the next open finds it proven: what this handle synced, it vouches for. */
 static int stop_cleanly(struct cubby__store *s, cubby_error *err)
 {
-    int mine = cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) == s->token; /* else somebody wrote after us */
+    int mine = cubby__is_owner(s); /* else somebody wrote after us */
     if (s->latched || !(mine || cubby__pager_damaged(s->pager)))
         return 0;
     int rc = cubby__quiesce(s, err);

@@ -69,6 +69,8 @@ static int renew(struct cubby__store *s, const char *path, cubby_error *err)
     uint64_t nonce;
     int rc = make_copy(s, path, &nonce, err);
     if (rc == 0)
+        rc = cubby__page_ready(s, err); /* what takes the name must be published */
+    if (rc == 0)
         rc = take_its_place(s, path, nonce, err);
     if (rc != 0) {
         s->vfs->unlink(s->vfs->ctx, path);
@@ -79,7 +81,7 @@ static int renew(struct cubby__store *s, const char *path, cubby_error *err)
     s->pending.checkpoint_seq++;
     s->pending.replay_bytes = 0;
     cubby__publish(s, &s->pending);
-    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0); /* the pages of the new file are still to be learned */
+    cubby__disown(s); /* the pages of the new file are still to be learned */
     return 0;
 }
 

@@ -39,7 +39,7 @@ int cubby__checkpoint_now(struct cubby__store *s, cubby_error *err)
 {
     cubby__renew_if_due(s);
     int rc = cubby__index_checkpoint(s, &s->pending, 1, err);
-    if (rc == 0)
+    if (rc == 0 && (rc = cubby__page_ready(s, err)) == 0)
         cubby__publish(s, &s->pending);
     return rc;
 }

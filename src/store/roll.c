@@ -123,7 +123,7 @@ static int roll(struct cubby__store *s, enum cubby__need need, cubby_error *err)
         s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE; /* of the new one, which begins with a share of it in zeros */
         rc = cubby__new_segment(s, need, &named, err);
     }
-    if (rc == 0)
+    if (rc == 0 && (rc = cubby__page_ready(s, err)) == 0)
         cubby__publish(s, &s->pending);
     else if (named)
         cubby__latch(s); /* it may turn up after a crash and cut off what would follow here */

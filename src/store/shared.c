@@ -11,7 +11,10 @@
  * S5  A reader looks at its slot after each page that it fetched, and before it uses it. A page that was used again does not verify against its
  *     parent, so it never passes for the old one: the slot only tells whether that is damage (ECORRUPT) or age (ESTALE).
  * S6  All that are attached are so through one directory, whose lock they share: cubby.id is made anew only by whoever holds that lock alone.
- * S7  A forked child has no part in all this: it writes no word of the page, and takes and gives no lock. */
+ * S7  A forked child has no part in all this: it writes no word of the page, and takes and gives no lock.
+ * S8  A file system may copy the block of the page when it is written to, or have none for it yet (btrfs, a reflink on xfs, a sparse copy): on a full disk
+ *     that write is SIGBUS. So whoever is about to write asks first, and again after whatever takes long: the kernel may have written the page out
+ *     meanwhile, and then the next write copies anew. Where there is no room transactions fail, and snapshots do without a slot (alone.c, A1). */
 #include <errno.h>
 #include <string.h>
 
@@ -57,6 +60,33 @@ uint64_t cubby__current(const struct cubby__store *s)
 static size_t state_off(uint64_t current)
 {
     return current & 1 ? CUBBY__SHARED_STATE1_OFF : CUBBY__SHARED_STATE0_OFF;
+}
+
+int cubby__page_ready(struct cubby__store *s, cubby_error *err)
+{
+    int rc = s->shared_mapped && s->vfs->ready ? s->vfs->ready(s->vfs->ctx, s->shared, CUBBY__PAGE_SIZE) : 0;
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "writing to the shared page");
+}
+
+int cubby__is_owner(struct cubby__store *s)
+{
+    return !atomic_load(&s->disowned) && cubby__shared_get(s, CUBBY__SHARED_OWNER_OFF) == s->token;
+}
+
+void cubby__own(struct cubby__store *s)
+{
+    cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, s->token);
+    atomic_store(&s->disowned, 0);
+}
+
+/* To others the token of this handle says as much as none. */
+int cubby__disown(struct cubby__store *s)
+{
+    atomic_store(&s->disowned, 1);
+    int rc = cubby__page_ready(s, NULL);
+    if (rc == 0)
+        cubby__shared_set(s, CUBBY__SHARED_OWNER_OFF, 0);
+    return rc;
 }
 
 void cubby__publish(struct cubby__store *s, const struct cubby__published *p)
@@ -189,8 +219,10 @@ static int claim_slot(struct cubby__store *s, cubby_error *err)
         int rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_SLOT + (uint64_t)i, 1, CUBBY_LOCK_EXCLUSIVE);
         if (rc == 0) {
             s->slot = i;
-            cubby__slot_set(s, 0);
-            return 0;
+            rc = cubby__page_ready(s, err);
+            if (rc == 0)
+                cubby__slot_set(s, 0);
+            return rc;
         }
         if (rc != -EAGAIN)
             return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking a reader slot");
@@ -331,10 +363,12 @@ int cubby__attach(struct cubby__store *s, int *first, cubby_error *err)
         return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "mapping the shared page");
     s->shared = map;
     s->shared_mapped = 1;
+    if ((rc = cubby__page_ready(s, err)) != 0) /* where there is a hole, even to read it */
+        return rc;
     for (;;) {
         rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
         if (rc == 0) { /* S1 */
-            if ((rc = not_a_twin(s, err)) != 0)
+            if ((rc = not_a_twin(s, err)) != 0 || (rc = cubby__page_ready(s, err)) != 0)
                 return rc;
             memset(s->shared, 0, CUBBY__PAGE_SIZE);
             cubby__shared_set(s, CUBBY__SHARED_CURRENT_OFF, s->token << 1); /* A3 */
@@ -383,7 +417,7 @@ static int join_page(struct cubby__store *s, cubby_error *err)
     }
     s->shared = map;
     s->shared_mapped = 1;
-    rc = cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY ? lock_dir(s, err) : CUBBY_DONE;
+    rc = cubby__shared_get(s, CUBBY__SHARED_READY_OFF) == CUBBY__SHARED_READY && cubby__page_ready(s, err) == 0 ? lock_dir(s, err) : CUBBY_DONE;
     if (rc == 0)
         rc = same_dir(s, 1, err);
     if (rc == 0)
@@ -417,22 +451,32 @@ int cubby__attach_beside(struct cubby__store *s, cubby_error *err)
     return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
 }
 
+/* Whose lock byte nobody holds, that slot counts for nothing anyway. */
+static void empty_slot(struct cubby__store *s)
+{
+    if (cubby__page_ready(s, NULL) == 0)
+        cubby__slot_set(s, 0);
+}
+
 void cubby__leave_beside(struct cubby__store *s)
 {
-    cubby__slot_set(s, 0);
+    empty_slot(s);
     give_up(s);
 }
 
 int cubby__attach_ready(struct cubby__store *s, cubby_error *err)
 {
+    int rc = cubby__page_ready(s, err);
+    if (rc != 0)
+        return rc;
     cubby__shared_set(s, CUBBY__SHARED_READY_OFF, CUBBY__SHARED_READY);
-    int rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
+    rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_SHARED);
     return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store"); /* nobody else could come in */
 }
 
 void cubby__detach(struct cubby__store *s)
 {
-    cubby__slot_set(s, 0);
+    empty_slot(s);
     if (s->shared_mapped)
         s->vfs->unmap(s->vfs->ctx, s->shared, CUBBY__PAGE_SIZE);
     else

@@ -21,10 +21,12 @@ static uint64_t oldest_view(const struct cubby__store *s, uint64_t slot)
     return oldest;
 }
 
-/* Our slot says no more than what the snapshots need. Under v. */
+/* Our slot says no more than what the snapshots need; or, where it cannot be written to (S8), for longer than they do. Under v. */
 static void claim_views(struct cubby__store *s)
 {
     uint64_t slot, oldest;
+    if (s->slot < 0 || cubby__page_ready(s, NULL) != 0)
+        return;
     do {
         slot = cubby__slot_get(s);
         oldest = oldest_view(s, slot);
@@ -73,15 +75,18 @@ static int begin(struct cubby__store *s, struct cubby__view *view, cubby_error *
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&s->v);
-    claim(s, &p);
+    view->alone = s->slot < 0 || cubby__page_ready(s, NULL) != 0;
+    view->alone_since = s->slot < 0 ? s->alone_since : cubby__current(s); /* A3 */
+    if (view->alone)
+        cubby__read_published(s, &p);
+    else
+        claim(s, &p);
     if (p.index_nonce != cubby__pager_nonce(s->pager))
         rc = cubby__index_follow(s, p.index_nonce, err);
     view->store = s;
     view->pager = s->pager;
     view->root = cubby__published_root(&p);
     view->lease.lost = is_lost;
-    view->alone = s->slot < 0;
-    view->alone_since = s->alone_since;
     view->root.lease = &view->lease;
     view->commit = p.commit;
     view->err = err;
@@ -119,7 +124,8 @@ int cubby__view_begin_all(struct cubby__store *s, struct cubby__view *view, cubb
         return rc;
     pthread_mutex_lock(&s->v);
     view->commit = 0;
-    cubby__slot_set(s, CUBBY__SLOT_ALL);
+    if (!view->alone)
+        cubby__slot_set(s, CUBBY__SLOT_ALL);
     pthread_mutex_unlock(&s->v);
     return 0;
 }

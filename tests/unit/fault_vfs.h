@@ -9,7 +9,7 @@
 #include "cubby_vfs.h"
 
 enum fault_op { FAULT_OPEN, FAULT_PREAD, FAULT_PWRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_RENAME, FAULT_DIRSYNC, FAULT_MKDIR, FAULT_LIST, FAULT_ALLOCATE,
-                FAULT_STAT, FAULT_FSTAT, FAULT_RANDOM, FAULT_LOCK, FAULT_LOCK_TEST, FAULT_MAP, FAULT_SLEEP, FAULT_OPS };
+                FAULT_STAT, FAULT_FSTAT, FAULT_RANDOM, FAULT_LOCK, FAULT_LOCK_TEST, FAULT_MAP, FAULT_READY, FAULT_SLEEP, FAULT_OPS };
 
 struct fault {
     cubby_vfs vfs; /* what to hand to the store */
@@ -252,6 +252,13 @@ static inline void fault_unmap(void *ctx, void *addr, size_t len)
     x->under->unmap(x->under->ctx, addr, len);
 }
 
+static inline int fault_ready(void *ctx, void *addr, size_t len)
+{
+    struct fault *x = ctx;
+    (void)addr, (void)len;
+    return fault_due(x, FAULT_READY, "");
+}
+
 static inline int64_t fault_now_ns(void *ctx)
 {
     struct fault *x = ctx;
@@ -285,7 +292,7 @@ static inline void fault_init(struct fault *x, const cubby_vfs *under)
     x->vfs = (cubby_vfs){.ctx = x, .open = fault_open, .close = fault_close, .pread = fault_pread, .pwrite = fault_pwrite, .sync = fault_sync,
                          .truncate = fault_truncate, .fstat = fault_fstat, .stat = fault_stat, .mkdir = fault_mkdir, .rename = fault_rename,
                          .unlink = fault_unlink, .dirsync = fault_dirsync, .list = fault_list, .lock = fault_lock, .lock_test = fault_lock_test,
-                         .map = fault_map, .unmap = fault_unmap, .now_ns = fault_now_ns, .ticks_ms = fault_ticks_ms, .sleep_ms = fault_sleep_ms,
+                         .map = fault_map, .unmap = fault_unmap, .ready = fault_ready, .now_ns = fault_now_ns, .ticks_ms = fault_ticks_ms, .sleep_ms = fault_sleep_ms,
                          .random = fault_random, .allocate = fault_allocate, .lock_dir = fault_lock_dir};
 }
 
