@@ -130,7 +130,7 @@ static int decode_copy(const uint8_t *p, size_t size, struct cubby__seg_header *
     h->nonce = cubby__get64(p + CUBBY__SEG_NONCE_OFF);
     h->pred = cubby__get32(p + CUBBY__SEG_PRED_OFF);
     h->pred_nonce = cubby__get64(p + CUBBY__SEG_PRED_NONCE_OFF);
-    h->pred_end = cubby__get64(p + CUBBY__SEG_PRED_END_OFF);
+    h->pred_end = cubby__get64(p + CUBBY__SEG_PRED_END_OFF) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1); /* that of a file that was cut is anywhere: no frame ends there */
     h->last_commit = cubby__get64(p + CUBBY__SEG_LAST_COMMIT_OFF);
     h->last_chain = cubby__get64(p + CUBBY__SEG_LAST_CHAIN_OFF);
     h->proven = cubby__get64(p + CUBBY__SEG_PROVEN_OFF);

@@ -59,7 +59,7 @@ static int real_parent(struct cubby__txn *txn, const struct cubby__folder_rec *r
 static int move_change(struct cubby__txn *txn, uint64_t id, uint64_t before, uint64_t now, uint64_t created, int deleted)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
-    if (before && before != now) {
+    if (before != now) { /* 0: there is none, or that of a folder that was not known before its messages were */
         int rc = cubby__apply_del(txn, key, cubby__key_folder_change(key, before, id));
         if (rc)
             return rc;

@@ -50,7 +50,10 @@ static int apply_damage(struct cubby__replay *r, uint32_t seg, const uint8_t *p,
     struct cubby__reader in = cubby__reader(p, n);
     uint8_t kind = cubby__read_byte(&in);
     uint64_t records = cubby__read_varint(&in);
-    if (in.bad || records > CUBBY__DAMAGE_RECORDS_MAX) /* of another version; as much as it could say */
+    if (n == 0) { /* a hole with room for its header alone */
+        kind = CUBBY__DAMAGE_STRETCH;
+        records = cubby__records_in(CUBBY__FRAME_SIZE);
+    } else if (in.bad || records > CUBBY__DAMAGE_RECORDS_MAX) /* of another version; as much as it could say */
         records = CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE + 1;
     if (kind == CUBBY__DAMAGE_CUT) {
         int rc = apply_cut(r, seg);

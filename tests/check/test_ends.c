@@ -233,6 +233,37 @@ static void lose_cuts(const struct bed *sound, enum behind behind)
     free_copy(&c.b, sound->count);
 }
 
+/* ---- a file that is cut anywhere ---- */
+
+static void note(void *arg, const char *line)
+{
+    snprintf(arg, 200, "%s", line);
+}
+
+/* What is proven is lost from the middle of a frame on: repaired once, no rebuild meets damage again. */
+static void cut_at(const struct bed *sound, int odd)
+{
+    struct bed b;
+    cubby_repair_result r;
+    cubby_store *s;
+    char how[40], why[200] = "";
+    snprintf(how, sizeof how, "%d bytes behind a multiple of 8", odd);
+    bed_copy(sound, &b);
+    cubby_options o = bed_options(&b);
+    struct spot at = bed_frame(&b, CUBBY__REC_ENTRY, -3);
+    bed_truncate(&b, seg_path(at.seg), at.off + 40 + (uint64_t)odd);
+    s = bed_open(&b);
+    MUST(cubby_close(&s));
+    MUST(cubby_repair(STORE, &o, 0, NULL, NULL, NULL, &r, NULL));
+    bed_unlink(&b, INDEX);
+    o.notice = note;
+    o.notice_arg = why;
+    MUST(cubby_open(STORE, &o, &s, NULL));
+    MUST(cubby_close(&s));
+    result(r.fixed && !r.left && !*why, "the end of the log is cut off", how, why, (long)r.left);
+    free_copy(&b, sound->count);
+}
+
 int main(void)
 {
     struct bed sound, proof;
@@ -246,6 +277,8 @@ int main(void)
     lose_cuts(&sound, NOTHING);
     lose_cuts(&sound, A_MESSAGE);
     lose_cuts(&sound, A_SEGMENT);
+    for (int odd = 0; odd < 8; odd++)
+        cut_at(&sound, odd);
     bed_free(&sound);
     return failures != 0;
 }

@@ -230,6 +230,26 @@ END_TEST
 
 /* ---- what is missing after damage ---- */
 
+/* Rows that say when this folder changed. */
+static int folder_changes(uint64_t id)
+{
+    struct cubby__cursor c;
+    uint8_t from[CUBBY__TREE_KEY_MAX], at[CUBBY__TREE_KEY_MAX];
+    size_t n = cubby__key_folder_change(from, 0, 0);
+    int found = 0;
+    cubby__view_cursor(cubby__txn_view(st->txn), &c);
+    int rc = cubby__cursor_seek(&c, from, n);
+    for (; rc == 0; rc = cubby__cursor_next(&c)) {
+        struct cubby__slice k = cubby__cursor_key(&c);
+        if (k.p[0] != from[0])
+            break;
+        for (uint64_t commit = 0; commit < 100; commit++)
+            found += k.n == cubby__key_folder_change(at, commit, id) && memcmp(k.p, at, k.n) == 0;
+    }
+    cubby__cursor_release(&c);
+    return found;
+}
+
 START_TEST(orphans)
 {
     state_begin(st);
@@ -252,6 +272,7 @@ START_TEST(orphans)
     ck_assert_uint_eq(folder_now(7).messages, 1);
     MUST(apply_folder(40, (struct cubby__folder_rec){.id = 7, .name = "found", .uidvalidity = 9})); /* its record turns up: it stands, however old */
     ck_assert_int_eq(is_there(0, "found"), 7);
+    ck_assert_int_eq(folder_changes(7), 1);
     ck_assert_uint_eq(folder_now(7).uidvalidity, 9);
     ck_assert_uint_eq(folder_now(7).messages, 1);
     MUST(apply_flags(54, 1, 5, 7, 1)); /* nobody there */

@@ -83,6 +83,8 @@ START_TEST(the_shortest_damage)
     ck_assert(p.type[0] == CUBBY__REC_DAMAGE && p.at[0].len == 0 && p.type[1] == CUBBY__REC_DAMAGE);
     repair(b, ""); /* nothing is damaged any more */
     clean_when_rebuilt(b);
+    MUST(bed_try_open(b, CUBBY_REBUILD));
+    ck_assert_uint_lt(b->s->floors.object, 100); /* it stands for two records at most */
     bed_end(b);
 }
 END_TEST
