@@ -91,9 +91,9 @@ typedef struct cubby_vfs {
     int (*allocate)(void *ctx, cubby_file *f, uint64_t off, uint64_t len);
     /* Opens a directory and locks it as a whole (flock): SHARED or EXCLUSIVE, until close. Never waits: -EAGAIN. NULL: no such lock is taken. */
     int (*lock_dir)(void *ctx, const char *path, int kind, cubby_file **out);
-    /* Bytes of map() can be written to now. A file system that copies what is written to, or has holes, finds room for that first; -ENOSPC: there is none,
-     * and writing would end the process (SIGBUS). NULL: writing never fails. */
-    int (*ready)(void *ctx, void *addr, size_t len);
+    /* Bytes of f that map() gave can be written to now. A file system that copies what is written to, or has holes, finds room for that first; -ENOSPC:
+     * there is none, and writing would end the process (SIGBUS). Called twice a snapshot: should be cheap. NULL: writing never fails. */
+    int (*ready)(void *ctx, cubby_file *f, void *addr, size_t len);
 } cubby_vfs;
 
 /* The POSIX table: static, for all stores and threads. */

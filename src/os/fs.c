@@ -33,3 +33,12 @@ int cubby__fs_is_network(const char *path)
             return 1;
     return 0;
 }
+
+int cubby__fs_keeps_blocks(int fd)
+{
+    struct statfs st;
+    if (fstatfs(fd, &st) != 0)
+        return 0;
+    uint32_t magic = (uint32_t)st.f_type;
+    return magic == 0xEF53 || magic == 0x01021994; /* ext, tmpfs */
+}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,10 +16,12 @@
 
 #include "base/alloc.h"
 #include "cubby_vfs.h"
+#include "os/fs.h"
 
 struct cubby_file {
     int fd;
     int writable;
+    atomic_int settled; /* what is mapped of it has blocks, and keeps them */
 };
 
 static int fail(int rc)
@@ -426,13 +429,17 @@ static void posix_unmap(void *ctx, void *addr, size_t len)
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-/* Writes the page table entry as a write would; what would be SIGBUS there is EFAULT here. An older kernel does not know it (EINVAL). */
-static int posix_ready(void *ctx, void *addr, size_t len)
+/* Does what a write would do, but where that would be SIGBUS it is EFAULT. An older kernel does not know it (EINVAL). */
+static int posix_ready(void *ctx, cubby_file *f, void *addr, size_t len)
 {
     (void)ctx;
-    if (madvise(addr, len, MADV_POPULATE_WRITE) == 0 || errno == EINVAL)
+    if (atomic_load_explicit(&f->settled, memory_order_relaxed))
         return 0;
-    return errno == EFAULT ? -ENOSPC : -errno;
+    if (madvise(addr, len, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
+        return errno == EFAULT ? -ENOSPC : -errno;
+    if (cubby__fs_keeps_blocks(f->fd))
+        atomic_store_explicit(&f->settled, 1, memory_order_relaxed);
+    return 0;
 }
 
 /* ---- time and randomness ---- */

@@ -64,7 +64,7 @@ static size_t state_off(uint64_t current)
 
 int cubby__page_ready(struct cubby__store *s, cubby_error *err)
 {
-    int rc = s->shared_mapped && s->vfs->ready ? s->vfs->ready(s->vfs->ctx, s->shared, CUBBY__PAGE_SIZE) : 0;
+    int rc = s->shared_mapped && s->vfs->ready ? s->vfs->ready(s->vfs->ctx, s->id_file, s->shared, CUBBY__PAGE_SIZE) : 0;
     return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "writing to the shared page");
 }
 

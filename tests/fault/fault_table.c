@@ -327,10 +327,10 @@ static int t_allocate(void *ctx, cubby_file *f, uint64_t off, uint64_t len)
 }
 
 /* Nothing under this table is a disk that copies what is written to: only what is asked for fails. */
-static int t_ready(void *ctx, void *addr, size_t len)
+static int t_ready(void *ctx, cubby_file *f, void *addr, size_t len)
 {
     (void)addr, (void)len;
-    LOOK("ready", "shared page", 0);
+    LOOK("ready", f->path, 0);
 }
 
 static int t_lock_dir(void *ctx, const char *path, int kind, cubby_file **out)

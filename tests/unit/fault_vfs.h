@@ -252,11 +252,11 @@ static inline void fault_unmap(void *ctx, void *addr, size_t len)
     x->under->unmap(x->under->ctx, addr, len);
 }
 
-static inline int fault_ready(void *ctx, void *addr, size_t len)
+static inline int fault_ready(void *ctx, cubby_file *f, void *addr, size_t len)
 {
     struct fault *x = ctx;
     (void)addr, (void)len;
-    return fault_due(x, FAULT_READY, "");
+    return fault_due(x, FAULT_READY, fault_file(f)->path);
 }
 
 static inline int64_t fault_now_ns(void *ctx)

@@ -217,9 +217,9 @@ static void each_page(int prot)
 /* What takes long gives the kernel time to write the page out: from then on, writing to it unasked ends the test (SIGSEGV). */
 static void taken_long(void) { each_page(PROT_READ); }
 
-static int asked(void *ctx, void *addr, size_t len)
+static int asked(void *ctx, cubby_file *f, void *addr, size_t len)
 {
-    (void)ctx;
+    (void)ctx, (void)f;
     return mprotect(addr, len, PROT_READ | PROT_WRITE);
 }
 static int map_page(void *ctx, cubby_file *f, uint64_t off, size_t len, void **out)
