@@ -322,12 +322,14 @@ static int check_store(struct run *r, struct cubby__store *s, const cubby_option
     return cubby__mail_check_told(s, flags, r->hurt_count ? &suspects : NULL, found, r, o->progress, o->progress_arg, r->result, r->err);
 }
 
-/* One look. *again: others wrote meanwhile, and nothing was protected from them. */
-static int look(struct run *r, const char *path, const cubby_options *o, unsigned flags, int *again)
+/* What a look has seen. DISTURBED: others wrote meanwhile, and nothing was protected from them. UNKNOWN: perhaps they did. */
+enum seen { UNKNOWN, UNDISTURBED, DISTURBED };
+
+static int look(struct run *r, const char *path, const cubby_options *o, unsigned flags, enum seen *seen)
 {
     struct cubby__witness before, after;
     struct cubby__store *s;
-    *again = 0;
+    *seen = UNKNOWN;
     int rc = cubby__witness_before(path, o, &cubby__mail_handlers, &before, r->err);
     if (!rc)
         rc = cubby__store_open(path, o, &cubby__mail_handlers, &s, r->err);
@@ -335,7 +337,7 @@ static int look(struct run *r, const char *path, const cubby_options *o, unsigne
         return rc == CUBBY_ECORRUPT ? cubby__store_check_closed(path, o, &cubby__mail_handlers, found, r, r->result, r->err) : rc;
     rc = check_store(r, s, o, flags);
     if (rc != CUBBY_ECANCEL && rc != CUBBY_ENOMEM && !cubby__witness(s, &after, rc ? NULL : r->err))
-        *again = !cubby__witness_same(&before, &after);
+        *seen = cubby__witness_same(&before, &after) ? UNDISTURBED : DISTURBED;
     cubby__store_close(&s, NULL);
     return rc;
 }
@@ -348,17 +350,24 @@ static int disturbed(struct run *r)
     return r->fn(r->arg, &f) ? cubby__fail(r->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled") : 0;
 }
 
+/* What was found before something failed is told, too. */
+static int end_look(struct run *r, int rc, enum seen seen)
+{
+    int stop = rc == 0 || seen == UNDISTURBED ? tell_held(r) : 0;
+    return rc || !stop ? rc : cubby__fail(r->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled");
+}
+
 static int check_until_quiet(struct run *r, const char *path, const cubby_options *o, unsigned flags)
 {
     for (int i = 1;; i++) {
-        int again;
+        enum seen seen;
         memset(r->result, 0, sizeof *r->result);
         r->holding = 1;
         r->hurt_count = 0;
         cubby__orphans_forget(&r->orphans);
-        int rc = look(r, path, o, flags, &again);
-        if (!again || !r->holding)
-            return rc ? rc : tell_held(r) ? cubby__fail(r->err, CUBBY_ECANCEL, NULL, CUBBY__NO_OFFSET, "the check was cancelled") : 0;
+        int rc = look(r, path, o, flags, &seen);
+        if (seen != DISTURBED || !r->holding)
+            return end_look(r, rc, seen);
         if (i == TRIES) {
             r->result->findings = 0;
             return rc && rc != CUBBY_ECORRUPT ? rc : disturbed(r);

@@ -242,7 +242,7 @@ static int find_end(struct walk *w, const struct cubby__seg_header *h, const uin
     if (rc != 0) /* what is wrong with the next one is told when its turn comes */
         return rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION ? 0 : rc;
     if (next.pred == numbers[i] && next.pred_nonce == h->nonce) {
-        w->end = next.pred_end & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1); /* that of a file that was cut is anywhere; no frame ends there */
+        w->end = next.pred_end;
         rc = begins_with_cut(w, &next);
     }
     cubby__seg_header_release(&next);
@@ -267,6 +267,7 @@ static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, siz
     }
     if (rc != 0)
         return rc;
+    c->readable++;
     whole(c, h.last_commit);
     rc = find_end(&w, &h, numbers, i, count);
     p.end = w.end;

@@ -35,6 +35,7 @@ struct cubby__segcheck {
     /* Set by the walk: the first whole commit behind all that is torn or missing; UINT64_MAX: there is none. */
     uint64_t torn_until;
     int torn;           /* something is, and no whole commit has come since */
+    size_t readable;    /* segments whose header is */
     int misnamed;       /* segments that a repair would give their names back: what else is missing nobody knows before that */
     uint32_t fresh_from; /* set by the walk: segments from this number on were still being written to */
     /* A non-zero return ends the walk and is returned. */

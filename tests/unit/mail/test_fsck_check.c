@@ -114,6 +114,36 @@ static void hurt(const char *path, uint64_t off)
     file_flip(st->o.vfs, path, off, 1);
 }
 
+/* What cannot be read ends a check; what it had found until then is told. */
+START_TEST(found_before_it_failed)
+{
+    struct fault fault;
+    const cubby_vfs *under;
+    int failed = 0, hits = 1;
+    state_begin(st);
+    fill(st, 1, 5);
+    closed();
+    hurt("/s/segments/00000001.seg", 2000);
+    under = st->o.vfs;
+    fault_init(&fault, under);
+    for (int after = 0; hits; after++) {
+        struct told t = {.stop = NULL};
+        cubby_check_result r;
+        fault_set(&fault, FAULT_PREAD, ".seg", after, -EIO, 0);
+        st->o.vfs = &fault.vfs;
+        int rc = cubby__fsck_check("/s", &st->o, 0, note, &t, &r, &st->err);
+        hits = fault.hits;
+        fault.rc = 0;
+        ck_assert_msg(hits ? rc == 0 || rc == CUBBY_EIO : rc == 0, "read %d: %d", after, rc);
+        ck_assert_msg((uint64_t)t.n == r.findings, "read %d: %d %s", after, t.n, t.codes);
+        failed += rc == CUBBY_EIO && t.n;
+    }
+    ck_assert_int_gt(failed, 0);
+    st->o.vfs = under;
+    cubby__memfs_free(&st->fs);
+}
+END_TEST
+
 /* Nothing can be said of a store that is another one each time: then nothing is, and not for ever. */
 START_TEST(never_quiet)
 {
@@ -472,6 +502,6 @@ START_TEST(files_that_change_meanwhile)
 }
 END_TEST
 
-UNIT_MAIN("mail/fsck_check", never_quiet, never_quiet_and_harmed, more_than_is_held, many_segments_are_hurt,
+UNIT_MAIN("mail/fsck_check", found_before_it_failed, never_quiet, never_quiet_and_harmed, more_than_is_held, many_segments_are_hurt,
           deleted_folders_in_the_checkpoint, a_folder_deleted_since_the_checkpoint, a_folder_that_only_the_checkpoint_knows,
           files_that_change_meanwhile)

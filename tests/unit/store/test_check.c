@@ -80,6 +80,48 @@ START_TEST(segments)
 }
 END_TEST
 
+/* While somebody writes on: of what is left of the log nothing can be built, and that is no failure of the check. */
+START_TEST(no_segment_can_be_read)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct bed bed, *b = &bed;
+        bed_begin(b);
+        kv_store_many(b, 0, 10, 30);
+        if (gone)
+            bed_unlink(b, seg_path(1));
+        else
+            bed_zero(b, seg_path(1), 0, 1024);
+        kv_store_many(b, 10, 12, 30);
+        finds(b, gone ? "SEGMENT_MISSING" : "SEGMENT_HEADER", 1);
+        cubby__store_free(b->s);
+        b->s = NULL;
+        bed_end(b);
+    }
+}
+END_TEST
+
+static void cut_identity(void *arg)
+{
+    struct bed *b = arg;
+    bed_truncate(b, "/s/cubby.id", 100);
+}
+
+/* What else is damaged while the check runs ends it, whatever it has found. */
+START_TEST(nothing_can_be_built)
+{
+    struct bed bed, *b = &bed;
+    const struct cubby__check_hooks hooks = {.begin = cut_identity, .arg = b};
+    struct findings x = {0};
+    cubby_check_result r = {0};
+    made(b);
+    bed_flip(b, seg_path(2), 2048, 1);
+    MUST(bed_try_open(b, CUBBY_READ_ONLY));
+    REFUSES(cubby__store_check(b->s, &hooks, on_finding, &x, &r, &b->err), CUBBY_ECORRUPT);
+    ck_assert_int_gt(x.n, 0);
+    bed_end(b);
+}
+END_TEST
+
 START_TEST(tails)
 {
     struct bed bed, died, *b = &bed;
@@ -558,6 +600,6 @@ START_TEST(witnesses)
 }
 END_TEST
 
-UNIT_MAIN("store/check", sound, segments, tails, the_index, rows_that_differ, stopped, in_bounded_memory, what_cannot_be_checked, identities,
+UNIT_MAIN("store/check", sound, segments, no_segment_can_be_read, nothing_can_be_built, tails, the_index, rows_that_differ, stopped, in_bounded_memory, what_cannot_be_checked, identities,
           checkpoints, many_rows_that_differ,
           rows_that_differ_beside_a_writer, a_writer_that_comes_and_goes, a_scratch_index_that_cannot_be_read, a_visit_within_the_zeros, witnesses)
