@@ -129,16 +129,31 @@ static int pass_on(void *arg, const struct cubby__record *rec)
     return x->fragment ? x->fragment(x->arg, rec) : 0;
 }
 
+/* Is there a way to go on in the segment that is being appended to? Those who have it open hold what nobody else can read any more. */
+static int may_be_left(struct cubby__store *s, uint32_t seg, cubby_error *err)
+{
+    uint64_t size;
+    int rc = cubby__log_size(s->log, seg, &size, err);
+    if (rc != CUBBY_ECORRUPT && rc != CUBBY_ENOENT)
+        return rc;
+    return cubby__fail(err, CUBBY_EBUSY, s->path, CUBBY__NO_OFFSET,
+                       "segment %u, which is being written to, %s: the store is open in another process, and must be closed for this repair", seg,
+                       rc == CUBBY_ENOENT ? "is not there (if it is anywhere, bring it back)" : "has no readable header");
+}
+
 /* P5 */
 static int leave_damaged_end(struct cubby__store *s, const struct cubby__misfit *misfits, size_t count, cubby_error *err)
 {
     struct cubby__published now;
     struct planning x = {.s = s, .err = err};
     cubby__read_published(s, &now);
+    int rc = may_be_left(s, (uint32_t)now.seg, err);
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; i < count; i++)
         x.problems += misfits[i].place.seg == now.seg;
     struct cubby__segcheck c = {.s = s, .err = err, .only = (uint32_t)now.seg, .problem = take, .arg = &x};
-    int rc = cubby__segcheck(&c);
+    rc = cubby__segcheck(&c);
     if (rc != 0 || !x.problems)
         return rc;
     rc = cubby__quiesce(s, err);

@@ -30,6 +30,9 @@ int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident
 
 /* ---- segments: repair_names.c, repair_open.c, repair.c ---- */
 
+/* Until s is closed nobody attaches: they would recover what is replaced meanwhile. *in_use: somebody is attached, and nothing is locked. */
+int cubby__repair_lock(struct cubby__store *s, int *in_use, cubby_error *err);
+
 /* Segments of this store that stand under another's name get their own, where it is free or can be made so; and, if anybody is attached, none does. What
  * is found then is another store: it must be checked again. */
 int cubby__repair_names(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__repairs *t, cubby_error *err);

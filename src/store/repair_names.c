@@ -195,14 +195,8 @@ int cubby__repair_names(const char *path, const cubby_options *o, const struct c
     int rc = cubby__store_open_bare(path, o, h, &s, err);
     if (rc != 0)
         return rc;
-    if (!(s->o.flags & CUBBY_READ_ONLY)) /* else a later step says so */
-        rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
-    int in_use = rc == -EAGAIN;
-    if (rc != 0 && !in_use)
-        rc = cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
-    else if (!(s->o.flags & CUBBY_READ_ONLY))
-        rc = in_use ? 0 : cubby__writer_lock(s, 0, err);
-    if (rc == 0 && !(s->o.flags & CUBBY_READ_ONLY))
+    int in_use, may_write = !(s->o.flags & CUBBY_READ_ONLY); /* else a later step says so */
+    if (may_write && (rc = cubby__repair_lock(s, &in_use, err)) == 0)
         rc = list_and_put_right(s, in_use, t, err);
     cubby__store_close(&s, NULL); /* and the locks */
     return rc;

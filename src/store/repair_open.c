@@ -47,7 +47,24 @@ static int read_index(struct cubby__store *s, struct last_words *w, cubby_error 
     return rc ? rc : read_file(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, w, err);
 }
 
-/* The last segment's header can be made again only now, while there is an index that knows its nonce. */
+/* Those who had the store open last have left its nonce in the page that they shared. Nothing vouches for the page, but the frames do for the nonce:
+ * with another none of them verifies. CUBBY_DONE: it is not known there. */
+static int mend_as_published(struct cubby__store *s, uint32_t last, const struct last_words *w, struct cubby__repairs *t, cubby_error *err)
+{
+    static const uint64_t states[] = {CUBBY__SHARED_STATE0_OFF, CUBBY__SHARED_STATE1_OFF};
+    int rc = CUBBY_DONE;
+    for (int i = 0; i < 2 && rc == CUBBY_DONE; i++) {
+        struct cubby__published p;
+        int64_t got = s->vfs->pread(s->vfs->ctx, s->id_file, &p, sizeof p, CUBBY__SHARED_OFFSET + states[i]);
+        if (got < 0)
+            return cubby__fail_io(err, (int)got, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "reading the shared page");
+        if (got == (int64_t)sizeof p && p.seg == last)
+            rc = cubby__mend_header(s, last, p.seg_nonce, &w->floors, w->meta.commit, t, err);
+    }
+    return rc;
+}
+
+/* The last segment's header can be made again only now, while there is an index, or a page, that knows its nonce. */
 static int mend_last(struct cubby__store *s, uint32_t last, struct cubby__repairs *t, cubby_error *err)
 {
     struct cubby__seg_header h;
@@ -58,8 +75,10 @@ static int mend_last(struct cubby__store *s, uint32_t last, struct cubby__repair
     if (rc != CUBBY_ECORRUPT)
         return rc;
     rc = read_index(s, &w, err);
-    if (rc == 0 && w.meta.commit && w.meta.seg == last)
-        rc = cubby__mend_header(s, last, w.meta.seg_nonce, &w.floors, w.meta.commit, t, err);
+    if (rc == 0)
+        rc = w.meta.commit && w.meta.seg == last ? cubby__mend_header(s, last, w.meta.seg_nonce, &w.floors, w.meta.commit, t, err) : CUBBY_DONE;
+    if (rc == CUBBY_DONE)
+        rc = mend_as_published(s, last, &w, t, err);
     return rc == CUBBY_ECORRUPT || rc == CUBBY_DONE ? 0 : rc;
 }
 
@@ -130,14 +149,39 @@ static int make_openable(struct cubby__store *s, struct cubby__repairs *t, cubby
     return rc;
 }
 
-/* Nobody may attach meanwhile: they would recover what is replaced here. If somebody has, the store can be opened. */
-static int alone(struct cubby__store *s, struct cubby__repairs *t, cubby_error *err)
+/* The page says what those published who were attached last; after a power cut, some time before. While somebody holds the lock, and for whoever gets
+ * it next, that is not to pass for what is: who has believed it already sees by SHARED_CURRENT that it must look again (alone.c, A3). Where the file
+ * has another name the page also tells whose store it was (shared.c, S6): there it stays. */
+static int disbelieve_page(struct cubby__store *s, cubby_error *err)
+{
+    const uint64_t not_ready = 0, current = s->token << 1;
+    cubby_vfs_stat st;
+    int rc = s->vfs->fstat(s->vfs->ctx, s->id_file, &st);
+    if (rc == 0 && st.links < 2) {
+        rc = s->vfs->pwrite(s->vfs->ctx, s->id_file, &not_ready, sizeof not_ready, CUBBY__SHARED_OFFSET + CUBBY__SHARED_READY_OFF);
+        if (rc == 0)
+            rc = s->vfs->pwrite(s->vfs->ctx, s->id_file, &current, sizeof current, CUBBY__SHARED_OFFSET + CUBBY__SHARED_CURRENT_OFF);
+    }
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__SHARED_OFFSET, "writing to the shared page");
+}
+
+int cubby__repair_lock(struct cubby__store *s, int *in_use, cubby_error *err)
 {
     int rc = s->vfs->lock(s->vfs->ctx, s->id_file, CUBBY__LOCK_ATTACH, 1, CUBBY_LOCK_EXCLUSIVE);
-    if (rc == -EAGAIN)
+    *in_use = rc == -EAGAIN;
+    if (rc != 0 && !*in_use)
+        return cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
+    if (*in_use)
         return 0;
-    rc = rc == 0 ? cubby__writer_lock(s, 0, err) : cubby__fail_io(err, rc, CUBBY__FILE_ID, CUBBY__NO_OFFSET, "locking the store");
-    return rc == 0 ? make_openable(s, t, err) : rc;
+    rc = disbelieve_page(s, err);
+    return rc == 0 ? cubby__writer_lock(s, 0, err) : rc;
+}
+
+/* If somebody is attached, the store can be opened. */
+static int alone(struct cubby__store *s, struct cubby__repairs *t, cubby_error *err)
+{
+    int in_use, rc = cubby__repair_lock(s, &in_use, err);
+    return rc == 0 && !in_use ? make_openable(s, t, err) : rc;
 }
 
 /* Known before anything is saved: a repair that fails at its last step saves it again the next time. */

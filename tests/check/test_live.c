@@ -145,9 +145,59 @@ static void visits(void)
     bed_free(&made);
 }
 
+/* ---- the segment that is being written to ---- */
+
+static int count_one(void *arg, const cubby_finding *f)
+{
+    (void)f;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int repair(struct bed *b, int *done)
+{
+    cubby_options o = bed_options(b);
+    cubby_repair_result r = {0};
+    *done = 0;
+    int rc = cubby_repair(STORE, &o, 0, NULL, count_one, done, &r, NULL);
+    return rc ? rc : r.left ? CUBBY_ECORRUPT : 0;
+}
+
+/* Its header is destroyed, and whoever has it open writes on: a check says so, a repair that the store must be closed first, and does nothing; then nothing
+ * is lost. */
+static void header_destroyed(const char *name, int messages, uint32_t checkpoint_bytes)
+{
+    struct bed b = {.disk = sim_new(11)};
+    char why[200] = "";
+    cubby_options o = bed_options(&b);
+    cubby_store *s;
+    int rc, done;
+    o.checkpoint_bytes = checkpoint_bytes;
+    MUST(cubby_create(STORE, &o, NULL));
+    MUST(cubby_open(STORE, &o, &s, NULL));
+    for (int i = 0; i < messages; i++)
+        bed_append(&b, s, "INBOX", 300);
+    bed_zero(&b, seg_path(bed_segments(&b)), 0, 1024);
+    bed_append(&b, s, "INBOX", 300);
+    struct findings x = bed_check(&b, 0, &rc);
+    result(rc == 0 && has_code(&x, "SEGMENT_HEADER"), name, x.codes, rc);
+    rc = repair(&b, &done);
+    result(rc == CUBBY_EBUSY && done == 0, name, "a repair beside the writer", rc);
+    bed_append(&b, s, "INBOX", 300);
+    MUST(cubby_close(&s));
+    rc = repair(&b, &done);
+    result(rc == 0 && done > 0, name, "a repair of the closed store", rc);
+    done = bed_compare(&b, why);
+    result(done == b.count && !*why, name, "messages that are left", done);
+    bed_free(&b);
+}
+
 int main(void)
 {
     visits();
+    header_destroyed("the header of the only segment is destroyed", 5, 6000);
+    header_destroyed("the header of the last segment is destroyed", 60, 6000);
+    header_destroyed("the header of a segment that no checkpoint knows is destroyed", 60, 1 << 20);
     struct bed sound;
     bed_make(&sound);
     one(&sound, "a writer that never rests", 1, "progress", 100, "INDEX_BUSY", NULL);

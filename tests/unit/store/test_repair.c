@@ -103,6 +103,50 @@ START_TEST(the_last_segment_is_left_first)
 }
 END_TEST
 
+static int refused(struct bed *b)
+{
+    struct cubby__plan *plan;
+    cubby_options o = b->o;
+    struct cubby__store *s;
+    MUST(cubby__store_open("/s", &o, &kv_handlers, &s, &b->err));
+    memset(&b->err, 0, sizeof b->err);
+    int rc = cubby__plan_make(s, NULL, 0, NULL, NULL, &plan, &b->err);
+    ck_assert_ptr_null(plan);
+    cubby_error unused;
+    ck_assert_int_eq(cubby__store_close(&s, &unused), 0);
+    return rc;
+}
+
+/* ... by those who can still write to it: another handle does not even know where its frames are. It changes nothing. */
+START_TEST(the_last_segment_cannot_be_left)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct bed bed, *b = &bed;
+        char codes[500];
+        made(b);
+        uint32_t last = bed_last_segment(b);
+        if (gone)
+            bed_unlink(b, seg_path(last));
+        else
+            bed_write(b, seg_path(last), 0, (uint8_t[1024]){0}, 1024);
+        kv_store_many(b, 80, 82, 100);
+        int writes = b->fault.calls[FAULT_PWRITE], renames = b->fault.calls[FAULT_RENAME];
+        REFUSES(refused(b), CUBBY_EBUSY);
+        ck_assert_ptr_nonnull(strstr(b->err.message, "must be closed"));
+        ck_assert(b->fault.calls[FAULT_PWRITE] == writes && b->fault.calls[FAULT_RENAME] == renames);
+        kv_store_many(b, 82, 84, 100);
+        if (!gone) { /* who has it open */
+            repair(b, codes);
+            ck_assert_str_eq(codes, "HEADER_MADE ");
+            clean_when_rebuilt(b);
+            bed_open(b);
+            ck_assert_str_ne(kv_look(b, "k0083"), "");
+        }
+        bed_end(b);
+    }
+}
+END_TEST
+
 START_TEST(headers_and_stand_ins)
 {
     struct bed bed, *b = &bed;
@@ -311,5 +355,5 @@ START_TEST(identity)
 }
 END_TEST
 
-UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, headers_and_stand_ins,
+UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, the_last_segment_cannot_be_left, headers_and_stand_ins,
           a_torn_commit_before_a_lost_header, quarantine_names, no_space, no_space_in_quarantine, put_back_in_time, a_header_put_back_in_time, identity)

@@ -34,6 +34,12 @@ static void made(struct bed *b)
     bed_close(b);
 }
 
+/* As somebody leaves it who tried to open the store since then. */
+static void wipe_page(struct bed *b)
+{
+    bed_zero(b, "/s/cubby.id", CUBBY__SHARED_OFFSET, CUBBY__PAGE_SIZE);
+}
+
 static void wipe_all_headers(struct bed *b)
 {
     for (uint32_t n = bed_last_segment(b); n; n--)
@@ -162,6 +168,7 @@ START_TEST(an_index_that_says_nothing)
         }
         if (!kind)
             bed_truncate(b, "/s/index", 0);
+        wipe_page(b);
         bed_zero(b, seg_path(last), 0, 1024);
         does(b, "");
         wipe_all_headers(b);
@@ -190,6 +197,7 @@ START_TEST(an_older_index)
     bed_truncate(b, "/s/index", 0);
     bed_write(b, "/s/index", 0, old, n);
     free(old);
+    wipe_page(b);
     bed_zero(b, seg_path(last), 0, 1024);
     does(b, ""); /* others can be read, and nobody knows the nonce of this one */
     wipe_all_headers(b);
@@ -217,6 +225,41 @@ START_TEST(two_indexes)
     does(b, "HEADER_MADE "); /* the old one does not know its nonce */
     bed_open(b);
     ck_assert_str_ne(kv_look(b, "k0159"), "");
+    bed_end(b);
+}
+END_TEST
+
+/* Since the last segment was begun there was no checkpoint: those who had the store open have left its nonce in the page that they shared. */
+START_TEST(what_was_published)
+{
+    struct bed bed, copy, *b = &bed;
+    char codes[500];
+    bed_begin_with(b, 4096, 1 << 20);
+    kv_store_many(b, 0, 80, 100);
+    uint64_t nonce = b->s->pending.seg_nonce;
+    bed_close(b);
+    uint32_t last = bed_last_segment(b);
+    bed_zero(b, seg_path(last), 0, 1024);
+    for (int kind = 0; kind < 5; kind++) {
+        struct cubby__published p[2];
+        const uint64_t at[] = {CUBBY__SHARED_OFFSET + CUBBY__SHARED_STATE0_OFF, CUBBY__SHARED_OFFSET + CUBBY__SHARED_STATE1_OFF};
+        bed_copy(&bed, b = &copy);
+        for (int i = 0; i < 2; i++) {
+            bed_read(b, "/s/cubby.id", at[i], &p[i], sizeof p[i]);
+            ck_assert(p[i].seg == last && p[i].seg_nonce == nonce);
+            p[i].seg_nonce ^= kind == 1 || kind == i + 2; /* which no frame verifies with */
+            p[i].seg += kind == 4;
+            bed_write(b, "/s/cubby.id", at[i], &p[i], sizeof p[i]);
+        }
+        fault_set(&b->fault, FAULT_PREAD, "cubby.id", 1, -EIO, 0); /* behind the identity */
+        REFUSES(openable(b, codes), CUBBY_EIO);
+        does(b, kind == 1 || kind == 4 ? "" : "HEADER_MADE ");
+        bed_unlink(b, "/s/index");
+        bed_open(b);
+        ck_assert_int_eq(*kv_look(b, "k0079") != '\0', kind != 1 && kind != 4);
+        bed_end(b);
+        b = &bed;
+    }
     bed_end(b);
 }
 END_TEST
@@ -294,5 +337,172 @@ START_TEST(an_index_that_cannot_be_read_now)
 }
 END_TEST
 
+/* ---- those who come meanwhile ---- */
+
+/* Closed, with a row that has changed since what stands in the shared page was current: a power cut has left it as it was written out some time before. */
+static void made_with_old_page(struct bed *b)
+{
+    uint8_t page[CUBBY__PAGE_SIZE];
+    bed_begin(b);
+    MUST(kv_store(b, "row", "old"));
+    bed_read(b, "/s/cubby.id", CUBBY__SHARED_OFFSET, page, sizeof page);
+    MUST(kv_store(b, "row", "new"));
+    bed_close(b);
+    bed_write(b, "/s/cubby.id", CUBBY__SHARED_OFFSET, page, sizeof page);
+}
+
+struct visitor {
+    struct bed *b;
+    struct fault fault;
+    struct cubby__store *repair; /* ends when this visitor takes its nth lock */
+    int nth, visits;
+};
+
+static void the_repair_ends(void *arg, enum fault_op op, const char *path)
+{
+    struct visitor *v = arg;
+    if (op == FAULT_LOCK && strstr(path, "cubby.id") && v->repair && --v->nth == 0)
+        cubby__store_close(&v->repair, NULL);
+}
+
+static struct cubby__store *open_as(struct visitor *v, unsigned flags, int may_write)
+{
+    struct bed *b = v->b;
+    cubby_options o = b->o;
+    struct cubby__store *s;
+    fault_init(&v->fault, b->vfs);
+    if (!may_write)
+        fault_set(&v->fault, FAULT_OPEN, "cubby.id", 0, -EACCES, 0);
+    v->fault.hook = the_repair_ends;
+    v->fault.hook_arg = v;
+    o.vfs = &v->fault.vfs;
+    o.flags = flags;
+    MUST(cubby__store_open("/s", &o, &kv_handlers, &s, &b->err));
+    v->visits++;
+    return s;
+}
+
+/* What it reads is what was acknowledged last. */
+static void visit(struct visitor *v, unsigned flags, int may_write)
+{
+    struct cubby__store *s = open_as(v, flags, may_write);
+    ck_assert_str_eq(kv_look_in(s, "row"), "new");
+    cubby__store_close(&s, NULL);
+}
+
+static void look_in(void *arg, enum fault_op op, const char *path)
+{
+    if (op == FAULT_LIST && strstr(path, "segments"))
+        visit(arg, CUBBY_READ_ONLY, 0);
+}
+
+START_TEST(a_reader_comes)
+{
+    struct bed bed, *b = &bed;
+    char codes[500] = "";
+    struct cubby__repairs t = {.fn = told, .arg = codes};
+    struct visitor v = {.b = b};
+    made_with_old_page(b);
+    b->fault.hook = look_in;
+    b->fault.hook_arg = &v;
+    MUST(cubby__repair_names("/s", &b->o, &kv_handlers, &t, &b->err));
+    ck_assert_int_gt(v.visits, 0);
+    MUST(openable(b, codes));
+    b->fault.hook = NULL;
+    bed_end(b);
+}
+END_TEST
+
+struct early {
+    struct visitor v;
+    struct cubby__store *s; /* the last of them */
+};
+
+static void come_early(void *arg, enum fault_op op, const char *path)
+{
+    struct early *e = arg;
+    if (op != FAULT_FSTAT || !strstr(path, "cubby.id"))
+        return;
+    cubby__store_close(&e->s, NULL);
+    e->s = open_as(&e->v, CUBBY_READ_ONLY, 0);
+}
+
+/* ... just as it begins: whoever the page has misled looks again. */
+START_TEST(a_reader_came_before)
+{
+    struct bed bed, *b = &bed;
+    struct early e = {.v = {.b = b}};
+    struct cubby__store *repair;
+    int in_use;
+    made_with_old_page(b);
+    MUST(cubby__store_open_bare("/s", &b->o, &kv_handlers, &repair, &b->err));
+    b->fault.hook = come_early;
+    b->fault.hook_arg = &e;
+    MUST(cubby__repair_lock(repair, &in_use, &b->err));
+    b->fault.hook = NULL;
+    ck_assert_int_gt(e.v.visits, 0);
+    ck_assert_str_eq(kv_look_in(e.s, "row"), "new");
+    cubby__store_close(&e.s, NULL);
+    cubby__store_close(&repair, NULL);
+    bed_end(b);
+}
+END_TEST
+
+/* ... just as it ends: the lock that keeps others out is there when they ask for it alone, and gone when they ask to share it. */
+START_TEST(somebody_comes_as_it_ends)
+{
+    static const struct {
+        unsigned flags;
+        int nth;
+    } who[] = {{0, 2}, {CUBBY_READ_ONLY, 1}};
+    for (int i = 0; i < 2; i++) {
+        struct bed bed, *b = &bed;
+        struct visitor v = {.b = b, .nth = who[i].nth};
+        int in_use;
+        made_with_old_page(b);
+        MUST(cubby__store_open_bare("/s", &b->o, &kv_handlers, &v.repair, &b->err));
+        MUST(cubby__repair_lock(v.repair, &in_use, &b->err));
+        ck_assert(!in_use);
+        visit(&v, who[i].flags, 1);
+        ck_assert_ptr_null(v.repair);
+        bed_end(b);
+    }
+}
+END_TEST
+
+static int fstat_of_twins(void *ctx, cubby_file *f, cubby_vfs_stat *out)
+{
+    int rc = fault_fstat(ctx, f, out);
+    out->links = 2;
+    return rc;
+}
+
+/* A page that cannot be written to ends the repair; one that tells whose store it was, where cubby.id has another name, keeps saying so. */
+START_TEST(the_page)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__store *s;
+    uint64_t ready;
+    int in_use;
+    for (int kind = 0; kind < 5; kind++) {
+        made_with_old_page(b);
+        MUST(cubby__store_open_bare("/s", &b->o, &kv_handlers, &s, &b->err));
+        if (kind == 4)
+            b->fault.vfs.fstat = fstat_of_twins;
+        else if (kind)
+            fault_set(&b->fault, kind == 1 ? FAULT_FSTAT : FAULT_PWRITE, "cubby.id", kind == 3, kind == 1 ? -EIO : -ENOSPC, 0);
+        if (kind && kind < 4)
+            REFUSES(cubby__repair_lock(s, &in_use, &b->err), kind == 1 ? CUBBY_EIO : CUBBY_ENOSPC);
+        else
+            MUST(cubby__repair_lock(s, &in_use, &b->err));
+        cubby__store_close(&s, NULL);
+        bed_read(b, "/s/cubby.id", CUBBY__SHARED_OFFSET + CUBBY__SHARED_READY_OFF, &ready, sizeof ready);
+        ck_assert_int_eq(ready == CUBBY__SHARED_READY, kind == 1 || kind == 4);
+        bed_end(b);
+    }
+}
+END_TEST
+
 UNIT_MAIN("store/repair_open", sound, no_quarantine, no_directory, every_call_fails, nothing_is_left, an_index_that_says_nothing, an_older_index,
-          two_indexes, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now)
+          two_indexes, what_was_published, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now, a_reader_comes,
+          a_reader_came_before, somebody_comes_as_it_ends, the_page)
