@@ -21,16 +21,18 @@ static int walk(struct cubby__pager *p, struct marks *m, struct cubby__link link
 {
     if (link.page < CUBBY__META_SLOTS || link.page >= m->pages)
         return cubby__pager_corrupt(p, err, link.page, "there cannot be such a page");
-    if (m->at[link.page])
-        return 0; /* a newer version has it, and everything below it */
-    m->at[link.page] = m->mark;
+    int known = m->at[link.page] != 0; /* a newer version has it, and everything below it; or, of one that need not be whole, has used the page again */
+    if (known && (!m->perhaps || link.level == 0))
+        return 0;
+    if (!known)
+        m->at[link.page] = m->mark;
     if (link.level == 0)
         return 0;
     struct cubby__page *page;
     int rc = m->perhaps ? cubby__pager_get_fresh(p, link, &page, err) : cubby__pager_get(p, link, &page, err);
     if (rc != 0)
         return rc;
-    unsigned count = cubby__node_count(page->data);
+    unsigned count = known ? 0 : cubby__node_count(page->data);
     for (unsigned i = 0; rc == 0 && i < count; i++)
         rc = walk(p, m, cubby__link_child(page->data, i), err);
     cubby__page_unref(page);

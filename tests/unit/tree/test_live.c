@@ -132,6 +132,33 @@ START_TEST(a_version_that_may_be_gone)
 }
 END_TEST
 
+/* The newest version has the page that was its root: what is below it now says nothing of what the older one had. */
+START_TEST(a_version_whose_root_was_used_again)
+{
+    struct fixture f;
+    struct cubby__page *page;
+    char key[16];
+    int whole = -1;
+    fixture_init(&f);
+    ck_assert_int_eq(cubby__pager_load_live(f.p, &f.now, 1, f.now.commit, file_pages(&f), NULL), 0);
+    ck_assert_int_eq(cubby__pager_protect(f.p, &f.now.commit, 1, UINT64_MAX, NULL), 0);
+    struct cubby__root next = f.now;
+    tree_begin(f.p, &next);
+    for (int i = 0; i < 5000; i += 100) {
+        snprintf(key, sizeof key, "key %06d", i);
+        tree_put(f.p, key, "again");
+    }
+    cubby__tree_commit(f.p, &next);
+    tree_flush(f.p, &next);
+    ck_assert_int_eq(cubby__pager_get_fresh(f.p, cubby__link_root(&f.mid), &page, NULL), CUBBY_ECORRUPT);
+    ck_assert_int_eq(cubby__pager_load_live_and(f.p, &next, 1, &f.mid, &whole, next.commit, file_pages(&f), NULL), 0);
+    ck_assert_int_eq(whole, 0);
+    ck_assert_int_eq(cubby__pager_damaged(f.p), 0);
+    expect_accounted(f.p, &next);
+    fixture_release(&f);
+}
+END_TEST
+
 START_TEST(damage_and_limits)
 {
     struct fixture f;
@@ -168,4 +195,4 @@ START_TEST(leaves_are_not_read)
 END_TEST
 
 UNIT_MAIN("tree/live", what_no_version_reaches_is_free_at_once, a_version_that_was_not_walked_holds_everything, checkpoint_pages_come_free_later,
-          a_version_that_may_be_gone, damage_and_limits, leaves_are_not_read)
+          a_version_that_may_be_gone, a_version_whose_root_was_used_again, damage_and_limits, leaves_are_not_read)
