@@ -98,8 +98,8 @@ static int drop_messages(struct cubby__txn *txn, uint64_t id)
 {
     struct cubby__batch b = {.next = 0};
     struct cubby__message_row row;
-    int rc;
-    while (!(rc = cubby__batch_read(&b, cubby__txn_view(txn), id, NULL, CUBBY__UID_MAX)))
+    int rc = CUBBY_OK;
+    while (!rc && !(rc = cubby__batch_read(&b, cubby__txn_view(txn), id, NULL, CUBBY__UID_MAX)))
         for (size_t i = 0; i < b.count && !rc; i++) {
             rc = cubby__batch_row(&b, i, cubby__txn_view(txn), id, &row);
             if (!rc)
