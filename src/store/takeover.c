@@ -76,6 +76,7 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
     int unclean = 0, rebuilt = 0;
     cubby_error local;
     err = err ? err : &local;
+    cubby__disown(s); /* it may be ours: what fails from here on must be begun anew */
     cubby__read_published(s, &s->pending);
     const uint64_t durable = s->pending.durable, seq = s->pending.checkpoint_seq + 1;
     pthread_mutex_lock(&s->v);

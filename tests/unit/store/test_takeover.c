@@ -484,12 +484,40 @@ START_TEST(scratch_indexes)
 }
 END_TEST
 
+/* The index is gone, and one call of the rebuild fails, of this kind: with the next transaction all is well. */
+static void rebuild_fails(enum fault_op op, const char *on, int rc)
+{
+    for (int at = 0, hit = 1; hit; at++) {
+        struct bed bed, *b = &bed;
+        bed_begin(b);
+        kv_store_many(b, 0, 20, 100);
+        bed_unlink(b, "/s/index");
+        fault_set(&b->fault, op, on, at, rc, 0);
+        kv_store(b, "a", "b"); /* or not */
+        hit = b->fault.hits;
+        b->fault.rc = 0;
+        MUST(kv_store(b, "goes", "on"));
+        ck_assert_str_ne(kv_look(b, "k0019"), "");
+        sound(b);
+        bed_end(b);
+    }
+}
+
+START_TEST(a_rebuild_that_fails_once)
+{
+    rebuild_fails(FAULT_PREAD, "", -EIO);
+    rebuild_fails(FAULT_PWRITE, "index", -EIO);
+    rebuild_fails(FAULT_OPEN, "", -EIO);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {a_writer_makes_good, a_transaction_makes_good, a_reader_waits, pages_that_a_takeover_finds_damaged,
                                   no_other_index_can_be_made, a_next_segment_that_cannot_be_read, a_next_segment_that_is_none,
                                   another_index_than_before, a_frame_of_a_revoked_snapshot, checkpoints_of_another_log,
-                                  a_directory_that_cannot_be_put_aside, last_words_that_cannot_be_read, no_room_for_two_indexes, scratch_indexes};
+                                  a_directory_that_cannot_be_put_aside, last_words_that_cannot_be_read, no_room_for_two_indexes, scratch_indexes,
+                                  a_rebuild_that_fails_once};
     heap_install();
     return unit_run("store/takeover", tests, sizeof tests / sizeof *tests);
 }
