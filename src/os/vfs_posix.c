@@ -137,6 +137,7 @@ static int posix_open(void *ctx, const char *path, unsigned flags, cubby_file **
     int created, rc;
     struct stat st;
     f->writable = (flags & CUBBY_OPEN_WRITE) != 0;
+    atomic_init(&f->settled, 0);
     f->fd = open_fd(path, flags, &created);
     if (f->fd < 0) {
         rc = not_regular(f->fd);
@@ -388,6 +389,7 @@ static int posix_lock_dir(void *ctx, const char *path, int kind, cubby_file **ou
     if (!f)
         return -ENOMEM;
     f->writable = 0;
+    atomic_init(&f->settled, 0);
     f->fd = open_dir(path, 0);
     int rc = f->fd < 0 ? f->fd : (f->fd = beyond_standard(f->fd)) < 0 ? f->fd : 0;
     while (rc == 0 && flock(f->fd, LOCK_NB | (kind == CUBBY_LOCK_EXCLUSIVE ? LOCK_EX : LOCK_SH)) < 0)
