@@ -192,7 +192,7 @@ static int forget_replaced(struct cubby__log *log, uint32_t number)
     pthread_mutex_lock(&log->mutex);
     struct seg *s = path ? find(log, number) : NULL;
     if (s && log->vfs->stat(log->vfs->ctx, path, &named) == 0 && log->vfs->fstat(log->vfs->ctx, s->file, &ours) == 0)
-        replaced = named.inode != ours.inode || named.device != ours.device;
+        replaced = named.inode != ours.inode;
     if (replaced)
         forget(log, s);
     pthread_mutex_unlock(&log->mutex);

@@ -176,6 +176,7 @@ uint64_t cubby__oldest_reader(struct cubby__store *s, uint64_t newest, uint64_t 
 /* Snapshots of commits below this one may be revoked now; 0: none. newest: what is published. By a writer. */
 uint64_t cubby__ripe(struct cubby__store *s, uint64_t newest);
 void cubby__slot_set(struct cubby__store *s, uint64_t value);
+/* Of a handle that has one: */
 uint64_t cubby__slot_get(const struct cubby__store *s);
 int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to); /* 0: a writer has revoked it meanwhile */
 

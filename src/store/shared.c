@@ -168,12 +168,12 @@ void cubby__slot_set(struct cubby__store *s, uint64_t value)
 
 uint64_t cubby__slot_get(const struct cubby__store *s)
 {
-    return s->slot >= 0 ? cubby__shared_get(s, slot_off(s->slot)) : 0;
+    return cubby__shared_get(s, slot_off(s->slot));
 }
 
 int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to)
 {
-    return s->slot < 0 || cubby__is_child(s) || atomic_compare_exchange_strong(word(s, slot_off(s->slot)), &from, to);
+    return cubby__is_child(s) || atomic_compare_exchange_strong(word(s, slot_off(s->slot)), &from, to);
 }
 
 /* Does the owner of a slot still live? The lock byte knows; our own we hold ourselves. */

@@ -99,7 +99,9 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
         if (rc == 0)
             rc = load_pages(s, err);
     }
-    if (rc == 0 && (rebuilt || unclean) && (rc = cubby__page_ready(s, err)) == 0)
+    if (rc == 0)
+        rc = cubby__page_ready(s, err);
+    if (rc == 0 && (rebuilt || unclean))
         cubby__shared_set(s, CUBBY__SHARED_LATCH_OFF, 0);
     struct cubby__root root = cubby__published_root(&s->pending);
     if (rc == 0)
@@ -108,7 +110,6 @@ int cubby__index_takeover(struct cubby__store *s, cubby_error *err)
         return rc;
     s->capacity = cubby__live_bytes(s) / CUBBY__SEG_LIVE_SHARE;
     s->ceiling_commit = s->pending.commit;
-    if ((rc = cubby__page_ready(s, err)) == 0)
-        cubby__own(s);
-    return rc;
+    cubby__own(s);
+    return 0;
 }

@@ -155,6 +155,11 @@ START_TEST(commit_payload)
     cubby__commit_encode(&c, b);
     ck_assert_int_eq(cubby__commit_decode(b, CUBBY__COMMIT_LEN, &out), 0);
     ck_assert(out.chain == 1 && out.prev == 2 && out.durable_through == 3 && out.ceiling == CUBBY__NUMBER_MAX && out.bytes == 5 && out.time_ns == -6);
+    const struct cubby__commit too_much[] = {{.prev = CUBBY__NUMBER_MAX + 1ull}, {.durable_through = CUBBY__NUMBER_MAX + 1ull}, {.ceiling = UINT64_MAX}};
+    for (size_t i = 0; i < 3; i++) {
+        cubby__commit_encode(&too_much[i], b);
+        ck_assert_int_eq(cubby__commit_decode(b, CUBBY__COMMIT_LEN, &out), CUBBY_ECORRUPT);
+    }
     for (size_t n = 0; n <= sizeof b; n++)
         if (n != CUBBY__COMMIT_LEN)
             ck_assert_int_eq(cubby__commit_decode(b, n, &out), CUBBY_ECORRUPT);

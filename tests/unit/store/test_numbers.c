@@ -1,6 +1,7 @@
 /* Numbers that counting does not reach, under right checksums: such as are above 2^63 - 1 are no numbers; one just below ends all changes, but nothing that is
  * acknowledged is lost, and what is there can be read. */
 #include "store/commit.h"
+#include "store/repair_file.h"
 #include "unit/store/segment_util.h"
 
 static void made(struct bed *b)
@@ -168,4 +169,23 @@ START_TEST(a_state_row_of_such_numbers)
 }
 END_TEST
 
-UNIT_MAIN("store/numbers", the_last_number_of_each, as_far_as_they_go, damage_above_them, the_last_commit_there_can_be, no_commit_at_all, a_state_row_of_such_numbers)
+/* Nothing is written whose header could not be read again. */
+START_TEST(a_header_that_cannot_hold_them)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__repairs t = {0};
+    made(b);
+    struct cubby__seg_header h = header_of(b, 3);
+    MUST(bed_try_open(b, CUBBY_REBUILD));
+    const struct cubby__floors f = {.thread = CUBBY__NUMBER_MAX + 1ull};
+    REFUSES(cubby__mend_header(b->s, 3, h.nonce, &f, 0, &t, &b->err), CUBBY_ELIMIT);
+    ck_assert_ptr_nonnull(strstr(b->err.message, "2^63"));
+    cubby__seg_header_release(&h);
+    bed_close(b);
+    bed_clean(b);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/numbers", the_last_number_of_each, as_far_as_they_go, damage_above_them, the_last_commit_there_can_be, no_commit_at_all,
+          a_state_row_of_such_numbers, a_header_that_cannot_hold_them)

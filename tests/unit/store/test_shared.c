@@ -137,6 +137,26 @@ START_TEST(writers_take_turns)
 }
 END_TEST
 
+/* A lock that fails, instead of being taken, ends the wait. */
+START_TEST(a_lock_that_fails_while_it_is_waited_for)
+{
+    struct bed bed, *b = &bed;
+    struct cubby__txn *t, *u;
+    cubby_error err;
+    bed_begin(b);
+    struct cubby__store *second = another(b, 0);
+    MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+    fault_set(&b->fault, FAULT_LOCK, "cubby.id", 2, -EIO, 0); /* it is held; then the turn; then it fails */
+    ck_assert_int_eq(cubby__txn_begin(second, 0, &u, &err), CUBBY_EIO);
+    ck_assert_int_eq(b->fault.hits, 1);
+    cubby__txn_abort(&t);
+    ck_assert_int_eq(cubby__writer_is_wanted(b->s), 0);
+    MUST(put(b, second, "goes", "on"));
+    MUST(cubby__store_close(&second, &b->err));
+    bed_end(b);
+}
+END_TEST
+
 static void *store_one(void *arg)
 {
     struct bed *b = arg;
@@ -442,6 +462,6 @@ START_TEST(many_handles)
 }
 END_TEST
 
-UNIT_MAIN("store/shared", two_handles_take_turns, snapshots_across_handles, writers_wait_for_each_other, writers_take_turns, busy_threads_give_way,
+UNIT_MAIN("store/shared", two_handles_take_turns, snapshots_across_handles, writers_wait_for_each_other, writers_take_turns, a_lock_that_fails_while_it_is_waited_for, busy_threads_give_way,
           a_wait_can_be_stopped, readers_beside_a_writer, recovery_by_another_handle, lazy_commits_before_a_failed_sync, a_dead_readers_slot,
           a_writer_dies_in_a_transaction, publish_and_read, garbage_in_the_page, many_handles)
