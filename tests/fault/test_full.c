@@ -354,6 +354,51 @@ static void on_tmpfs(const char *dir, const struct kind *kind, uint64_t pages)
         wrong("rm");
 }
 
+/* cubby.id as a sparse copy has it: the page that processes share is a hole, and the disk has no block for it left. Writing there would be SIGBUS. */
+static void page_is_a_hole(const char *dir)
+{
+    char store[300], id[320], sparse[320], block[2 * PAGE];
+    struct bed b = {.kind = &kinds[0], .path = store};
+    cubby_options o;
+    cubby_txn *t;
+    snprintf(sweep_now, sizeof sweep_now, "tmpfs:hole");
+    snprintf(store, sizeof store, "%s/store", dir);
+    snprintf(id, sizeof id, "%s/cubby.id", store);
+    snprintf(sparse, sizeof sparse, "%s/sparse", dir);
+    alarm(HANG_S);
+    options(&b, &o);
+    if (cubby_create(store, &o, &b.e) != 0)
+        wrong("create: %s", b.e.message);
+    open_store(&b, "at first");
+    if (append(&b) != 0 || cubby_close(&b.s) != 0)
+        wrong("append");
+    FILE *from = fopen(id, "r"), *to = fopen(sparse, "w");
+    if (!from || !to || fread(block, 1, sizeof block, from) != sizeof block || fwrite(block, 1, sizeof block, to) != sizeof block ||
+        fflush(to) != 0 || ftruncate(fileno(to), 3 * PAGE) != 0 || rename(sparse, id) != 0)
+        wrong("a sparse copy of cubby.id: %s", strerror(errno));
+    fclose(from);
+    fclose(to);
+    ballast(dir, MIB);
+    open_store(&b, "without room for the page");
+    if (!cubby_is_read_only(b.s))
+        wrong("the page was written to without room for it");
+    compare(&b, "without room for the page");
+    if (cubby_txn_begin(b.s, 0, &t) != CUBBY_ENOSPC)
+        wrong("a transaction begins without room for the page");
+    if (cubby_close(&b.s) != 0)
+        wrong("close");
+    char command[400];
+    snprintf(command, sizeof command, "rm -f '%s/ballast'", dir);
+    if (system(command) != 0)
+        wrong("rm");
+    open_store(&b, "with room");
+    with_room(&b);
+    snprintf(command, sizeof command, "rm -rf '%s'", store);
+    if (system(command) != 0)
+        wrong("rm");
+    printf("ok - full: no block for the shared page\n");
+}
+
 static char mounted[200];
 
 static void unmount(void)
@@ -382,6 +427,8 @@ static int real_disk(int all, int64_t only)
         for (size_t k = 0; k < 2; k++, n++)
             on_tmpfs(dir, &kinds[k], pages);
     printf("ok - full: a tmpfs of 1 MiB, at %d boundaries\n", n);
+    if (only < 0)
+        page_is_a_hole(dir);
     return 0;
 }
 
