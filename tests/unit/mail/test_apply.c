@@ -319,6 +319,14 @@ START_TEST(folders_after_damage)
     MUST(apply_folder(60, (struct cubby__folder_rec){.id = 10, .name = "c"}));
     ck_assert_int_eq(is_there(0, "c"), 10);
     ck_assert_int_eq(is_there(0, "free again~10"), 0);
+    /* definitions name a child before its parent; a repair says the same again, in a commit of its own */
+    MUST(apply_folder(61, (struct cubby__folder_rec){.id = 11, .parent = 12, .name = "child first"}));
+    MUST(apply_folder(62, (struct cubby__folder_rec){.id = 12, .name = "parent"}));
+    MUST(apply_folder(61, (struct cubby__folder_rec){.id = 11, .parent = 12, .name = "child first"}));
+    ck_assert_int_eq(is_there(0, "child first"), 11);
+    MUST(apply_folder(63, (struct cubby__folder_rec){.id = 11, .parent = 12, .name = "child first"}));
+    ck_assert_int_eq(is_there(12, "child first"), 11);
+    ck_assert_int_eq(is_there(0, "child first"), 0);
     cubby__txn_abort(&st->txn);
     state_end(st);
 }
