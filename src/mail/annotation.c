@@ -202,16 +202,16 @@ int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *
 /* ---- taking over a uidvalidity --------------------------------------------------------------------------------------------------------
  *
  * No uidvalidity is given twice. Those above the highest ever given are new. Those below the first that this store gave (it counts
- * upwards from there) are new unless they were taken over before, which annotations of the store remember for ever. */
+ * upwards from there) are new unless they were taken over before, which annotations of the store remember for ever. Of those between
+ * nobody knows. */
 
 #define TAKEN "/cubby/taken/"
 #define FIRST "/cubby/first-uidvalidity"
 
-/* The first uidvalidity that this store gave: INBOX's, as the first commit of the store says. If that record is not there any more, no number counts as
- * lower. */
-static int first_given(struct cubby__txn *txn, uint32_t *out)
+/* The first uidvalidity that this store gave: INBOX's, as the first commit of the store says, or as was remembered when another record took the place of
+ * that one. If it was lost, no number counts as lower. */
+static int first_given(struct cubby__view *view, uint32_t *out)
 {
-    struct cubby__view *view = cubby__txn_view(txn);
     uint8_t buf[CUBBY__TREE_VALUE_MAX];
     struct cubby__folder_row row;
     const uint8_t *value;
@@ -230,8 +230,20 @@ static int first_given(struct cubby__txn *txn, uint32_t *out)
     if (rc < 0)
         return rc;
     *out = rc == CUBBY_OK && row.commit == 1 ? row.rec.uidvalidity : 0;
-    uint8_t first[CUBBY__VARINT_MAX];
-    return set(txn, CUBBY_ROOT, FIRST, first, cubby__varint_put(first, *out));
+    return CUBBY_OK;
+}
+
+static int remember(struct cubby__txn *txn, uint32_t first)
+{
+    uint8_t value[CUBBY__VARINT_MAX];
+    return set(txn, CUBBY_ROOT, FIRST, value, cubby__varint_put(value, first));
+}
+
+int cubby__remember_first_uidvalidity(struct cubby__txn *txn)
+{
+    uint32_t first;
+    int rc = first_given(cubby__txn_view(txn), &first);
+    return rc ? rc : remember(txn, first);
 }
 
 /* OK if it was never given, and is remembered from now on. */
@@ -243,14 +255,20 @@ static int claim(struct cubby__txn *txn, uint32_t uidvalidity)
     const uint8_t *value;
     size_t len;
     uint32_t first;
-    int rc = first_given(txn, &first); /* before INBOX gets another */
-    if (rc || uidvalidity > cubby__txn_floors(txn)->uidvalidity)
+    int rc = first_given(view, &first);
+    if (rc)
         return rc;
+    if (uidvalidity > cubby__txn_floors(txn)->uidvalidity)
+        return remember(txn, first); /* before INBOX gets another */
     snprintf(entry, sizeof entry, TAKEN "%u", (unsigned)uidvalidity);
     rc = cubby__annotation_get(view, CUBBY_ROOT, entry, buf, &value, &len);
+    if (rc < 0)
+        return rc;
     if (rc == CUBBY_OK || uidvalidity >= first)
-        return cubby__fail(view->err, CUBBY_ECONFLICT, NULL, CUBBY__NO_OFFSET, "the uidvalidity %u was given before", (unsigned)uidvalidity);
-    return rc < 0 ? rc : set(txn, CUBBY_ROOT, entry, "", 0);
+        return cubby__fail(view->err, CUBBY_ECONFLICT, NULL, CUBBY__NO_OFFSET, "the uidvalidity %u was, or may have been, given before",
+                           (unsigned)uidvalidity);
+    rc = remember(txn, first);
+    return rc ? rc : set(txn, CUBBY_ROOT, entry, "", 0);
 }
 
 int cubby__folder_take_uidvalidity(struct cubby__txn *txn, uint64_t id, uint32_t uidvalidity)

@@ -31,6 +31,8 @@ int cubby__annotation_next(struct cubby__view *view, uint64_t folder, const char
 /* value NULL: removes it. ENOENT: no such folder. */
 int cubby__annotation_set(struct cubby__txn *txn, uint64_t folder, const char *entry, const void *value, size_t len);
 
+/* Called before INBOX gets another FOLDER record: the one of the first commit says what the first uidvalidity of the store was. */
+int cubby__remember_first_uidvalidity(struct cubby__txn *txn);
 /* cubby_folder_set_uidvalidity. */
 int cubby__folder_take_uidvalidity(struct cubby__txn *txn, uint64_t id, uint32_t uidvalidity);
 

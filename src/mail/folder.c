@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "mail/annotation.h"
 #include "mail/folder_row.h"
 #include "mail/name.h"
 
@@ -46,13 +47,16 @@ int cubby__folder_get(struct cubby__view *view, uint64_t id, struct cubby__folde
     return CUBBY_OK;
 }
 
-/* A name row leads to a live folder, always. */
-static int get_named(struct cubby__view *view, uint64_t id, struct cubby__folder *out)
+/* A name row leads to a live folder of that name, always; so a walk goes forward, and meets each folder once. DONE: a change of this transaction failed
+ * half-way, and left it without. */
+static int get_named(struct cubby__view *view, uint64_t parent, const char *name, size_t len, uint64_t id, struct cubby__folder *out)
 {
     int rc = cubby__folder_get(view, id, out);
-    if (rc == CUBBY_DONE)
-        return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name in the index leads to no folder");
-    return rc;
+    if (!rc && (out->f.parent != parent || out->f.name_len != len || memcmp(out->name, name, len) != 0))
+        rc = CUBBY_DONE;
+    if (rc != CUBBY_DONE || (view->txn && cubby__txn_spoiled(view->txn)))
+        return rc;
+    return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a name in the index leads to no folder of that name");
 }
 
 int cubby__folder_find(struct cubby__view *view, uint64_t parent, const char *name, size_t name_len, struct cubby__folder *out)
@@ -63,7 +67,7 @@ int cubby__folder_find(struct cubby__view *view, uint64_t parent, const char *na
     if (rc)
         return rc == CUBBY_EINVAL ? CUBBY_DONE : rc;
     rc = cubby__name_get(view, parent, n.bytes, n.len, &id);
-    return rc ? rc : get_named(view, id, out);
+    return rc ? rc : get_named(view, parent, n.bytes, n.len, id, out);
 }
 
 int cubby__folder_next(struct cubby__view *view, uint64_t parent, const char *after, size_t after_len, struct cubby__folder *out)
@@ -71,8 +75,16 @@ int cubby__folder_next(struct cubby__view *view, uint64_t parent, const char *af
     char name[CUBBY__FOLDER_NAME_MAX + 1];
     size_t len;
     uint64_t id;
-    int rc = cubby__name_next(view, parent, after, after_len, name, &len, &id);
-    return rc ? rc : get_named(view, id, out);
+    int rc;
+    do {
+        rc = cubby__name_next(view, parent, after, after_len, name, &len, &id);
+        if (rc)
+            return rc;
+        rc = get_named(view, parent, name, len, id, out);
+        after = name;
+        after_len = len;
+    } while (rc == CUBBY_DONE);
+    return rc;
 }
 
 int cubby__folder_totals(struct cubby__view *view, uint64_t *folders, uint64_t *messages)
@@ -225,9 +237,14 @@ static struct cubby__folder_rec present(const struct cubby__folder_row *row)
     return rec;
 }
 
+static int is_inbox(const struct cubby__folder_row *row)
+{
+    return !row->displaced && cubby__name_is_inbox(row->parent, row->rec.name, row->rec.name_len);
+}
+
 static int not_inbox(struct cubby__view *view, const struct cubby__folder_row *row, const char *what)
 {
-    if (!row->displaced && cubby__name_is_inbox(row->parent, row->rec.name, row->rec.name_len))
+    if (is_inbox(row))
         return cubby__fail(view->err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "INBOX cannot be %s", what);
     return CUBBY_OK;
 }
@@ -287,6 +304,10 @@ int cubby__folder_set_special(struct cubby__txn *txn, uint64_t id, uint32_t spec
         return cubby__fail(view->err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "no such special use");
     int rc = cubby__folder_row_need(view, id, buf, &row);
     if (rc || row.rec.special_use == special_use)
+        return rc;
+    if (is_inbox(&row))
+        rc = cubby__remember_first_uidvalidity(txn);
+    if (rc)
         return rc;
     struct cubby__folder_rec rec = present(&row);
     rec.special_use = special_use;

@@ -92,6 +92,7 @@ void cubby__txn_abort(struct cubby__txn **txn);
 struct cubby__view *cubby__txn_view(struct cubby__txn *txn);
 cubby_error *cubby__txn_err(struct cubby__txn *txn);
 uint64_t cubby__txn_number(const struct cubby__txn *txn);  /* of the commit that it will be */
+int cubby__txn_spoiled(const struct cubby__txn *txn);      /* what a change failed with, if one did half-way: its rows may not fit each other; or 0 */
 int64_t cubby__txn_now(const struct cubby__txn *txn);      /* wall clock, seconds: for records, not for handlers */
 struct cubby__floors *cubby__txn_floors(struct cubby__txn *txn); /* handlers raise them: f->object = max(f->object, id) */
 

@@ -63,6 +63,11 @@ uint64_t cubby__txn_number(const struct cubby__txn *txn)
     return txn->number;
 }
 
+int cubby__txn_spoiled(const struct cubby__txn *txn)
+{
+    return txn->spoiled;
+}
+
 int64_t cubby__txn_now(const struct cubby__txn *txn)
 {
     return txn->now;

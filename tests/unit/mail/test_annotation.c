@@ -184,4 +184,67 @@ START_TEST(uidvalidity_of_inbox)
 }
 END_TEST
 
-UNIT_MAIN("mail/annotation", set_get_remove, refuses, records, uidvalidity, uidvalidity_of_inbox)
+/* What is refused leaves nothing behind: a commit of nothing else takes no number. */
+START_TEST(a_refused_uidvalidity)
+{
+    uint64_t a, modseq;
+    state_begin(st);
+    uint32_t first = validity(1);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &a));
+    modseq = commit(st);
+    begin(st);
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, a, first), CUBBY_ECONFLICT);
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, a, 0), CUBBY_EINVAL);
+    ck_assert_uint_eq(commit(st), modseq);
+    begin(st);
+    MUST(cubby__folder_take_uidvalidity(st->txn, a, first - 1));
+    ck_assert_uint_gt(commit(st), modseq);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+/* Another record takes the place of INBOX's first one, the only one that says where the store began to count. */
+START_TEST(uidvalidity_after_a_special_use_of_inbox)
+{
+    uint64_t a, b;
+    state_begin(st);
+    uint32_t first = validity(1);
+    begin(st);
+    MUST(cubby__folder_set_special(st->txn, 1, CUBBY_USE_IMPORTANT));
+    commit(st);
+    same_after_rebuild(st);
+    begin(st);
+    MUST(cubby__folder_set_special(st->txn, 1, 0));
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &a));
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "b", 1, &b));
+    MUST(cubby__folder_take_uidvalidity(st->txn, a, first - 1));
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, b, first - 1), CUBBY_ECONFLICT);
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, b, first), CUBBY_ECONFLICT);
+    MUST(cubby__folder_take_uidvalidity(st->txn, 1, 5));
+    MUST(cubby__folder_take_uidvalidity(st->txn, b, first - 2));
+    commit(st);
+    same_after_rebuild(st);
+    state_end(st);
+}
+END_TEST
+
+/* Between the first number and the highest nobody knows which were given: all count as given. */
+START_TEST(uidvalidities_in_a_gap)
+{
+    uint64_t a, b;
+    state_begin(st);
+    begin(st);
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "a", 1, &a));
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, "b", 1, &b));
+    MUST(cubby__folder_take_uidvalidity(st->txn, a, 3000000000u));
+    RETURNS(cubby__folder_take_uidvalidity(st->txn, b, 2900000000u), CUBBY_ECONFLICT);
+    MUST(cubby__folder_take_uidvalidity(st->txn, b, 3100000000u));
+    commit(st);
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/annotation", set_get_remove, refuses, records, uidvalidity, uidvalidity_of_inbox, a_refused_uidvalidity,
+          uidvalidity_after_a_special_use_of_inbox, uidvalidities_in_a_gap)

@@ -1,3 +1,4 @@
+#include "unit/heap.h"
 #include "unit/mail/state_fixture.h"
 
 #define CREATE(parent, name, id) cubby__folder_create(st->txn, parent, name, strlen(name), id)
@@ -118,6 +119,111 @@ START_TEST(next)
     ck_assert_str_eq(f.f.name, "ab");
     unlook(st);
     state_end(st);
+}
+END_TEST
+
+/* ---- a change that fails half-way, then a walk over what there is: it ends, and meets every folder once but for the one that was to change ---- */
+
+enum { MANY = 200, LONG = 200 }; /* several pages of rows, and of names */
+
+static uint64_t many[MANY], parent_of_few;
+
+static char *long_name(unsigned number, char c)
+{
+    static char name[LONG + 1];
+    memset(name, c, LONG);
+    memcpy(name, &(char[4]){(char)('0' + number / 100), (char)('0' + number / 10 % 10), (char)('0' + number % 10), c}, 4);
+    return name;
+}
+
+static unsigned meets(uint64_t parent, uint64_t id, unsigned *times)
+{
+    char after[CUBBY__FOLDER_NAME_MAX + 1];
+    struct cubby__folder f;
+    size_t len = 0;
+    unsigned count = 0;
+    int rc;
+    *times = 0;
+    while (!(rc = cubby__folder_next(cubby__txn_view(st->txn), parent, after, len, &f))) {
+        ck_assert_uint_le(++count, 2 * MANY);
+        ck_assert(len == 0 || strcmp(after, f.name) < 0);
+        *times += f.f.id == id;
+        memcpy(after, f.name, (len = f.f.name_len) + 1);
+    }
+    ck_assert_int_eq(rc, CUBBY_DONE);
+    return count - *times;
+}
+
+static int rename_up(void) { return RENAME(many[MANY / 2], CUBBY_ROOT, long_name(999, 'z')); }
+static int rename_down(void) { return RENAME(many[MANY / 2], CUBBY_ROOT, long_name(0, 'A')); }
+static int move_down(void) { return RENAME(many[MANY / 2], parent_of_few, long_name(5, 'm')); }
+static int make(void) { return CREATE(CUBBY_ROOT, long_name(MANY / 2, 'A'), NULL); }
+static int unmake(void) { return cubby__folder_delete(st->txn, many[MANY / 2]); }
+
+/* 0: it takes fewer allocations. */
+static int fails_at(int n, int (*change)(void), unsigned *failures)
+{
+    unsigned top, below;
+    struct cubby__folder f;
+    uint64_t id = many[MANY / 2];
+    begin(st);
+    heap_fail(n, 0);
+    int rc = change(), hits = heap_works();
+    if (change == make)
+        id = MANY + 3; /* INBOX and the parent are the others */
+    if (hits && rc) { /* some it can do without */
+        RETURNS(rc, CUBBY_ENOMEM);
+        ++*failures;
+        ck_assert_uint_eq(meets(CUBBY_ROOT, id, &top), MANY + 2 - (change != make));
+        ck_assert_uint_eq(meets(parent_of_few, id, &below), 0);
+        ck_assert_uint_le(top + below, 1);
+        ck_assert_int_ge(FIND(cubby__txn_view(st->txn), CUBBY_ROOT, long_name(999, 'z'), &f), CUBBY_OK);
+    }
+    cubby__txn_abort(&st->txn);
+    return hits;
+}
+
+START_TEST(a_walk_after_a_failure)
+{
+    int (*const changes[])(void) = {rename_up, rename_down, move_down, make, unmake};
+    heap_install();
+    state_begin(st);
+    begin(st);
+    for (unsigned i = 0; i < MANY; i++)
+        MUST(CREATE(CUBBY_ROOT, long_name(i, 'f'), &many[i]));
+    MUST(CREATE(CUBBY_ROOT, "parent", &parent_of_few));
+    commit(st);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        unsigned failures = 0;
+        for (int n = 0; fails_at(n, changes[i], &failures);)
+            n++;
+        ck_assert_uint_ge(failures, 4);
+    }
+    state_end(st);
+}
+END_TEST
+
+/* What no change writes: a name that leads to a folder of another name, or under another parent. It is not shown, and does not send a walk back. */
+START_TEST(a_name_that_is_not_the_folders)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__VARINT_MAX];
+    struct cubby__folder f;
+    uint64_t a;
+    for (int i = 0; i < 3; i++) {
+        static const char *const name[] = {"x", "a", "x"};
+        state_begin(st);
+        begin(st);
+        MUST(CREATE(CUBBY_ROOT, "a", &a));
+        const uint64_t parent[] = {CUBBY_ROOT, a, 99}, leads_to[] = {a, a, 77};
+        MUST(cubby__txn_put(st->txn, key, cubby__key_name(key, parent[i], name[i], 1), value, cubby__varint_put(value, leads_to[i])));
+        RETURNS(FIND(cubby__txn_view(st->txn), parent[i], name[i], &f), CUBBY_ECORRUPT);
+        commit(st);
+        RETURNS(FIND(look(st), parent[i], name[i], &f), CUBBY_ECORRUPT);
+        RETURNS(cubby__folder_next(&st->view, parent[i], "b", parent[i] == CUBBY_ROOT, &f), CUBBY_ECORRUPT);
+        MUST(FIND(&st->view, CUBBY_ROOT, "a", &f));
+        unlook(st);
+        state_end(st);
+    }
 }
 END_TEST
 
@@ -392,5 +498,6 @@ START_TEST(recent)
 }
 END_TEST
 
-UNIT_MAIN("mail/folder", inbox_is_there, create_and_find, names_are_normalized, next, rename_moves_the_subtree, created_and_renamed_in_one_commit,
+UNIT_MAIN("mail/folder", inbox_is_there, create_and_find, names_are_normalized, next, a_walk_after_a_failure,
+          a_name_that_is_not_the_folders, rename_moves_the_subtree, created_and_renamed_in_one_commit,
           depth, delete, uidvalidity_always_rises, special_use, changes_of_folders, row, recent)
