@@ -153,8 +153,9 @@ CUBBY_EXTERN int cubby_open(const char *path, const cubby_options *options, cubb
  * last handle. The first error met is returned, the handle is gone all the same; no acknowledged commit depends on it. */
 CUBBY_EXTERN int cubby_close(cubby_store **store);
 
-/* In a child of fork, for a handle that its parent had opened: frees it without a trace. All else that a child asks of such a handle is refused
- * (EINVAL); as long as it neither calls this nor execs nor ends, the locks of the parent stay taken. Elsewhere, and for NULL, it does nothing. */
+/* In a child of fork, for a handle that its parent had opened: frees it without a trace. All else that a child asks of such a handle, or of what was
+ * made from it, is refused at once (EINVAL), and the parent never notices; what ends one frees it. As long as the child neither calls this nor execs
+ * nor ends, the locks of the parent stay taken. Elsewhere, and for NULL, it does nothing. */
 CUBBY_EXTERN void cubby_atfork_child(cubby_store **store);
 
 /* 1 if nothing can be written through this handle: as asked, not permitted, or no space to recover or to share it. */
@@ -190,7 +191,7 @@ typedef struct cubby_stat {
     uint64_t body_reads;        /* reads of body pieces by this handle: a header scan leaves it as it is */
 } cubby_stat;
 
-/* Of the last commit. Takes time in proportion to the messages: looks at a row of the index for each. */
+/* Of the last commit. Takes time in proportion to the messages: looks at a row of the index for each. ESTALE: the store was removed or moved. */
 CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
 
 /* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
@@ -221,7 +222,10 @@ enum {
 };
 
 /* A name is one component: 1 to 255 bytes of UTF-8, brought into NFC, no control characters, depth at most 64. The engine knows no separator.
- * At the top level INBOX is recognised in any case and always there. */
+ * At the top level INBOX is recognised in any case and always there. A folder whose name is another's (only damage does that) is called by it with ~
+ * and the folder's id behind, and that may be up to CUBBY_FOLDER_NAME_MAX bytes. */
+#define CUBBY_FOLDER_NAME_MAX 276
+
 typedef struct cubby_folder {
     uint64_t id;            /* never given twice; stays over renames (MAILBOXID, RFC 8474) */
     uint64_t parent;        /* CUBBY_ROOT at the top */
@@ -230,9 +234,9 @@ typedef struct cubby_folder {
     uint32_t special_use;   /* CUBBY_USE_... */
     uint32_t uidvalidity;
     uint64_t uidnext;       /* up to 2^32: then the folder is full */
-    uint32_t recent_uid;    /* uids below it are not \Recent any more */
+    uint32_t recent_uid;    /* uids below it are not \Recent any more. In a full folder the last uid, 2^32 - 1, stays \Recent */
     uint64_t highestmodseq; /* RFC 7162: rises with every new, changed or expunged message of the folder */
-    uint64_t props_modseq;  /* of the last change of name, parent or special use */
+    uint64_t props_modseq;  /* of the last change of name, parent, special use or uidvalidity */
     uint64_t created_modseq;
     uint64_t messages, unseen, deleted; /* deleted: with the flag \Deleted */
     uint64_t bytes;         /* sum of RFC822.SIZE */
@@ -252,7 +256,7 @@ CUBBY_EXTERN int cubby_folder_get(cubby_snapshot *snap, uint64_t id, cubby_folde
 CUBBY_EXTERN int cubby_folder_find(cubby_snapshot *snap, uint64_t parent, const char *name, size_t name_len, cubby_folder *out);
 
 /* The child of parent whose name comes first behind `after` in byte order (after_len 0: the first of all). CUBBY_DONE at the end. `after` may be
- * the name that the last call gave: so a loop walks all children. */
+ * the name that the last call gave (all of it): so a loop walks all children, each once. */
 CUBBY_EXTERN int cubby_folder_next(cubby_snapshot *snap, uint64_t parent, const char *after, size_t after_len, cubby_folder *out);
 
 /* Subscriptions are names that need not exist. A path is its components, each followed by one NUL byte. cubby_subscription_next gives
@@ -447,7 +451,8 @@ CUBBY_EXTERN cubby_snapshot *cubby_txn_snapshot(cubby_txn *txn);
 CUBBY_EXTERN uint64_t cubby_txn_modseq(const cubby_txn *txn);
 
 /* Each of the following leaves the transaction as it was if it fails, except for EIO, ENOMEM, ENOSPC and ECORRUPT, after which only
- * abort is allowed. Reading goes on in any case. ENOENT everywhere: there is no folder of that id. */
+ * abort is allowed. Reading goes on in any case; but of what then failed a part may be there: a folder may be without its name, and so in no list.
+ * ENOENT everywhere: there is no folder of that id. */
 
 /* *id (may be NULL) gets its id. EEXIST, EINVAL (name), ELIMIT (depth, uidvalidities), ENOENT (parent). */
 CUBBY_EXTERN int cubby_folder_create(cubby_txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id);
@@ -459,7 +464,9 @@ CUBBY_EXTERN int cubby_folder_delete(cubby_txn *txn, uint64_t id);
 /* CUBBY_USE_... of the folder: these and no others. EINVAL: unknown bits. */
 CUBBY_EXTERN int cubby_folder_set_special(cubby_txn *txn, uint64_t id, uint32_t special_use);
 /* For folders that come from elsewhere: takes over the uidvalidity that a folder had there, so that its messages can keep their uids (cubby_add with
- * a uid). ECONFLICT: the folder has given uids already, or this store gave that number before. EINVAL: 0, or too near to the end of the numbers. */
+ * a uid). ECONFLICT: the folder has given uids already, or this store gave that number before, or may have: all from the first
+ * that it gave to the highest count as given, and every folder that is made raises the highest to the clock. So where numbers are of the clock, too,
+ * those of folders older than this store are free, of younger ones not. EINVAL: 0, or too near to the end of the numbers. */
 CUBBY_EXTERN int cubby_folder_set_uidvalidity(cubby_txn *txn, uint64_t id, uint32_t uidvalidity);
 /* value NULL removes the annotation. EINVAL (name), ELIMIT (value), ENOENT (folder). */
 CUBBY_EXTERN int cubby_annotation_set(cubby_txn *txn, uint64_t folder, const char *entry, const void *value, size_t len);
@@ -501,7 +508,8 @@ CUBBY_EXTERN int cubby_move(cubby_txn *txn, uint64_t folder, const cubby_uidset 
 /* Expunges those of `uids` that are there (only_deleted: and have \Deleted). *gone as above. */
 CUBBY_EXTERN int cubby_expunge(cubby_txn *txn, uint64_t folder, const cubby_uidset *uids, int only_deleted, cubby_uidset **gone);
 
-/* Claims \Recent (RFC 3501): *first is the first uid that nobody has claimed; from now on uidnext is. Raises no modseq. */
+/* Claims \Recent (RFC 3501): *first is the first uid that nobody has claimed; from now on uidnext is (at most 2^32 - 1: see recent_uid). Raises no
+ * modseq. */
 CUBBY_EXTERN int cubby_recent_claim(cubby_txn *txn, uint64_t folder, uint32_t *first);
 
 /* ---- what changed ------------------------------------------------------------------------------------------------------------------- */

@@ -155,14 +155,14 @@ char *cli_path_of(cubby_snapshot *snap, uint64_t folder)
 
 static int walk(cubby_snapshot *snap, uint64_t parent, struct text *path, int depth, cli_walk_fn fn, void *arg)
 {
-    char after[NAME_MAX_BYTES + 1];
+    char after[CUBBY_FOLDER_NAME_MAX + 1]; /* all of it: behind a part of it the same one would come again */
     size_t after_len = 0, base = path->len;
     for (;;) {
         cubby_folder f;
         int r = cubby_folder_next(snap, parent, after, after_len, &f);
         if (r != 0)
             return r == CUBBY_DONE ? 0 : r;
-        after_len = f.name_len < NAME_MAX_BYTES ? f.name_len : NAME_MAX_BYTES;
+        after_len = f.name_len < CUBBY_FOLDER_NAME_MAX ? f.name_len : CUBBY_FOLDER_NAME_MAX;
         memcpy(after, f.name, after_len);
         if (base)
             text_byte(path, '/');

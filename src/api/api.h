@@ -41,7 +41,11 @@ struct cubby_message {
 
 #define CUBBY__WANT_ALL ((unsigned)(CUBBY_WANT_OBJECT | CUBBY_WANT_LIST | CUBBY_WANT_HEADER | CUBBY_WANT_PARTS))
 
-/* Records a failed call's detail as the store's last error; passes 0 and DONE through. Returns rc. */
+/* 0 in a forked child, whose parent opened the store, too: it may not touch it, nor any of its locks, which another thread may have held. */
+int cubby__api_usable(const cubby_store *store);
+int cubby__api_readable(const cubby_snapshot *snap);
+
+/* Records a failed call's detail as the store's last error; passes 0 and DONE through. Returns rc. In a child it records nothing. */
 int cubby__api_end(cubby_store *store, const cubby_error *err, int rc);
 /* EINVAL, recorded if there is a store. */
 int cubby__api_invalid(cubby_store *store, const char *what);

@@ -11,7 +11,7 @@ struct cubby_changes {
 
 int cubby_changes_open(cubby_snapshot *snap, uint64_t folder, uint64_t since, cubby_changes **out)
 {
-    if (!snap || !out)
+    if (!cubby__api_readable(snap) || !out)
         return cubby__api_invalid(snap ? snap->store : NULL, "no snapshot, or nowhere to put the changes");
     cubby_changes *c = cubby__malloc(sizeof *c);
     if (!c)
@@ -28,7 +28,7 @@ int cubby_changes_open(cubby_snapshot *snap, uint64_t folder, uint64_t since, cu
 
 int cubby_changes_next(cubby_changes *c, cubby_change *out)
 {
-    if (!c || !out)
+    if (!c || !cubby__api_readable(c->snap) || !out)
         return cubby__api_invalid(c ? c->snap->store : NULL, "no changes, or nowhere to put one");
     int rc = cubby__changes_next(&c->walk, out);
     return rc < 0 ? cubby__api_end(c->snap->store, c->snap->view->err, rc) : rc;

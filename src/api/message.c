@@ -2,10 +2,15 @@
 #include "api/api.h"
 #include "base/alloc.h"
 
+static int usable(const cubby_message *m)
+{
+    return m && cubby__api_usable(m->store);
+}
+
 int cubby_message_new(cubby_store *store, cubby_message **out)
 {
     cubby_error err = {0};
-    if (!store || !out)
+    if (!cubby__api_usable(store) || !out)
         return cubby__api_invalid(store, "no store, or nowhere to put the message");
     cubby_message *m = cubby__malloc(sizeof *m);
     if (!m)
@@ -23,7 +28,7 @@ int cubby_message_new(cubby_store *store, cubby_message **out)
 int cubby_message_write(cubby_message *m, const void *data, size_t n)
 {
     cubby_error err = {0};
-    if (!m || (!data && n))
+    if (!usable(m) || (!data && n)) /* the spool of a forked child is its parent's */
         return cubby__api_invalid(m ? m->store : NULL, "no message, or no bytes");
     return cubby__api_end(m->store, &err, cubby__incoming_write(m->in, data, n, &err));
 }
@@ -31,7 +36,7 @@ int cubby_message_write(cubby_message *m, const void *data, size_t n)
 int cubby_message_finish(cubby_message *m)
 {
     cubby_error err = {0};
-    return m ? cubby__api_end(m->store, &err, cubby__incoming_finish(m->in, &err)) : CUBBY_EINVAL;
+    return usable(m) ? cubby__api_end(m->store, &err, cubby__incoming_finish(m->in, &err)) : CUBBY_EINVAL;
 }
 
 static int finished(const cubby_message *m)

@@ -42,9 +42,19 @@ const char *cubby_strerror(int code)
     return code <= 0 && code > -(int)(sizeof text / sizeof *text) ? text[-code] : "unknown error";
 }
 
+int cubby__api_usable(const cubby_store *store)
+{
+    return store && !cubby__is_child(store->s);
+}
+
+int cubby__api_readable(const cubby_snapshot *snap)
+{
+    return snap && cubby__api_usable(snap->store);
+}
+
 int cubby__api_end(cubby_store *store, const cubby_error *err, int rc)
 {
-    if (rc >= 0 || !store)
+    if (rc >= 0 || !cubby__api_usable(store))
         return rc;
     pthread_mutex_lock(&store->mutex);
     if (err && err->code == rc)

@@ -9,6 +9,11 @@ struct cubby_reader {
     struct cubby__msgreader body;
 };
 
+static int usable(const cubby_reader *r)
+{
+    return r && cubby__api_readable(r->snap);
+}
+
 static int end(cubby_reader *r, int rc)
 {
     return cubby__api_end(r->snap->store, r->snap->view->err, rc);
@@ -16,7 +21,7 @@ static int end(cubby_reader *r, int rc)
 
 int cubby_reader_open(cubby_snapshot *snap, uint64_t folder, uint32_t uid, cubby_reader **out)
 {
-    if (!snap || !out)
+    if (!cubby__api_readable(snap) || !out)
         return cubby__api_invalid(snap ? snap->store : NULL, "no snapshot, or nowhere to put the reader");
     cubby_reader *r = cubby__malloc(sizeof *r);
     if (!r)
@@ -48,7 +53,7 @@ const cubby_part *cubby_reader_parts(const cubby_reader *r, size_t *count)
     if (count)
         *count = 0;
     /* Made at the first call: what the caller sees of the reader does not change. */
-    if (!r || !count || end((cubby_reader *)r, cubby__msgreader_parts(&((cubby_reader *)r)->body, &parts, &n)))
+    if (!usable(r) || !count || end((cubby_reader *)r, cubby__msgreader_parts(&((cubby_reader *)r)->body, &parts, &n)))
         return NULL;
     *count = n;
     return parts;
@@ -56,14 +61,14 @@ const cubby_part *cubby_reader_parts(const cubby_reader *r, size_t *count)
 
 int cubby_reader_read(cubby_reader *r, uint64_t offset, void *buf, size_t n, size_t *got)
 {
-    if (!r || !got || (!buf && n))
+    if (!usable(r) || !got || (!buf && n))
         return cubby__api_invalid(r ? r->snap->store : NULL, "no reader, or nowhere to put the bytes");
     return end(r, cubby__msgreader_read(&r->body, offset, buf, n, got));
 }
 
 int cubby_reader_verify(cubby_reader *r)
 {
-    return r ? end(r, cubby__msgreader_verify(&r->body)) : CUBBY_EINVAL;
+    return usable(r) ? end(r, cubby__msgreader_verify(&r->body)) : CUBBY_EINVAL;
 }
 
 void cubby_reader_close(cubby_reader **r)

@@ -22,7 +22,7 @@ static int check(cubby_snapshot *snap, const cubby_scan_options *o)
 
 int cubby_scan_open(cubby_snapshot *snap, uint64_t folder, const cubby_scan_options *options, cubby_scan **out)
 {
-    if (!snap || !out)
+    if (!cubby__api_readable(snap) || !out)
         return cubby__api_invalid(snap ? snap->store : NULL, "no snapshot, or nowhere to put the scan");
     int rc = check(snap, options);
     if (rc)
@@ -42,7 +42,7 @@ int cubby_scan_open(cubby_snapshot *snap, uint64_t folder, const cubby_scan_opti
 
 int cubby_scan_next(cubby_scan *scan, const cubby_row **out)
 {
-    if (!scan || !out)
+    if (!scan || !cubby__api_readable(scan->snap) || !out)
         return cubby__api_invalid(scan ? scan->snap->store : NULL, "no scan, or nowhere to put the row");
     int rc = cubby__scan_next(scan->scan, out);
     if (rc < 0 || (!rc && (*out)->damage)) /* the detail of damage can be asked for too */

@@ -4,6 +4,8 @@
 #include "api/api.h"
 #include "base/alloc.h"
 
+_Static_assert(CUBBY_FOLDER_NAME_MAX == CUBBY__FOLDER_NAME_MAX, "the header says how long a name can be");
+
 static int end(cubby_snapshot *snap, int rc)
 {
     return cubby__api_end(snap->store, snap->view->err, rc);
@@ -16,7 +18,7 @@ static int invalid(cubby_snapshot *snap, const char *what)
 
 int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out)
 {
-    if (!store || !out)
+    if (!cubby__api_usable(store) || !out)
         return cubby__api_invalid(store, "no store, or nowhere to put the snapshot");
     cubby_snapshot *snap = cubby__calloc(1, sizeof *snap);
     if (!snap)
@@ -76,7 +78,7 @@ static int give_folder(cubby_snapshot *snap, int rc, const struct cubby__folder 
 int cubby_folder_get(cubby_snapshot *snap, uint64_t id, cubby_folder *out)
 {
     struct cubby__folder f;
-    if (!snap || !out)
+    if (!cubby__api_readable(snap) || !out)
         return invalid(snap, "no snapshot, or nowhere to put the folder");
     return give_folder(snap, cubby__folder_get(snap->view, id, &f), &f, out);
 }
@@ -84,7 +86,7 @@ int cubby_folder_get(cubby_snapshot *snap, uint64_t id, cubby_folder *out)
 int cubby_folder_find(cubby_snapshot *snap, uint64_t parent, const char *name, size_t name_len, cubby_folder *out)
 {
     struct cubby__folder f;
-    if (!snap || !name || !out)
+    if (!cubby__api_readable(snap) || !name || !out)
         return invalid(snap, "no snapshot, no name, or nowhere to put the folder");
     return give_folder(snap, cubby__folder_find(snap->view, parent, name, name_len, &f), &f, out);
 }
@@ -92,7 +94,7 @@ int cubby_folder_find(cubby_snapshot *snap, uint64_t parent, const char *name, s
 int cubby_folder_next(cubby_snapshot *snap, uint64_t parent, const char *after, size_t after_len, cubby_folder *out)
 {
     struct cubby__folder f;
-    if (!snap || (!after && after_len) || !out)
+    if (!cubby__api_readable(snap) || (!after && after_len) || !out)
         return invalid(snap, "no snapshot, no name, or nowhere to put the folder");
     return give_folder(snap, cubby__folder_next(snap->view, parent, after, after_len, &f), &f, out);
 }
@@ -101,7 +103,7 @@ int cubby_subscription_next(cubby_snapshot *snap, const char *after, size_t afte
 {
     char next[CUBBY__SUBSCRIPTION_MAX + 1];
     size_t len;
-    if (!snap || (!after && after_len) || !path || !path_len)
+    if (!cubby__api_readable(snap) || (!after && after_len) || !path || !path_len)
         return invalid(snap, "no snapshot, no path, or nowhere to put it");
     int rc = cubby__subscription_next(snap->view, after, after_len, next, &len);
     if (rc)
@@ -119,7 +121,7 @@ int cubby_annotation_get(cubby_snapshot *snap, uint64_t folder, const char *entr
 {
     const uint8_t *found = NULL;
     size_t n = 0;
-    if (!snap || !folder || !entry || !value || !len)
+    if (!cubby__api_readable(snap) || !folder || !entry || !value || !len)
         return invalid(snap, "no snapshot, no folder, no name, or nowhere to put the value");
     int rc = cubby__annotation_get(snap->view, folder, entry, snap->annotation, &found, &n);
     if (rc)
@@ -134,7 +136,7 @@ int cubby_annotation_next(cubby_snapshot *snap, uint64_t folder, const char *aft
     char next[CUBBY__ANNOTATION_ENTRY_MAX + 1];
     const uint8_t *found = NULL;
     size_t n = 0;
-    if (!snap || !folder || !entry || !value || !len)
+    if (!cubby__api_readable(snap) || !folder || !entry || !value || !len)
         return invalid(snap, "no snapshot, no folder, or nowhere to put the annotation");
     int rc = cubby__annotation_next(snap->view, folder, after, next, snap->annotation, &found, &n);
     if (rc)
@@ -151,7 +153,7 @@ int cubby_annotation_next(cubby_snapshot *snap, uint64_t folder, const char *aft
 int cubby_keyword_name(cubby_snapshot *snap, uint16_t id, const char **out)
 {
     char name[CUBBY__KEYWORD_LEN_MAX + 1];
-    if (!snap || !out)
+    if (!cubby__api_readable(snap) || !out)
         return invalid(snap, "no snapshot, or nowhere to put the name");
     if (id > CUBBY__KEYWORDS_MAX)
         return CUBBY_DONE;
@@ -170,7 +172,7 @@ int cubby_keyword_name(cubby_snapshot *snap, uint16_t id, const char **out)
 
 int cubby_keyword_find(cubby_snapshot *snap, const char *name, uint16_t *out)
 {
-    if (!snap || !name || !out)
+    if (!cubby__api_readable(snap) || !name || !out)
         return invalid(snap, "no snapshot, no keyword, or nowhere to put its number");
     return end(snap, cubby__keyword_find(snap->view, name, out));
 }
@@ -179,7 +181,7 @@ int cubby_keyword_find(cubby_snapshot *snap, const char *name, uint16_t *out)
 
 int cubby_row_get(cubby_snapshot *snap, uint64_t folder, uint32_t uid, unsigned want, const cubby_row **out)
 {
-    if (!snap || !out)
+    if (!cubby__api_readable(snap) || !out)
         return invalid(snap, "no snapshot, or nowhere to put the row");
     if (want & ~CUBBY__WANT_ALL)
         return invalid(snap, "unknown bits in `want`");

@@ -79,6 +79,10 @@ int cubby_close(cubby_store **store)
 {
     if (!store || !*store)
         return 0;
+    if (cubby__is_child((*store)->s)) {
+        cubby_atfork_child(store);
+        return CUBBY_EINVAL;
+    }
     cubby_error err;
     int rc = cubby__store_close(&(*store)->s, &err);
     pthread_mutex_destroy(&(*store)->mutex);
@@ -105,6 +109,10 @@ void cubby_last_error(cubby_store *store, cubby_error *out)
 {
     if (!store || !out)
         return;
+    if (!cubby__api_usable(store)) {
+        cubby__fail(out, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "this handle was opened before a fork");
+        return;
+    }
     pthread_mutex_lock(&store->mutex);
     *out = store->last;
     pthread_mutex_unlock(&store->mutex);
@@ -113,13 +121,13 @@ void cubby_last_error(cubby_store *store, cubby_error *out)
 int cubby_sync(cubby_store *store)
 {
     cubby_error err = {0};
-    return store ? cubby__api_end(store, &err, cubby__store_sync(store->s, &err)) : CUBBY_EINVAL;
+    return cubby__api_usable(store) ? cubby__api_end(store, &err, cubby__store_sync(store->s, &err)) : CUBBY_EINVAL;
 }
 
 int cubby_checkpoint(cubby_store *store)
 {
     cubby_error err = {0};
-    return store ? cubby__api_end(store, &err, cubby__store_checkpoint(store->s, &err)) : CUBBY_EINVAL;
+    return cubby__api_usable(store) ? cubby__api_end(store, &err, cubby__store_checkpoint(store->s, &err)) : CUBBY_EINVAL;
 }
 
 static int count(struct cubby__store *s, cubby_stat *out, cubby_error *err)
@@ -137,7 +145,7 @@ static int count(struct cubby__store *s, cubby_stat *out, cubby_error *err)
 
 int cubby_store_stat(cubby_store *store, cubby_stat *out)
 {
-    if (!store || !out)
+    if (!cubby__api_usable(store) || !out)
         return cubby__api_invalid(store, "no store, or nowhere to put its figures");
     cubby_error err = {0};
     cubby_stat stat = {0};
@@ -161,7 +169,7 @@ static int check_fsck(const char *path, const cubby_options *options, unsigned f
     int rc = check_open(path, options, o, err);
     if (!rc && flags & ~(unsigned)CUBBY_CHECK_FULL)
         rc = invalid(err, "unknown flags of a check");
-    o->flags &= ~(unsigned)OPEN_FLAGS;
+    o->flags &= CUBBY_ON_NETWORK; /* it says nothing about who may write */
     return rc;
 }
 

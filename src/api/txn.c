@@ -21,7 +21,7 @@ struct cubby_txn {
 
 int cubby_txn_begin(cubby_store *store, unsigned flags, cubby_txn **out)
 {
-    if (!store || !out)
+    if (!cubby__api_usable(store) || !out)
         return cubby__api_invalid(store, "no store, or nowhere to put the transaction");
     if (flags & ~(unsigned)CUBBY_LAZY)
         return cubby__api_invalid(store, "unknown flags of cubby_txn_begin");
@@ -91,7 +91,7 @@ static int invalid(cubby_txn *txn, const char *what)
 /* Whether the transaction takes changes of this kind at all. */
 static int start(cubby_txn *txn, int lazy_too)
 {
-    if (!txn)
+    if (!txn || !cubby__api_usable(txn->store))
         return CUBBY_EINVAL;
     if (txn->flags & CUBBY_LAZY && !lazy_too)
         return invalid(txn, "a lazy transaction changes flags and nothing else");

@@ -257,12 +257,17 @@ int cubby__txn_begin(struct cubby__store *s, unsigned flags, struct cubby__txn *
     return 0;
 }
 
-/* The node is kept for another transaction unless it has grown large. */
-static void give_back(struct cubby__store *s, struct cubby__commit_node *n)
+static void drop_spools(struct cubby__commit_node *n)
 {
     for (size_t i = 0; i < n->spool_count; i++)
         cubby__spool_unref(&n->spools[i]);
     n->spool_count = 0;
+}
+
+/* The node is kept for another transaction unless it has grown large. */
+static void give_back(struct cubby__store *s, struct cubby__commit_node *n)
+{
+    drop_spools(n);
     pthread_mutex_lock(&s->g);
     int keep = !s->spare_node && n->framer.buf.cap <= CUBBY__COALESCE;
     if (keep)
@@ -278,10 +283,15 @@ void cubby__txn_abort(struct cubby__txn **txnp)
     if (!txn)
         return;
     struct cubby__store *s = txn->store;
-    cubby__tree_abort(s->pager);
-    give_back(s, txn->node);
-    pthread_mutex_unlock(&s->w);
-    cubby__leave(s);
+    if (cubby__is_child(s)) { /* the locks are as they were in its parent, some held for ever */
+        drop_spools(txn->node);
+        cubby__node_free(txn->node);
+    } else {
+        cubby__tree_abort(s->pager);
+        give_back(s, txn->node);
+        pthread_mutex_unlock(&s->w);
+        cubby__leave(s);
+    }
     cubby__free(txn);
     *txnp = NULL;
 }

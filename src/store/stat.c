@@ -54,7 +54,9 @@ int cubby__store_get_stat(struct cubby__store *s, cubby_stat *out, cubby_error *
     int child = cubby__refuse_child(s, err);
     if (child != 0)
         return child;
-    int rc = cubby__keep_up(s, err);
+    int rc = cubby__still_here(s, err);
+    if (rc == 0)
+        rc = cubby__keep_up(s, err);
     if (rc != 0)
         return rc;
     memcpy(out->uuid, s->ident.uuid, sizeof out->uuid);

@@ -133,7 +133,7 @@ int cubby__view_begin_all(struct cubby__store *s, struct cubby__view *view, cubb
 void cubby__view_end(struct cubby__view *view)
 {
     struct cubby__store *s = view->store;
-    if (!s)
+    if (!s || cubby__is_child(s)) /* there v may be held for ever */
         return;
     pthread_mutex_lock(&s->v); /* the neighbours in the list write to our link */
     if (view->link) {

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,4 +222,70 @@ START_TEST(the_directory_is_locked)
 }
 END_TEST
 
-UNIT_MAIN("api/files", a_forked_child, files_that_are_none, hard_links, a_copy_of_a_live_store, the_directory_is_locked)
+/* Whoever still has it open is told so, whatever is asked. */
+START_TEST(a_store_that_went)
+{
+    static const char *const ways[] = {"rm -r '%s'", "mv '%s' '%s.moved'"};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct place place, *p = &place;
+        cubby_snapshot *snap = NULL;
+        cubby_txn *txn = NULL;
+        cubby_stat stat;
+        begin(p);
+        ck_assert_int_eq(make_folder(p->s, "here"), 0);
+        ck_assert_int_eq(cubby_store_stat(p->s, &stat), 0);
+        run(ways[i], p->store);
+        ck_assert_int_eq(cubby_store_stat(p->s, &stat), CUBBY_ESTALE);
+        cubby_last_error(p->s, &p->err);
+        ck_assert_int_eq(p->err.code, CUBBY_ESTALE);
+        ck_assert_int_eq(cubby_txn_begin(p->s, 0, &txn), CUBBY_ESTALE);
+        if (i == 0)
+            ck_assert_int_eq(cubby_snapshot_begin(p->s, &snap), CUBBY_ESTALE);
+        cubby_close(&p->s);
+        run("rm -rf '%s'", p->dir);
+    }
+}
+END_TEST
+
+static long network; /* what statfs says */
+
+int statfs(const char *path, struct statfs *out)
+{
+    int rc = (int)syscall(SYS_statfs, path, out);
+    if (network)
+        out->f_type = network;
+    return rc;
+}
+
+/* One flag opens, makes, checks and repairs a store where without it nothing does. */
+START_TEST(on_a_network)
+{
+    struct place place, *p = &place;
+    cubby_options o = CUBBY_OPTIONS_INIT;
+    cubby_check_result checked;
+    cubby_repair_result repaired;
+    begin(p);
+    ck_assert_int_eq(make_folder(p->s, "here"), 0);
+    ck_assert_int_eq(cubby_close(&p->s), 0);
+    network = 0x6969;
+    ck_assert_int_eq(try_open(p, 0), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_check(p->store, &o, 0, NULL, NULL, &checked, &p->err), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_repair(p->store, &o, 0, NULL, NULL, NULL, &repaired, &p->err), CUBBY_EINVAL);
+    for (unsigned other = 0; other < CUBBY_ON_NETWORK; other = 2 * other + !other) { /* what else is asked of an open means nothing here */
+        o.flags = CUBBY_ON_NETWORK | other;
+        ck_assert_msg(cubby_check(p->store, &o, CUBBY_CHECK_FULL, NULL, NULL, &checked, &p->err) == 0, "%s", p->err.message);
+        ck_assert_uint_eq(checked.findings, 0);
+    }
+    run("printf x | dd of='%s/segments/00000001.seg' bs=1 seek=1100 conv=notrunc 2> /dev/null", p->store);
+    o.flags = CUBBY_ON_NETWORK;
+    ck_assert_msg(cubby_repair(p->store, &o, 0, NULL, NULL, NULL, &repaired, &p->err) == 0, "%s", p->err.message);
+    ck_assert_uint_gt(repaired.findings, 0);
+    ck_assert_uint_eq(repaired.left, 0);
+    ck_assert_int_eq(try_open(p, CUBBY_ON_NETWORK), 0);
+    network = 0;
+    end(p);
+}
+END_TEST
+
+UNIT_MAIN("api/files", a_forked_child, files_that_are_none, hard_links, a_copy_of_a_live_store, the_directory_is_locked, a_store_that_went,
+          on_a_network)
