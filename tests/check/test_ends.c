@@ -241,17 +241,17 @@ static void note(void *arg, const char *line)
 }
 
 /* What is proven is lost from the middle of a frame on: repaired once, no rebuild meets damage again. */
-static void cut_at(const struct bed *sound, int odd)
+static void cut_at(const struct bed *sound, int behind)
 {
     struct bed b;
     cubby_repair_result r;
     cubby_store *s;
     char how[40], why[200] = "";
-    snprintf(how, sizeof how, "%d bytes behind a multiple of 8", odd);
+    snprintf(how, sizeof how, "%d bytes behind a frame", behind);
     bed_copy(sound, &b);
     cubby_options o = bed_options(&b);
     struct spot at = bed_frame(&b, CUBBY__REC_ENTRY, -3);
-    bed_truncate(&b, seg_path(at.seg), at.off + 40 + (uint64_t)odd);
+    bed_truncate(&b, seg_path(at.seg), at.off + (uint64_t)behind);
     s = bed_open(&b);
     MUST(cubby_close(&s));
     MUST(cubby_repair(STORE, &o, 0, NULL, NULL, NULL, &r, NULL));
@@ -277,8 +277,8 @@ int main(void)
     lose_cuts(&sound, NOTHING);
     lose_cuts(&sound, A_MESSAGE);
     lose_cuts(&sound, A_SEGMENT);
-    for (int odd = 0; odd < 8; odd++)
-        cut_at(&sound, odd);
+    for (int behind = 0; behind < 48; behind += behind < 32 ? 3 : 1)
+        cut_at(&sound, behind);
     bed_free(&sound);
     return failures != 0;
 }
