@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/source.h"
 #include "cli.h"
 #include "text.h"
 
@@ -49,6 +50,6 @@ int archive_none_there(const struct tree *t)
         if (!t->files[i].error)
             return 0;
     for (size_t i = 0; i < t->count; i++)
-        cli_error("%s: %s", t->files[i].path, strerror(t->files[i].error));
+        cli_error("%s: %s", t->files[i].path, source_strerror(t->files[i].error));
     return 1;
 }

@@ -19,17 +19,20 @@ static int exists(const char *path, const char *ending)
     return yes;
 }
 
+/* 1, 0, or -1: it cannot be found out, with errno. Not through a link that somebody else made. */
 static int is_directory(const char *path, const char *name)
 {
     char *other = cli_printf("%s/%s", path, name);
-    int yes = source_check_found(other) != 0 && errno == EISDIR; /* not through a link that somebody else made */
+    int e = source_check_found(other) == 0 ? 0 : errno;
     free(other);
-    return yes;
+    errno = e;
+    return e == EISDIR ? 1 : e == 0 || e == ENOENT || e == ENOTDIR || e == ENXIO ? 0 : -1;
 }
 
-int detect_is_maildir(const char *path)
+int detect_maildir(const char *path)
 {
-    return is_directory(path, "cur") && is_directory(path, "new");
+    int is = is_directory(path, "cur");
+    return is > 0 ? is_directory(path, "new") : is;
 }
 
 int detect_is_message(const char *name, size_t len)

@@ -10,7 +10,7 @@ const struct reader_format *detect_source(const char *path);
 const struct reader_format *detect_found(const char *path, const char *name);
 /* Is it a file with one message, by its name (.eml, .emlx, .msg, and compressed)? */
 int detect_is_message(const char *name, size_t len);
-/* Has the directory what a Maildir has: cur and new? */
-int detect_is_maildir(const char *path);
+/* Has the directory what a Maildir has: cur and new? 1, 0, or -1: that cannot be found out, with errno. */
+int detect_maildir(const char *path);
 
 #endif

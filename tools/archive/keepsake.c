@@ -1,16 +1,18 @@
 #include "archive/keepsake.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "archive/names.h"
 #include "archive/outfile.h"
+#include "archive/sidefile.h"
+#include "archive/source.h"
 #include "cli.h"
 
-#define FILE_NAME  ".cubby-folders"
 #define FIRST_LINE "cubby-folders 1"
-#define LINE_MAX_BYTES (1u << 20)
+#define KEPT_MAX   (32u << 20) /* bytes in memory, of all files read */
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -105,37 +107,48 @@ static int written_now(const struct writer_folder *folders, size_t count, const 
 }
 
 /* Lines of folders that an export before this one wrote. */
-static int keep_others(struct outfile *f, const char *dest, const struct writer_folder *folders, size_t count)
+static int keep_others(struct outfile *f, const struct keepsakes *old, const struct writer_folder *folders, size_t count)
 {
-    struct keepsakes old = {NULL, 0};
     struct text line = {0};
     int failed = 0;
-    keepsakes_read(&old, dest, "");
-    for (size_t i = 0; i < old.count && !failed; i++) {
-        if (written_now(folders, count, old.list[i].path))
+    for (size_t i = 0; i < old->count && !failed; i++) {
+        if (written_now(folders, count, old->list[i].path))
             continue;
         text_clear(&line);
-        add_bytes(&line, old.list[i].path, strlen(old.list[i].path));
-        add(&line, old.list[i].line);
+        add_bytes(&line, old->list[i].path, strlen(old->list[i].path));
+        add(&line, old->list[i].line);
         add(&line, "\n");
         failed = outfile_write(f, line.data, line.len) != 0;
     }
     text_release(&line);
-    keepsakes_release(&old);
     return failed;
+}
+
+/* The file that is there is replaced: what it says must be known. */
+static int read_old(struct keepsakes *old, const char *dest, const char *path)
+{
+    int e = keepsakes_read(old, dest, "");
+    if (e == EINTR)
+        return CLI_INTERRUPTED;
+    if (e)
+        cli_error("%s: %s", path, source_strerror(e));
+    return e ? CLI_FAIL : CLI_OK;
 }
 
 int keepsake_write(cubby_store *store, const char *dest, const struct writer_folder *folders, size_t count)
 {
     struct outfile f = OUTFILE_INIT;
+    struct keepsakes old = {NULL, 0, 0};
     struct text line = {0};
     cubby_snapshot *snap = NULL;
-    char *path = cli_printf("%s/" FILE_NAME, dest);
-    int rc = cli_snapshot(store, &snap), code = 0, failed = 0;
+    char *path = cli_printf("%s/" KEEPSAKE_NAME, dest);
+    int rc = read_old(&old, dest, path), code = 0, failed = 0;
+    if (rc == CLI_OK)
+        rc = cli_snapshot(store, &snap);
     if (rc == CLI_OK)
         rc = outfile_open(&f, path);
     if (rc == CLI_OK)
-        failed = outfile_write(&f, FIRST_LINE "\n", sizeof FIRST_LINE) != 0 || keep_others(&f, dest, folders, count);
+        failed = outfile_write(&f, FIRST_LINE "\n", sizeof FIRST_LINE) != 0 || keep_others(&f, &old, folders, count);
     for (size_t i = 0; rc == CLI_OK && i < count && !failed && code == 0; i++) {
         code = folder_line(snap, &folders[i], &line);
         failed = code == 0 && outfile_write(&f, line.data, line.len) != 0;
@@ -144,6 +157,7 @@ int keepsake_write(cubby_store *store, const char *dest, const struct writer_fol
         rc = code < 0 ? cli_store_error(store, code) : failed ? cli_system_error(path) : outfile_commit(&f, 1);
     cubby_snapshot_end(&snap);
     outfile_release(&f);
+    keepsakes_release(&old);
     text_release(&line);
     free(path);
     return rc;
@@ -151,36 +165,41 @@ int keepsake_write(cubby_store *store, const char *dest, const struct writer_fol
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------------------- */
 
+struct reading {
+    struct keepsakes *k;
+    const char *top;
+    int good; /* the first line is ours */
+    int code;
+};
+
 /* "PATH\t..." */
-static void take_line(struct keepsakes *k, const char *line, const char *top)
+static int take_line(void *arg, char *line)
 {
+    struct reading *r = arg;
+    struct keepsakes *k = r->k;
     const char *tab = strchrnul(line, '\t');
     struct text path = {0};
+    if (!r->good)
+        return !(r->good = strcmp(line, FIRST_LINE) == 0);
     names_unescape(line, (size_t)(tab - line), &path);
     if (path.len) {
-        k->list = cli_realloc(k->list, (k->count + 1) * sizeof *k->list);
-        k->list[k->count++] = (struct keepsake){cli_printf("%s%s%s", top, *top ? "/" : "", path.data), cli_strdup(tab)};
+        if ((k->count & (k->count - 1)) == 0)
+            k->list = cli_realloc(k->list, (k->count ? k->count * 2 : 1) * sizeof *k->list);
+        k->list[k->count++] = (struct keepsake){cli_printf("%s%s%s", r->top, *r->top ? "/" : "", path.data), cli_strdup(tab)};
+        k->bytes += 64 + strlen(r->top) + path.len + strlen(tab);
     }
     text_release(&path);
+    r->code = k->bytes > KEPT_MAX ? EFBIG : 0;
+    return r->code;
 }
 
-void keepsakes_read(struct keepsakes *k, const char *dir, const char *top)
+int keepsakes_read(struct keepsakes *k, const char *dir, const char *top)
 {
-    char *path = cli_printf("%s/" FILE_NAME, dir), *line = NULL;
-    size_t cap = 0;
-    FILE *f = fopen(path, "re");
-    int good = 0;
-    for (ssize_t n; f && (n = getline(&line, &cap, f)) > 0 && n < LINE_MAX_BYTES;) {
-        line[strcspn(line, "\n")] = 0;
-        if (good)
-            take_line(k, line, top);
-        else if (!(good = strcmp(line, FIRST_LINE) == 0))
-            break;
-    }
-    if (f)
-        fclose(f);
-    free(line);
+    struct reading r = {k, top, 0, 0};
+    char *path = cli_printf("%s/" KEEPSAKE_NAME, dir);
+    int e = sidefile_read(path, take_line, &r);
     free(path);
+    return e ? e : r.code;
 }
 
 void keepsakes_release(struct keepsakes *k)
@@ -190,7 +209,7 @@ void keepsakes_release(struct keepsakes *k)
         free(k->list[i].line);
     }
     free(k->list);
-    *k = (struct keepsakes){NULL, 0};
+    *k = (struct keepsakes){NULL, 0, 0};
 }
 
 static const struct keepsake *find(const struct keepsakes *k, const char *path)

@@ -20,11 +20,13 @@ struct keepsakes {
         char *path;
         char *line; /* what stands behind the path */
     } *list;
-    size_t count;
+    size_t count, bytes;
 };
 
-/* Reads the file of a directory, if there is one; its folders go below `top` ("": the top of the store). */
-void keepsakes_read(struct keepsakes *k, const char *dir, const char *top);
+#define KEEPSAKE_NAME ".cubby-folders"
+
+/* Reads the file of a directory, if there is one; its folders go below `top` ("": the top of the store). 0 or an errno, see sidefile_read. */
+int keepsakes_read(struct keepsakes *k, const char *dir, const char *top);
 void keepsakes_release(struct keepsakes *k);
 
 /* Gives a folder that was just made what was kept of it; 0 or an error code. */

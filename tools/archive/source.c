@@ -207,18 +207,24 @@ const char *source_strerror(int code)
 
 static struct source *new_source(int fd);
 
-struct source *source_open_found(const char *path)
+int source_open_found_fd(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* does not wait at a pipe */
     struct stat link, st;
     if (fd < 0)
-        return NULL;
+        return -1;
     int e = lstat(path, &link) != 0 || fstat(fd, &st) != 0 ? errno : refused(&link, &st);
     if (e == 0)
-        return new_source(fd);
+        return fd;
     close(fd);
     errno = e;
-    return NULL;
+    return -1;
+}
+
+struct source *source_open_found(const char *path)
+{
+    int fd = source_open_found_fd(path);
+    return fd < 0 ? NULL : new_source(fd);
 }
 
 struct source *source_open(const char *path)

@@ -12,6 +12,7 @@ struct source *source_open(const char *path);
 /* A file that was found in a directory: it must be a regular one, and a link is followed only if root, the user or the owner of the file made
  * it. So nobody can have others' files read as his mail, or keep an import waiting for a pipe. NULL: errno, see source_strerror. */
 struct source *source_open_found(const char *path);
+int source_open_found_fd(const char *path); /* its descriptor, or -1 */
 /* The same, only looking; 0 or -1 with errno. */
 int source_check_found(const char *path);
 /* strerror, with words of its own for what the two above refuse. */

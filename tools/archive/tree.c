@@ -186,33 +186,80 @@ static int maildir_child(const struct dirent *e)
     return strcmp(n, ".") != 0 && strcmp(n, "..") != 0 && strcmp(n, "cur") != 0 && strcmp(n, "new") != 0 && strcmp(n, "tmp") != 0;
 }
 
-/* What lies beside cur and new. Returns how many folders there are; with `look` they are counted only. */
-static int maildir_children(struct walk *w, const char *path, const char *top, int look)
+/* A directory that is left out because it is a link, which might lead in a circle. */
+static void leave_link(struct walk *w, const char *path)
+{
+    w->tree->ignored++;
+    cli_note("%s: a link to a directory, left out", path);
+}
+
+static int is_link_to_directory(const char *path)
+{
+    struct stat link, st;
+    return lstat(path, &link) == 0 && S_ISLNK(link.st_mode) && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int is_real_directory(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void maildir_children(struct walk *w, const char *path, const char *top);
+
+static void maildir_child_of(struct walk *w, const char *child, const char *name, const char *top)
+{
+    if (is_link_to_directory(child))
+        leave_link(w, child);
+    if (!is_real_directory(child))
+        return;
+    int is = detect_maildir(child), error = is < 0 ? errno : 0;
+    if (!is && *name == '.')
+        return;
+    const char *folder = *name == '.' ? dotted(w, top, name) : maildir_below(w, top, name, strlen(name));
+    if (is > 0)
+        add_maildir(w, child, folder);
+    if (is < 0)
+        add(w->tree, child, folder, &reader_maildir, error, 0);
+    else if (*name != '.')
+        maildir_children(w, child, folder);
+}
+
+/* What lies beside cur and new. */
+static void maildir_children(struct walk *w, const char *path, const char *top)
 {
     struct dirent **list;
-    struct stat st;
-    int found = 0, n = w->depth < DEPTH_MAX ? scandir(path, &list, maildir_child, by_bytes) : 0;
+    int n = w->depth < DEPTH_MAX ? scandir(path, &list, maildir_child, by_bytes) : (errno = ELOOP, -1);
+    if (n < 0) {
+        add(w->tree, path, *top ? top : "INBOX", &reader_maildir, errno, 0);
+        return;
+    }
     w->depth++;
     for (int i = 0; i < n; i++) {
-        const char *name = list[i]->d_name;
-        char *child = join(path, "/", name);
-        int is = !cli_interrupted && lstat(child, &st) == 0 && S_ISDIR(st.st_mode); /* a link might lead in a circle */
-        if (is && detect_is_maildir(child)) {
-            found++;
-            const char *folder = look ? NULL : *name == '.' ? dotted(w, top, name) : maildir_below(w, top, name, strlen(name));
-            if (!look)
-                add_maildir(w, child, folder);
-            if (!look && *name != '.')
-                maildir_children(w, child, folder, 0);
-        } else if (is && !look && *name != '.') {
-            maildir_children(w, child, maildir_below(w, top, name, strlen(name)), 0);
-        } else if (is && look && *name != '.') {
-            found += maildir_children(w, child, top, 1);
-        }
+        char *child = join(path, "/", list[i]->d_name);
+        if (!cli_interrupted)
+            maildir_child_of(w, child, list[i]->d_name, top);
         free(child);
         free(list[i]);
     }
-    if (n > 0)
+    free(list);
+    w->depth--;
+}
+
+/* Are there folders among it, or what may be one? Only looking. */
+static int has_children(struct walk *w, const char *path)
+{
+    struct dirent **list;
+    int found = 0, n = w->depth < DEPTH_MAX ? scandir(path, &list, maildir_child, by_bytes) : 0;
+    w->depth++;
+    for (int i = 0; i < n; i++) {
+        char *child = join(path, "/", list[i]->d_name);
+        if (!found && !cli_interrupted && is_real_directory(child))
+            found = detect_maildir(child) != 0 || (*list[i]->d_name != '.' && has_children(w, child));
+        free(child);
+        free(list[i]);
+    }
+    if (n >= 0)
         free(list);
     w->depth--;
     return found;
@@ -234,17 +281,17 @@ static int is_account(struct walk *w, const char *path, const char *name)
         if (there)
             return 1;
     }
-    return maildir_children(w, path, "", 1) > 0;
+    return has_children(w, path);
 }
 
 /* A Maildir named on the command line. */
 static void maildir_source(struct walk *w, const char *path, const char *name, const struct place *top, int alone)
 {
-    int account = is_account(w, path, name), children = account && !w->no_subfolders && maildir_children(w, path, "", 1) > 0;
+    int account = is_account(w, path, name), children = account && !w->no_subfolders && has_children(w, path);
     const char *folder = alone && *top->folder && !children ? top->folder : account ? below(w, top, "INBOX", 5) : below(w, top, name, strlen(name));
     add_maildir(w, path, folder);
-    if (children)
-        maildir_children(w, path, top->folder, 0);
+    if (!w->no_subfolders) /* also if there are none: it tells what it could not look at */
+        maildir_children(w, path, top->folder);
 }
 
 /* ---- directories ------------------------------------------------------------------------------------------------------------------- */
@@ -296,6 +343,21 @@ static void apple_directory(struct walk *w, const char *path, const char *folder
     w->apple = 0;
 }
 
+static void ordinary_directory(struct walk *w, const char *path, const char *name, const struct place *at)
+{
+    size_t len = strlen(name);
+    int is = wanted(w, &reader_maildir) ? detect_maildir(path) : 0, error = errno;
+    const char *folder = below(w, at, name, is <= 0 && names_ends(name, len, ".sbd") ? len - 4 : len);
+    if (is > 0) {
+        add_maildir(w, path, folder);
+        maildir_children(w, path, folder);
+    } else if (is < 0 && error == EPERM) {
+        add(w->tree, path, folder, &reader_maildir, error, 0);
+    } else {
+        walk(w, path, &(struct place){folder, folder, ""});
+    }
+}
+
 static void directory_in_directory(struct walk *w, const char *path, const char *name, const struct place *at, int apple)
 {
     size_t len = strlen(name);
@@ -311,15 +373,8 @@ static void directory_in_directory(struct walk *w, const char *path, const char 
         text_release(&carry);
     } else if (is_apple(path, name) && !(apple && w->no_subfolders)) {
         apple_directory(w, path, below(w, at, name, len - 5));
-    } else if (w->no_subfolders) {
-        return;
-    } else if (wanted(w, &reader_maildir) && detect_is_maildir(path)) {
-        const char *folder = below(w, at, name, len);
-        add_maildir(w, path, folder);
-        maildir_children(w, path, folder, 0);
-    } else {
-        const char *folder = below(w, at, name, names_ends(name, len, ".sbd") ? len - 4 : len);
-        walk(w, path, &(struct place){folder, folder, ""});
+    } else if (!w->no_subfolders) {
+        ordinary_directory(w, path, name, at);
     }
 }
 
@@ -342,8 +397,10 @@ static int64_t entry(struct walk *w, const char *dir, const char *name, const st
         size = there && S_ISREG(st.st_mode) ? st.st_size : 0;
     else if (S_ISREG(st.st_mode) && !apple)
         file_in_directory(w, path, name, at, (uint64_t)st.st_size);
-    else if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode)) /* a link might lead in a circle */
+    else if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode))
         directory_in_directory(w, path, name, at, apple);
+    else if (S_ISDIR(st.st_mode) && !w->no_subfolders)
+        leave_link(w, path);
     free(path);
     return size;
 }
@@ -413,12 +470,27 @@ static void file_source(struct walk *w, const char *path, const char *name, cons
     add(w->tree, path, folder, f, 0, S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0);
 }
 
+/* A file that is not read leaves folders without what it says: it counts as a source that failed. */
+static void read_keepsakes(struct walk *w, const char *path, const struct place *top)
+{
+    int error = keepsakes_read(&w->tree->kept, path, top->folder);
+    char *file = join(path, "/", KEEPSAKE_NAME);
+    if (error)
+        add(w->tree, file, top->folder, &reader_mbox, error, 0);
+    free(file);
+}
+
 static void directory_source(struct walk *w, const char *path, const char *name, const struct place *top, int alone)
 {
     struct place p = *top;
-    keepsakes_read(&w->tree->kept, path, top->folder);
-    if (wanted(w, &reader_maildir) && detect_is_maildir(path)) {
+    read_keepsakes(w, path, top);
+    int is = wanted(w, &reader_maildir) ? detect_maildir(path) : 0;
+    if (is > 0) {
         maildir_source(w, path, name, top, alone);
+        return;
+    }
+    if (is < 0 && errno == EPERM) {
+        add(w->tree, path, source_folder(w, name, strlen(name), top, alone), &reader_maildir, EPERM, 0);
         return;
     }
     if (is_apple(path, name)) {

@@ -25,7 +25,7 @@ struct tree {
     struct places *places;
     struct keepsakes kept; /* of exports among the sources */
 };
-#define TREE_INIT {NULL, 0, 0, 0, 0, NULL, {NULL, 0}}
+#define TREE_INIT {NULL, 0, 0, 0, 0, NULL, {NULL, 0, 0}}
 
 struct tree_options {
     const char *into;                   /* NULL or a folder path */

@@ -1,5 +1,6 @@
 #include "archive/maildir/folder.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include <xxhash.h>
 
 #include "archive/mutf7.h"
+#include "archive/sidefile.h"
+#include "archive/source.h"
 #include "cli.h"
 #include "text.h"
 
@@ -57,23 +60,24 @@ char *maildir_directory_as(const char *folder, size_t escaped, int windows)
 
 /* ---- keywords ------------------------------------------------------------------------------------------------------------------------ */
 
-void maildir_keywords_read(const char *folder, struct maildir_keywords *out)
+static int take_keyword(void *arg, char *line)
 {
-    char *path = cli_printf("%s/dovecot-keywords", folder), *line = NULL;
-    size_t cap = 0;
-    FILE *f = fopen(path, "re");
+    struct maildir_keywords *k = arg;
+    char *name;
+    unsigned long n = strtoul(line, &name, 10);
+    name[strcspn(name, "\r")] = 0;
+    if (name > line && *name == ' ' && n < 26 && !k->name[n] && strlen(name) <= NAME_MAX_BYTES)
+        k->name[n] = cli_strdup(name + 1);
+    return 0;
+}
+
+int maildir_keywords_read(const char *folder, struct maildir_keywords *out)
+{
+    char *path = cli_printf("%s/dovecot-keywords", folder);
     *out = (struct maildir_keywords){{NULL}};
-    while (f && getline(&line, &cap, f) > 0) {
-        char *name;
-        unsigned long n = strtoul(line, &name, 10);
-        name[strcspn(name, "\r\n")] = 0;
-        if (name > line && *name == ' ' && n < 26 && !out->name[n])
-            out->name[n] = cli_strdup(name + 1);
-    }
-    free(line);
+    int e = sidefile_read(path, take_keyword, out);
     free(path);
-    if (f)
-        fclose(f);
+    return e;
 }
 
 void maildir_keywords_release(struct maildir_keywords *k)
@@ -158,16 +162,25 @@ static int list_line(struct maildir_folder *d, uint32_t uid, const char *base)
     return n > 0 && (size_t)n < sizeof line && outfile_write(&d->list, line, (size_t)n) == 0 ? CLI_OK : cli_system_error(d->list.path);
 }
 
+/* A file that is to be written anew must be known, or what it says would be lost. CLI_OK or an exit code, printed. */
+static int must_know(const char *folder, const char *name, int e)
+{
+    if (e && e != EINTR)
+        cli_error("%s/%s: %s", folder, name, source_strerror(e));
+    return e == 0 ? CLI_OK : e == EINTR ? CLI_INTERRUPTED : CLI_FAIL;
+}
+
 static int begin_list(struct maildir_folder *d, const struct writer_folder *f)
 {
     char *path = cli_printf("%s/dovecot-uidlist", d->path), header[120];
-    uidlist_read(path, &d->old);
+    int rc = must_know(d->path, "dovecot-uidlist", uidlist_read(path, &d->old));
     d->keeps_list = d->old.uidvalidity && d->old.uidvalidity != f->uidvalidity;
     if (d->old.count)
         qsort(d->old.entries, d->old.count, sizeof *d->old.entries, by_uid);
     uint64_t next = d->old.uidnext > f->uidnext ? d->old.uidnext : f->uidnext;
     int n = snprintf(header, sizeof header, "3 V%" PRIu32 " N%" PRIu64 "\n", f->uidvalidity, next);
-    int rc = d->keeps_list ? CLI_OK : outfile_open(&d->list, path);
+    if (rc == CLI_OK && !d->keeps_list)
+        rc = outfile_open(&d->list, path);
     if (rc == CLI_OK && !d->keeps_list && outfile_write(&d->list, header, (size_t)n) != 0)
         rc = cli_system_error(path);
     free(path);
@@ -204,7 +217,8 @@ int maildir_folder_begin(struct maildir_folder *d, char *path, int top, const st
         rc = outfile_make_directory(sub);
         free(sub);
     }
-    maildir_keywords_read(path, &d->keywords);
+    if (rc == CLI_OK)
+        rc = must_know(path, "dovecot-keywords", maildir_keywords_read(path, &d->keywords));
     return rc == CLI_OK ? begin_list(d, f) : rc;
 }
 

@@ -33,8 +33,8 @@ int maildir_folder_add(struct maildir_folder *d, uint32_t uid, const char *base)
 int maildir_folder_end(struct maildir_folder *d);
 void maildir_folder_release(struct maildir_folder *d);
 
-/* Reads dovecot-keywords: "0 Junk", a line each. */
-void maildir_keywords_read(const char *folder, struct maildir_keywords *out);
+/* Reads dovecot-keywords: "0 Junk", a line each. 0 or an errno, see sidefile_read. */
+int maildir_keywords_read(const char *folder, struct maildir_keywords *out);
 void maildir_keywords_release(struct maildir_keywords *k);
 
 #endif

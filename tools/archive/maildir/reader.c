@@ -24,8 +24,10 @@ struct maildir_reader {
     char *path;
     struct file *files;
     size_t count, at;
-    struct uidlist uids;
+    struct uidlist uids; /* without entries: the files have them */
     struct maildir_keywords keywords;
+    int keywords_error, uids_error; /* errno: that file is there but cannot be read; 0 */
+    uint64_t given; /* items */
     int begun;
     struct source *src; /* of the message in hand */
     uint8_t *buf;
@@ -43,7 +45,7 @@ static void add_file(struct maildir_reader *r, const char *sub, const char *name
 {
     if ((r->count & (r->count - 1)) == 0)
         r->files = cli_realloc(r->files, (r->count ? r->count * 2 : 1) * sizeof *r->files);
-    r->files[r->count++] = (struct file){cli_printf("%s/%s", sub, name), uidlist_find(&r->uids, name, maildir_base(name)), strtoll(name, NULL, 10)};
+    r->files[r->count++] = (struct file){cli_printf("%s/%s", sub, name), 0, strtoll(name, NULL, 10)};
 }
 
 static int list(struct maildir_reader *r, const char *sub)
@@ -73,17 +75,57 @@ static int by_order(const void *a, const void *b)
     return strcmp(x->name + 4, y->name + 4);
 }
 
+/* ---- uids ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Names without their flags, as strcmp would have it. */
+static int compare_base(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    int c = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return c ? c : (a_len > b_len) - (a_len < b_len);
+}
+
+static int by_base(const void *a, const void *b)
+{
+    const char *x = ((const struct file *)a)->name + 4, *y = ((const struct file *)b)->name + 4;
+    return compare_base(x, maildir_base(x), y, maildir_base(y));
+}
+
+/* An entry of the list: whatever it holds, nothing is kept but for files that are there. */
+static void take_uid(void *arg, const char *base, uint32_t uid)
+{
+    struct maildir_reader *r = arg;
+    size_t low = 0, high = r->count, len = strlen(base);
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        const char *name = r->files[mid].name + 4;
+        if (compare_base(name, maildir_base(name), base, len) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < r->count && strncmp(r->files[low].name + 4, base, len) == 0 && maildir_base(r->files[low].name + 4) == len; low++)
+        if (!r->files[low].uid)
+            r->files[low].uid = uid;
+}
+
+static void read_uids(struct maildir_reader *r)
+{
+    char *path = cli_printf("%s/dovecot-uidlist", r->path);
+    if (r->count)
+        qsort(r->files, r->count, sizeof *r->files, by_base);
+    r->uids_error = uidlist_each(path, &r->uids, take_uid, r);
+    free(path);
+}
+
 static int maildir_open(const char *path, const struct reader_options *o, struct reader **out)
 {
     struct maildir_reader *r = cli_malloc(sizeof *r);
     *r = (struct maildir_reader){.base = {.format = &reader_maildir, .options = o}, .path = cli_strdup(path), .buf = cli_malloc(CHUNK)};
     *out = &r->base;
-    char *uidlist = cli_printf("%s/dovecot-uidlist", path);
-    uidlist_read(uidlist, &r->uids);
-    free(uidlist);
-    maildir_keywords_read(path, &r->keywords);
+    r->keywords_error = maildir_keywords_read(path, &r->keywords);
     if (list(r, "new") != 0 || list(r, "cur") != 0)
         return -1;
+    read_uids(r);
     if (r->count)
         qsort(r->files, r->count, sizeof *r->files, by_order);
     return 0;
@@ -147,6 +189,15 @@ static void describe(struct maildir_reader *r, const struct file *f, struct read
     }
 }
 
+/* A file beside the messages that was not read counts as an item that failed: the messages go without what it says. */
+static int lost_file(struct maildir_reader *r, const char *name, int *error, struct reader_item *out)
+{
+    *out = (struct reader_item){.kind = READER_FAILED, .number = ++r->given, .name = cli_printf("%s/%s", r->path, name),
+                                .reason = cli_strdup(source_strerror(*error))};
+    *error = 0;
+    return 0;
+}
+
 static int maildir_next(struct reader *base, struct reader_item *out)
 {
     struct maildir_reader *r = self(base);
@@ -156,10 +207,14 @@ static int maildir_next(struct reader *base, struct reader_item *out)
         *out = (struct reader_item){.kind = READER_FOLDER, .folder = cli_strdup(""), .uidvalidity = r->uids.uidvalidity, .uidnext = r->uids.uidnext};
         return 0;
     }
+    if (r->uids_error)
+        return lost_file(r, "dovecot-uidlist", &r->uids_error, out);
+    if (r->keywords_error)
+        return lost_file(r, "dovecot-keywords", &r->keywords_error, out);
     if (r->at == r->count)
         return 1;
     struct file *f = &r->files[r->at++];
-    *out = (struct reader_item){.kind = READER_MESSAGE, .number = r->at};
+    *out = (struct reader_item){.kind = READER_MESSAGE, .number = ++r->given};
     r->src = open_file(r, &f->name, &out->name);
     if (!r->src) {
         out->kind = READER_FAILED;

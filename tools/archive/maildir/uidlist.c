@@ -1,10 +1,10 @@
 #include "archive/maildir/uidlist.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "archive/maildir/names.h"
+#include "archive/sidefile.h"
 #include "cli.h"
 
 static uint32_t to_uid(const char *p, char **end)
@@ -30,20 +30,53 @@ static int read_header(char *line, struct uidlist *out)
     return out->uidvalidity != 0;
 }
 
-/* "UID [FIELDS] :FILE" or "UID FILE" */
-static void read_line(char *line, struct uidlist *out)
+/* "UID [FIELDS] :FILE" or "UID FILE"; cuts the line. 0: it is none. */
+static uint32_t read_entry(char *line, char **base)
 {
     char *p;
     uint32_t uid = to_uid(line, &p);
     if (!uid || *p != ' ')
-        return;
+        return 0;
     char *colon = strstr(p, " :"), *name = colon ? colon + 2 : p + 1;
     if (!*name || strchr(name, '/'))
-        return;
-    if ((out->count & (out->count - 1)) == 0)
-        out->entries = cli_realloc(out->entries, (out->count ? out->count * 2 : 1) * sizeof *out->entries);
+        return 0;
     name[maildir_base(name)] = 0;
-    out->entries[out->count++] = (struct uidlist_entry){cli_strdup(name), uid};
+    *base = name;
+    return uid;
+}
+
+struct reading {
+    struct uidlist *head;
+    uidlist_fn fn;
+    void *arg;
+    int begun;
+};
+
+static int take_line(void *arg, char *line)
+{
+    struct reading *r = arg;
+    char *base;
+    if (!r->begun)
+        return !(r->begun = read_header(line, r->head));
+    uint32_t uid = read_entry(line, &base);
+    if (uid)
+        r->fn(r->arg, base, uid);
+    return 0;
+}
+
+int uidlist_each(const char *path, struct uidlist *head, uidlist_fn fn, void *arg)
+{
+    struct reading r = {head, fn, arg, 0};
+    *head = (struct uidlist){0};
+    return sidefile_read(path, take_line, &r);
+}
+
+static void add(void *arg, const char *base, uint32_t uid)
+{
+    struct uidlist *l = arg;
+    if ((l->count & (l->count - 1)) == 0)
+        l->entries = cli_realloc(l->entries, (l->count ? l->count * 2 : 1) * sizeof *l->entries);
+    l->entries[l->count++] = (struct uidlist_entry){cli_strdup(base), uid};
 }
 
 static int by_base(const void *a, const void *b)
@@ -51,24 +84,12 @@ static int by_base(const void *a, const void *b)
     return strcmp(((const struct uidlist_entry *)a)->base, ((const struct uidlist_entry *)b)->base);
 }
 
-void uidlist_read(const char *path, struct uidlist *out)
+int uidlist_read(const char *path, struct uidlist *out)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    *out = (struct uidlist){0};
-    FILE *f = fopen(path, "re");
-    for (int first = 1, good = 1; f && good && getline(&line, &cap, f) > 0; first = 0) {
-        line[strcspn(line, "\n")] = 0;
-        if (first)
-            good = read_header(line, out);
-        else
-            read_line(line, out);
-    }
-    free(line);
-    if (f)
-        fclose(f);
+    int e = uidlist_each(path, out, add, out);
     if (out->count)
         qsort(out->entries, out->count, sizeof *out->entries, by_base);
+    return e;
 }
 
 uint32_t uidlist_find(const struct uidlist *l, const char *name, size_t base_len)

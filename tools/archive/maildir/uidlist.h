@@ -15,8 +15,11 @@ struct uidlist {
     size_t count;
 };
 
-/* Reads path (versions 1 and 3); what cannot be understood is left out. */
-void uidlist_read(const char *path, struct uidlist *out);
+/* Reads path (versions 1 and 3); what cannot be understood is left out. 0 or an errno, see sidefile_read. */
+int uidlist_read(const char *path, struct uidlist *out);
+/* The same without keeping them: head gets uidvalidity and uidnext, fn each entry. */
+typedef void (*uidlist_fn)(void *arg, const char *base, uint32_t uid);
+int uidlist_each(const char *path, struct uidlist *head, uidlist_fn fn, void *arg);
 uint32_t uidlist_find(const struct uidlist *l, const char *name, size_t base_len); /* 0: unknown */
 void uidlist_release(struct uidlist *l);
 

@@ -1,6 +1,7 @@
 /* Maildir++: DEST is INBOX, DEST/.A.B the folder A/B. Dates are the files' times and in their names, flags letters in the names, keywords in
  * dovecot-keywords, uids in dovecot-uidlist. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,17 +38,29 @@ static int maildir_out_open(const struct writer_options *o, struct writer **out)
     return CLI_OK;
 }
 
-static int holds_files(const char *path, const char *sub)
+/* cur or new of a folder; NULL if it is not there yet, or cannot be read: then *rc is an exit code, printed. */
+static DIR *open_there(const char *path, const char *sub, int *rc)
 {
     char *dir = cli_printf("%s/%s", path, sub);
     DIR *d = opendir(dir);
-    int found = 0;
+    if (!d && errno != ENOENT && errno != EINVAL && errno != ENAMETOOLONG) /* a name that the file system does not take is not there */
+        *rc = cli_system_error(dir);
+    free(dir);
+    return d;
+}
+
+/* CLI_OK: no; or an exit code, printed. */
+static int holds_files(const char *path, const char *sub)
+{
+    int found = 0, rc = CLI_OK;
+    DIR *d = open_there(path, sub, &rc);
     for (struct dirent *e; d && !found && (e = readdir(d));)
         found = *e->d_name != '.';
     if (d)
         closedir(d);
-    free(dir);
-    return found;
+    if (found)
+        cli_error("%s: holds messages already", path);
+    return found ? CLI_FAIL : rc;
 }
 
 static int maildir_out_check(struct writer *w, const struct writer_folder *f)
@@ -58,12 +71,12 @@ static int maildir_out_check(struct writer *w, const struct writer_folder *f)
         return CLI_FAIL;
     }
     char *path = cli_printf("%s%s", w->o->dest, sub);
-    int full = !w->o->force && (holds_files(path, "cur") || holds_files(path, "new"));
-    if (full)
-        cli_error("%s: holds messages already", path);
+    int rc = w->o->force ? CLI_OK : holds_files(path, "cur");
+    if (rc == CLI_OK && !w->o->force)
+        rc = holds_files(path, "new");
     free(path);
     free(sub);
-    return full ? CLI_FAIL : CLI_OK;
+    return rc;
 }
 
 /* ---- folders ------------------------------------------------------------------------------------------------------------------------- */
@@ -81,21 +94,22 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct uidlist_entry *)a)->base, ((const struct uidlist_entry *)b)->base);
 }
 
-static void list_there(struct maildir_out *m)
+/* What is not seen would be written a second time. CLI_OK or an exit code, printed. */
+static int list_there(struct maildir_out *m)
 {
     static const char *const subs[] = {"new", "cur"};
-    for (uint32_t i = 0; m->base.o->force && i < 2; i++) {
-        char *dir = cli_printf("%s/%s", m->folder.path, subs[i]);
-        DIR *d = opendir(dir);
+    int rc = CLI_OK;
+    for (uint32_t i = 0; m->base.o->force && rc == CLI_OK && i < 2; i++) {
+        DIR *d = open_there(m->folder.path, subs[i], &rc);
         for (struct dirent *e; d && (e = readdir(d));)
             if (*e->d_name != '.')
                 add_there(m, e->d_name, i + 1);
         if (d)
             closedir(d);
-        free(dir);
     }
     if (m->there.count)
         qsort(m->there.entries, m->there.count, sizeof *m->there.entries, by_name);
+    return rc;
 }
 
 /* The file that has this base name, or NULL; owner: the caller. */
@@ -172,8 +186,7 @@ static int maildir_out_folder(struct writer *w, const struct writer_folder *f)
     }
     m->uidvalidity = f->uidvalidity;
     m->recent_uid = f->recent_uid;
-    list_there(m);
-    return rc;
+    return rc == CLI_OK ? list_there(m) : rc;
 }
 
 /* The directory is an account's, even if it holds INBOX alone: servers keep this file there. */
