@@ -161,14 +161,17 @@ struct cli_flags {
     uint32_t system;       /* CUBBY_SEEN ... */
     char **keywords;       /* owner: this struct, ended with cli_flags_release */
     size_t keyword_count;
+    int left_out;          /* there were more than CLI_KEYWORDS_MAX */
 };
-#define CLI_FLAGS_INIT {0, NULL, 0}
+#define CLI_FLAGS_INIT {0, NULL, 0, 0}
+#define CLI_KEYWORDS_MAX 1024 /* as many as a store holds */
 
-/* Adds the one flag that text[0..len) names: "\Seen" (any case) or a keyword. 0 or CUBBY_EINVAL (unknown system flag, not an atom). */
+/* Adds the one flag that text[0..len) names: "\Seen" (any case) or a keyword. 0, CUBBY_EINVAL (unknown system flag, not an atom)
+ * or CUBBY_ELIMIT (left_out is set). */
 int cli_flag_add(struct cli_flags *f, const char *text, size_t len);
 /* Adds a list of flags, separated by spaces or commas, in parentheses or not. */
 int cli_flags_add(struct cli_flags *f, const char *list);
-/* Removes doubles and sorts keywords by folded name. */
+/* Removes doubles and sorts keywords by folded name; leaves out what is beyond CLI_KEYWORDS_MAX. */
 void cli_flags_sort(struct cli_flags *f);
 void cli_flags_release(struct cli_flags *f);
 /* Names of system flags in the order of output; NULL ends. */
@@ -205,6 +208,8 @@ int cli_bar_update(void *bar, uint64_t done, uint64_t total);
 /* Wipes the line, at the end or before other output (cli_error and friends do it); NULL: of the bar that is shown. Call it before a bar's
  * memory goes. */
 void cli_bar_clear(struct cli_bar *bar);
+/* 1: the terminal belongs to a question, what is shown is wiped and nothing is drawn; 0: again. */
+void cli_bar_hold(int on);
 int64_t cli_now_ms(void); /* monotonic */
 
 #endif

@@ -41,6 +41,10 @@ int cli_flag_add(struct cli_flags *f, const char *text, size_t len)
     }
     if (!is_atom(text, len))
         return CUBBY_EINVAL;
+    if (f->keyword_count >= 2 * CLI_KEYWORDS_MAX) /* all the same, or too many */
+        cli_flags_sort(f);
+    if (f->left_out)
+        return CUBBY_ELIMIT;
     f->keywords = cli_realloc(f->keywords, (f->keyword_count + 1) * sizeof *f->keywords);
     char *word = cli_malloc(len + 1);
     memcpy(word, text, len);
@@ -78,6 +82,9 @@ void cli_flags_sort(struct cli_flags *f)
         else
             f->keywords[kept++] = f->keywords[i];
     }
+    f->left_out |= kept > CLI_KEYWORDS_MAX;
+    while (kept > CLI_KEYWORDS_MAX)
+        free(f->keywords[--kept]);
     f->keyword_count = kept;
 }
 

@@ -27,6 +27,7 @@ printf 'From x\n>From y\n\nbin\0ary\r\n' | "$C" append -q s INBOX - >/dev/null
 "$C" flag -q s INBOX 1:3 '+\Flagged' '+\Answered' '+$Junk' '+work'
 "$C" flag -q s INBOX 2 '+\Deleted'
 "$C" folder special s 'R%25/a%2Fb' '\Archive'; "$C" folder subscribe s 'A/B.c/d&e ü/x'
+"$C" folder special s INBOX '\Important'; "$C" folder subscribe s INBOX; "$C" annotate s INBOX /private/comment 'of INBOX'
 "$C" annotate s INBOX/sub /shared/comment "$(printf 'tab\tund ä %%')"
 mail_of s >state
 for f in mbox maildir eml; do
@@ -46,6 +47,18 @@ done
 "$C" export -q --verbatim --format eml s plain
 cmp -s big plain/INBOX/00000011\ big.eml && ok "--verbatim eml files are the messages" || fail "--verbatim eml" "$(ls plain/INBOX)"
 is "a file's time is the message's" "$(stat -c %Y plain/INBOX/00000002*)" "$(date -d 2019-01-02T03:04:05+01:00 +%s)"
+for f in mbox eml; do # folders without mail of their own, too; numbers that no clock gives
+    awk -F '\t' -v OFS='\t' 'NR > 1 { sub(/=.*/, "=" 1000 + NR, $2) } 1' out.$f/.cubby-folders >kept && cp kept out.$f/.cubby-folders
+    exits "$f: --keep-uids" 0 "$C" import -q --keep-uids uids.$f out.$f
+    is "... keeps every uidvalidity" "$err$("$C" ls --json uids.$f | sed -E 's/.*"uidvalidity":([0-9]+).*/\1/' | sort | tr '\n' ' ')" "1002 1003 1004 1005 1006 1007 1008 1009 1010 1011 1012 "
+done
+mkdir -p order/x; for i in 00000002 0 1 10 99999999 100000000 4294967290 '00000002 b' '9 x' a _; do message "$i" >"order/x/$i.eml"; done
+"$C" import -q ordered order
+is "message files by number, then by name" "$("$C" scan --json ordered x | sed -E 's/.*"subject":"([^"]*)".*/\1/' | tr '\n' ',')" \
+    "0,1,00000002 b,00000002,9 x,10,99999999,100000000,4294967290,_,a,"
+"$C" init used; "$C" annotate used INBOX /private/comment 'it has one'; "$C" import -q used out.mbox
+is "what somebody said of INBOX stays" "$("$C" annotate used INBOX /private/comment)" 'it has one'
+"$C" annotate --remove s INBOX /private/comment
 is "no name leaves the destination or breaks a system" "$(find out.eml -name '*[:*?"<>|]*' | wc -l)" 0
 find out.maildir -path '*/tmp/*' | grep -q . && fail "nothing stays in tmp" || ok "nothing stays in tmp"
 is "flags and keywords in a name" "$(ls out.maildir/cur | grep -c ':2,FRSTab$\|:2,FRTab$\|:2,FRab$')" 3

@@ -88,7 +88,7 @@ void block_format(struct text *out, const struct block *b, const char *const *ke
 void block_of_message(struct text *out, const struct writer_message *m, int crlf, int ends)
 {
     int open = ends && m->tail_len && m->tail[m->tail_len - 1] != '\n';
-    struct block b = {.uid = m->uid, .date = m->date, .zone = m->zone, .flags = {m->flags, NULL, 0}};
+    struct block b = {.uid = m->uid, .date = m->date, .zone = m->zone, .flags = {.system = m->flags}};
     memcpy(b.hash, m->hash, sizeof b.hash);
     b.added = !open ? BLOCK_ADDED_NONE : crlf ? BLOCK_ADDED_CRLF : BLOCK_ADDED_LF;
     block_format(out, &b, m->keywords, m->keyword_count, crlf);

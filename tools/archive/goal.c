@@ -45,6 +45,16 @@ static int annotate(cubby_txn *txn, const struct tree *tree, const char *path, u
     return rc;
 }
 
+/* INBOX is in every store: while nothing came to it and nobody gave it a use or an annotation, it is as good as new. */
+static int is_fresh_inbox(cubby_snapshot *snap, const char *path, const cubby_folder *f)
+{
+    const char *entry;
+    const void *value;
+    size_t len;
+    return strcasecmp(path, "INBOX") == 0 && f->uidnext == 1 && !f->special_use &&
+           cubby_annotation_next(snap, f->id, NULL, &entry, &value, &len) == CUBBY_DONE;
+}
+
 /* The folder of one path whose parent is there. *new: it was made. */
 static int make_one(cubby_txn *txn, const struct tree *tree, const char *path, uint64_t *id, int *new)
 {
@@ -53,21 +63,22 @@ static int make_one(cubby_txn *txn, const struct tree *tree, const char *path, u
     *new = rc == CUBBY_DONE;
     if (rc == 0)
         *id = f.id;
-    if (rc != CUBBY_DONE)
+    if (rc < 0 || (rc == 0 && !is_fresh_inbox(cubby_txn_snapshot(txn), path, &f)))
         return rc;
-    rc = cli_path_make(txn, path, id);
-    if (rc == 0)
+    if (*new)
+        rc = cli_path_make(txn, path, id);
+    if (rc == 0 && *new)
         rc = annotate(txn, tree, path, *id);
     return rc == 0 ? keepsakes_restore(&tree->kept, txn, path, *id) : rc;
 }
 
 /* A number that this store gave before, or a folder that has messages, is no error: clients then see a folder that is new to them. */
-static int take_uidvalidity(cubby_txn *txn, const struct goal *g)
+static int take_uidvalidity(cubby_txn *txn, const char *path, uint64_t id, uint32_t uidvalidity)
 {
-    int rc = g->uidvalidity ? cubby_folder_set_uidvalidity(txn, g->id, g->uidvalidity) : 0;
+    int rc = uidvalidity ? cubby_folder_set_uidvalidity(txn, id, uidvalidity) : 0;
     if (rc != CUBBY_ECONFLICT && rc != CUBBY_EINVAL)
         return rc;
-    cli_note("%s: has a uidvalidity of its own, not %u: clients will load it anew", g->path, (unsigned)g->uidvalidity);
+    cli_note("%s: has a uidvalidity of its own, not %u: clients will load it anew", path, (unsigned)uidvalidity);
     return 0;
 }
 
@@ -78,6 +89,8 @@ int goal_make(cubby_txn *txn, const struct tree *tree, int keep_uids, struct goa
     for (char *slash = strchr(path, '/'); rc == 0 && slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         rc = make_one(txn, tree, path, &g->id, &new);
+        if (rc == 0 && new && keep_uids) /* it may hold no mail of its own, and be no goal */
+            rc = take_uidvalidity(txn, path, g->id, keepsakes_uidvalidity(&tree->kept, path));
         *slash = '/';
     }
     if (rc == 0)
@@ -87,7 +100,7 @@ int goal_make(cubby_txn *txn, const struct tree *tree, int keep_uids, struct goa
     if (!g->uidvalidity)
         g->uidvalidity = keepsakes_uidvalidity(&tree->kept, g->path);
     if (rc == 0 && keep_uids)
-        rc = take_uidvalidity(txn, g);
+        rc = take_uidvalidity(txn, path, g->id, g->uidvalidity);
     free(path);
     return rc;
 }

@@ -26,8 +26,10 @@ struct importer {
     cubby_txn *txn;
     cubby_snapshot *view; /* of a dry run */
     int64_t began_ms;     /* of txn or view */
+    uint64_t begun;       /* number of that txn or view */
     int64_t gap_ms;       /* when others could last deliver */
     struct import_totals batch; /* what the running transaction will add to the totals */
+    int lost_keywords; /* the message in hand did */
     struct goals goals;
     struct cli_bar bar;
     int rc; /* exit code that ends the run */
@@ -98,24 +100,37 @@ static int learn(struct importer *im, cubby_snapshot *snap, uint64_t folder)
     return im->dedupe && (folder || im->o->any_folder) ? dedupe_learn(im->dedupe, snap, folder) : 0;
 }
 
-/* Begins a transaction (a dry run: a view) unless there is one, and learns what others brought into the folder meanwhile. 0, or im->rc is set. */
-static int begin(struct importer *im, uint64_t folder)
+static cubby_snapshot *present(struct importer *im)
+{
+    return im->txn ? cubby_txn_snapshot(im->txn) : im->view;
+}
+
+/* Begins a transaction (a dry run: a view) unless there is one. With any_folder it learns what others brought meanwhile. 0, or im->rc is set. */
+static int begin(struct importer *im)
 {
     if (im->txn || im->view || !im->store)
         return 0;
     im->rc = im->o->dry_run ? cli_snapshot(im->store, &im->view) : cli_begin(im->store, 0, &im->txn);
     im->began_ms = cli_now_ms();
-    if (im->rc != CLI_OK)
-        return im->rc;
-    int code = learn(im, im->txn ? cubby_txn_snapshot(im->txn) : im->view, folder);
+    im->begun++;
+    int code = im->rc == CLI_OK ? learn(im, present(im), 0) : 0;
     if (code < 0)
         spoil(im, code);
     return im->rc;
 }
 
-static cubby_snapshot *present(struct importer *im)
+/* What others brought into the folder before this transaction began: each folder once in each, and before anything of ours is added to it, because
+ * what is below the uids that we give is never looked at again. 0, or im->rc is set. */
+static int learn_goal(struct importer *im, struct goal *g)
 {
-    return im->txn ? cubby_txn_snapshot(im->txn) : im->view;
+    if (!present(im) || im->o->any_folder || g->learned == im->begun)
+        return 0;
+    int code = learn(im, present(im), g->id);
+    if (code < 0)
+        spoil(im, code);
+    else
+        g->learned = im->begun;
+    return im->rc;
 }
 
 static void end_batch_if_due(struct importer *im)
@@ -161,13 +176,10 @@ static uint64_t learn_existing(struct importer *im, const char *path)
     return id;
 }
 
-/* Makes the folder in the running transaction. What was not there when it was looked for may have been made, and filled, by somebody else
- * before the lock was ours. */
-static void make_folder(struct importer *im, struct goal *g, uint64_t found)
+/* Makes the folder in the running transaction. */
+static void make_folder(struct importer *im, struct goal *g)
 {
     int code = goal_make(im->txn, im->tree, im->o->keep_uids, g);
-    if (code == 0 && g->id != found)
-        code = learn(im, present(im), g->id);
     if (code == CUBBY_EINVAL || code == CUBBY_ELIMIT)
         cli_error("cannot make the folder '%s': %s", g->path, cubby_strerror(code));
     else if (code < 0)
@@ -186,10 +198,10 @@ static struct goal *goal_at(struct importer *im, const char *path, const struct 
         g->uidvalidity = target->uidvalidity;
     }
     uint64_t found = learn_existing(im, path);
-    if (im->rc != CLI_OK || begin(im, found) != 0)
+    if (im->rc != CLI_OK || begin(im) != 0)
         return NULL;
     if (im->txn)
-        make_folder(im, g, found);
+        make_folder(im, g);
     else
         g->id = found ? found : goals_unmade_id(&im->goals); /* a dry run: a folder that would be made */
     return im->rc == CLI_OK ? g : NULL;
@@ -219,6 +231,52 @@ static const char *const *keywords_of(const struct job *job)
     return (const char *const *)job->letter.flags.keywords;
 }
 
+/* A message's keywords, those that the store has before those that it must make room for. */
+struct ranked {
+    const char **list;
+    size_t known, count;
+};
+
+static int rank(cubby_snapshot *snap, const struct job *job, struct ranked *out)
+{
+    size_t n = job->letter.flags.keyword_count, end = n;
+    *out = (struct ranked){cli_malloc((n + 1) * sizeof *out->list), 0, n};
+    for (size_t i = 0; i < n; i++) {
+        uint16_t id;
+        int rc = cubby_keyword_find(snap, keywords_of(job)[i], &id);
+        if (rc < 0)
+            return rc;
+        out->list[rc == 0 ? out->known++ : --end] = keywords_of(job)[i];
+    }
+    return 0;
+}
+
+/* Gives a message the unknown ones, as long as the store takes them. 0 or an error code. */
+static int add_unknown(struct importer *im, uint64_t folder, const cubby_uidset *uids, const struct ranked *r)
+{
+    int rc = 0;
+    for (size_t i = r->count; rc == 0 && i-- > r->known;) { /* they stand in reverse */
+        cubby_uidset *changed = NULL;
+        rc = cubby_flag(im->txn, folder, uids, CUBBY_FLAGS_ADD, 0, &r->list[i], 1, &changed);
+        cubby_uidset_free(&changed);
+    }
+    return rc == CUBBY_ELIMIT ? 0 : rc;
+}
+
+/* Some of the keywords are beyond what the store holds: the others. 0 or an error code. */
+static int flag_some(struct importer *im, const struct job *job, const struct dedupe_hit *hit, const cubby_uidset *uids, cubby_uidset **changed)
+{
+    struct ranked r;
+    int rc = rank(present(im), job, &r);
+    im->lost_keywords = 1;
+    if (rc == 0)
+        rc = cubby_flag(im->txn, hit->folder, uids, CUBBY_FLAGS_ADD, job->letter.flags.system, r.list, r.known, changed);
+    if (rc == 0)
+        rc = add_unknown(im, hit->folder, uids, &r);
+    free(r.list);
+    return rc;
+}
+
 static void merge(struct importer *im, const struct job *job, const struct dedupe_hit *hit)
 {
     cubby_uidset *uids = NULL, *changed = NULL;
@@ -230,10 +288,9 @@ static void merge(struct importer *im, const struct job *job, const struct dedup
         rc = cubby_uidset_add(uids, hit->uid, hit->uid);
     if (rc == 0)
         rc = cubby_flag(im->txn, hit->folder, uids, CUBBY_FLAGS_ADD, f->system, keywords_of(job), f->keyword_count, &changed);
-    if (rc == CUBBY_ELIMIT) {
-        im->t->without_keywords++;
-        rc = cubby_flag(im->txn, hit->folder, uids, CUBBY_FLAGS_ADD, f->system, NULL, 0, &changed);
-    }
+    if (rc == CUBBY_ELIMIT)
+        rc = flag_some(im, job, hit, uids, &changed);
+    im->lost_keywords |= f->left_out;
     if (rc < 0)
         spoil(im, rc);
     else
@@ -266,6 +323,28 @@ static int is_duplicate(struct importer *im, const struct job *job, uint64_t fol
     return 1;
 }
 
+/* Some of the keywords are beyond what the store holds: adds the message with the others. */
+static int add_with_some(struct importer *im, struct job *job, uint64_t folder, cubby_add_options *a, uint32_t *uid)
+{
+    cubby_uidset *uids = NULL;
+    struct ranked r;
+    int code = rank(present(im), job, &r);
+    im->lost_keywords = 1;
+    a->keywords = r.list;
+    a->keyword_count = r.known;
+    if (code == 0)
+        code = cubby_add(im->txn, folder, job->message, a, uid);
+    if (code == 0)
+        code = cubby_uidset_new(&uids);
+    if (code == 0)
+        code = cubby_uidset_add(uids, *uid, *uid);
+    if (code == 0)
+        code = add_unknown(im, folder, uids, &r);
+    cubby_uidset_free(&uids);
+    free(r.list);
+    return code;
+}
+
 /* Adds the message, without what the store cannot take of its state. */
 static int add_entry(struct importer *im, struct job *job, uint64_t folder, cubby_add_options *a, uint32_t *uid)
 {
@@ -275,12 +354,7 @@ static int add_entry(struct importer *im, struct job *job, uint64_t folder, cubb
         a->uid = 0;
         code = cubby_add(im->txn, folder, job->message, a, uid);
     }
-    if (code == CUBBY_ELIMIT && a->keyword_count) {
-        a->keyword_count = 0;
-        im->t->without_keywords++;
-        code = cubby_add(im->txn, folder, job->message, a, uid);
-    }
-    return code;
+    return code == CUBBY_ELIMIT && a->keyword_count ? add_with_some(im, job, folder, a, uid) : code;
 }
 
 /* 0, an error that costs the message, or im->rc is set. */
@@ -319,11 +393,11 @@ static void added(struct importer *im, const struct job *job)
 }
 
 /* 1: added, 0: it was there, or an error code (im->rc may be set). */
-static int put_in(struct importer *im, struct job *job, const struct goal *g)
+static int put_in(struct importer *im, struct job *job, struct goal *g)
 {
-    if (begin(im, g->id) != 0)
+    if (begin(im) != 0 || learn_goal(im, g) != 0)
         return CUBBY_EIO;
-    if (is_duplicate(im, job, g->id))
+    if (!im->o->any_folder && is_duplicate(im, job, g->id))
         return 0;
     if (im->txn) {
         int code = add_to(im, job, g->id);
@@ -332,6 +406,12 @@ static int put_in(struct importer *im, struct job *job, const struct goal *g)
     if (im->dedupe)
         dedupe_add(im->dedupe, job->letter.hash, g->id, 0);
     return 1;
+}
+
+/* Where the scope is the store: is it anywhere? Asked before it is put into the first of its folders, which would answer for the others. */
+static int is_anywhere(struct importer *im, const struct job *job)
+{
+    return im->o->any_folder && begin(im) == 0 && is_duplicate(im, job, 0);
 }
 
 /* The folders that a message goes to: those of its labels, else the archive's. */
@@ -351,11 +431,39 @@ static struct goal *goal_of(struct importer *im, const struct job *job, size_t i
     return g;
 }
 
+static int is_among(const uint64_t *ids, size_t count, uint64_t id)
+{
+    size_t i = 0;
+    while (i < count && ids[i] != id)
+        i++;
+    return i < count;
+}
+
+/* Puts the message into each of its folders. Returns into how many; *wrong: why not into one of them. */
+static int put_in_all(struct importer *im, struct job *job, const char **wrong)
+{
+    uint64_t given[LABELS_MAX];
+    size_t givens = 0;
+    int put = 0;
+    for (size_t i = 0; i < goal_count(job) && im->rc == CLI_OK; i++) {
+        struct goal *g = goal_of(im, job, i);
+        if (g && !g->code && is_among(given, givens, g->id)) /* labels can differ that are one folder */
+            continue;
+        int got = !g || g->code ? CUBBY_ENOENT : put_in(im, job, g);
+        if (g)
+            given[givens++] = g->id;
+        put += got > 0;
+        if (got < 0)
+            *wrong = g && g->code ? "its folder could not be made" : cubby_strerror(got);
+    }
+    return put;
+}
+
 static void take_message(struct importer *im, struct job *job)
 {
-    int put = 0;
     const char *wrong = NULL;
     im->t->expected++;
+    im->lost_keywords = 0;
     if (job->code < 0) {
         im->t->failed++;
         job->error.code = job->code;
@@ -363,13 +471,11 @@ static void take_message(struct importer *im, struct job *job)
         im->rc = im->rc < CLI_FAIL ? CLI_FAIL : im->rc;
         return;
     }
-    for (size_t i = 0; i < goal_count(job) && im->rc == CLI_OK; i++) {
-        struct goal *g = goal_of(im, job, i);
-        int got = !g || g->code ? CUBBY_ENOENT : put_in(im, job, g);
-        put += got > 0;
-        if (got < 0)
-            wrong = g && g->code ? "its folder could not be made" : cubby_strerror(got);
-    }
+    int put = is_anywhere(im, job) ? 0 : put_in_all(im, job, &wrong);
+    im->t->without_keywords += im->lost_keywords || (put && job->letter.flags.left_out);
+    if (put && job->letter.labels.left_out)
+        cli_note("%s: message %" PRIu64 " at byte %" PRIu64 ": has more than %d labels; the others are left out", job_source(job), job->item.number,
+                 job->item.offset, LABELS_MAX);
     if (im->rc != CLI_OK) {
         im->t->failed++;
         return;

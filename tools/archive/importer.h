@@ -32,7 +32,7 @@ struct import_totals {
     uint64_t renumbered;       /* of the imported: with keep_uids, but with another uid */
     uint64_t copies;           /* beyond the first folder, by labels */
     uint64_t refused;          /* archives that could not be read at all; each counts as one failed item */
-    uint64_t without_keywords; /* imported without their keywords, because the store holds no more */
+    uint64_t without_keywords; /* messages that lost some: the store holds no more, or the message has too many */
 };
 
 /* Failures are told as they come, as JSON or on stderr. Returns the exit code; the totals are right whatever it is. store may be NULL if

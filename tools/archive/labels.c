@@ -86,11 +86,14 @@ static int role_of(const struct language *l, const char *name, size_t len)
 
 static void add_folder(struct labels *out, char *path)
 {
-    for (size_t i = 0; i < out->count; i++)
-        if (strcmp(out->folders[i], path) == 0) {
-            free(path);
-            return;
-        }
+    size_t i = 0;
+    while (i < out->count && !out->left_out && strcmp(out->folders[i], path) != 0)
+        i++;
+    out->left_out |= i == LABELS_MAX;
+    if (i < out->count || out->left_out) {
+        free(path);
+        return;
+    }
     out->folders = cli_realloc(out->folders, (out->count + 1) * sizeof *out->folders);
     out->folders[out->count++] = path;
 }
@@ -210,5 +213,5 @@ void labels_release(struct labels *l)
     for (size_t i = 0; i < l->count; i++)
         free(l->folders[i]);
     free(l->folders);
-    *l = (struct labels){NULL, 0};
+    *l = (struct labels){NULL, 0, 0};
 }

@@ -12,7 +12,9 @@ extern const char *const labels_modes[]; /* their names; NULL ends */
 struct labels {
     char **folders; /* paths, as in cli_path_make */
     size_t count;
+    int left_out; /* there were more than LABELS_MAX */
 };
+#define LABELS_MAX 500
 
 /* Flags (\Seen unless Unread, \Flagged, \Draft), keywords and, with LABELS_FOLDERS, folders. Without the field nothing is touched. */
 void labels_of_header(const char *header, size_t len, int mode, struct cli_flags *flags, struct labels *out);

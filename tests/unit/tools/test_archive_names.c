@@ -232,7 +232,7 @@ static const char *labels(const char *value, int mode)
     static char out[400];
     char header[300];
     struct cli_flags f = CLI_FLAGS_INIT;
-    struct labels l = {NULL, 0};
+    struct labels l = {0};
     int n = snprintf(header, sizeof header, "Subject: x\nX-Gmail-Labels: %s\n\nbody", value);
     labels_of_header(header, (size_t)n, mode, &f, &l);
     snprintf(out, sizeof out, "%u|", (unsigned)f.system);
@@ -261,4 +261,25 @@ START_TEST(gmail_labels)
 }
 END_TEST
 
-UNIT_MAIN("tools/archive_names", modified_utf7, places, maildir_names, uidlists, maildir_directories, emlx, gmail_labels)
+START_TEST(too_many_labels)
+{
+    struct text header = {0};
+    struct cli_flags f = CLI_FLAGS_INIT;
+    struct labels l = {0};
+    char label[24];
+    text_add(&header, "X-Gmail-Labels: L0", 18);
+    for (int i = 1; i < 20000; i++)
+        text_add(&header, label, (size_t)snprintf(label, sizeof label, ",L%d", i));
+    text_add(&header, ",Starred\n\n", 10);
+    labels_of_header(header.data, header.len, LABELS_FOLDERS, &f, &l);
+    ck_assert_uint_eq(l.count, LABELS_MAX);
+    ck_assert_int_eq(l.left_out, 1);
+    ck_assert_uint_eq(f.system, CUBBY_SEEN | CUBBY_FLAGGED); /* state behind them counts all the same */
+    labels_release(&l);
+    ck_assert_int_eq(l.left_out, 0);
+    cli_flags_release(&f);
+    text_release(&header);
+}
+END_TEST
+
+UNIT_MAIN("tools/archive_names", modified_utf7, places, maildir_names, uidlists, maildir_directories, emlx, gmail_labels, too_many_labels)

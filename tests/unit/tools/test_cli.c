@@ -74,6 +74,39 @@ START_TEST(flag_lists)
 }
 END_TEST
 
+/* "a b a b ..." is two keywords whatever its length, and no list takes more memory than a store has keywords. */
+START_TEST(too_many_flags)
+{
+    struct cli_flags f = CLI_FLAGS_INIT;
+    char word[24];
+    for (int i = 0; i < 10000; i++) {
+        ck_assert_int_eq(cli_flag_add(&f, i % 2 ? "a" : "B", 1), 0);
+        ck_assert_uint_le(f.keyword_count, 2 * CLI_KEYWORDS_MAX);
+    }
+    cli_flags_sort(&f);
+    ck_assert_uint_eq(f.keyword_count, 2);
+    ck_assert_int_eq(f.left_out, 0);
+    for (int i = 2; i < CLI_KEYWORDS_MAX; i++)
+        ck_assert_int_eq(cli_flag_add(&f, word, (size_t)snprintf(word, sizeof word, "w%d", i)), 0);
+    cli_flags_sort(&f);
+    ck_assert_uint_eq(f.keyword_count, CLI_KEYWORDS_MAX);
+    ck_assert_int_eq(f.left_out, 0);
+    int last = 0;
+    for (int i = 0; i < 10000; i++) {
+        last = cli_flag_add(&f, word, (size_t)snprintf(word, sizeof word, "x%d", i));
+        ck_assert_uint_le(f.keyword_count, 2 * CLI_KEYWORDS_MAX);
+    }
+    ck_assert_int_eq(last, CUBBY_ELIMIT);
+    ck_assert_int_eq(cli_flag_add(&f, "\\seen", 5), 0);
+    cli_flags_sort(&f);
+    ck_assert_uint_eq(f.keyword_count, CLI_KEYWORDS_MAX);
+    ck_assert_int_eq(f.left_out, 1);
+    ck_assert_uint_eq(f.system, CUBBY_SEEN);
+    cli_flags_release(&f);
+    ck_assert_int_eq(f.left_out, 0);
+}
+END_TEST
+
 START_TEST(special_uses)
 {
     char b[96];
@@ -307,7 +340,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const plain[] = {path_components, path_errors, flag_lists, special_uses, options_and_arguments_mixed, numbers, exit_codes,
+    const TTest *const plain[] = {path_components, path_errors, flag_lists, too_many_flags, special_uses, options_and_arguments_mixed, numbers, exit_codes,
                                   waits_for_the_lock_and_gives_up, folder_tree, uid_sets, no_store_is_a_failure};
     const TTest *const leaving[] = {unknown_option, unknown_letter,   missing_value,     value_too_many, bad_wait,
                                        negative_wait,  bad_progress, argument_missing, argument_too_many};
