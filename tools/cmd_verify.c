@@ -110,7 +110,7 @@ static int learn_ids(struct verifier *v)
         if (row->damage == 0 && message_id(row->list_header, row->list_header_len, digest))
             dedupe_add(v->ids, digest, v->folder, row->uid);
     cubby_scan_close(&scan);
-    return rc == CUBBY_DONE ? 0 : rc;
+    return rc == CUBBY_DONE || rc == CUBBY_ENOENT ? 0 : rc; /* ENOENT: the folder was deleted meanwhile */
 }
 
 /* The uid of a message with the same Message-ID in the folder; 0: none. */

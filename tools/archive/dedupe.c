@@ -295,6 +295,8 @@ int dedupe_find(struct dedupe *d, cubby_snapshot *snap, uint64_t folder, const s
         int code = 0, equal = e.uid == 0;
         uint64_t id = d->folders[e.folder - 1].id;
         int rc = e.uid ? cubby_reader_open(snap, id, e.uid, &r) : 0;
+        if (rc == CUBBY_ENOENT) /* its folder was deleted meanwhile */
+            continue;
         if (rc == CUBBY_ECORRUPT)
             hit->damaged = 1;
         else if (rc < 0)

@@ -188,6 +188,18 @@ static int refresh(struct exporter *e)
     return cubby_snapshot_begin(e->store, &e->snap);
 }
 
+/* 0, CUBBY_DONE or an error: whether the folder is there still. If somebody has deleted it, what it held is mail no more. */
+static int look(struct exporter *e)
+{
+    cubby_folder f;
+    int rc = refresh(e);
+    if (rc == 0)
+        rc = cubby_folder_get(e->snap, e->folder->id, &f);
+    if (rc == CUBBY_DONE)
+        cli_note("%s: was deleted while the export ran", e->folder->path);
+    return rc;
+}
+
 /* The uids from `first` on that are asked for. */
 static int page_uids(const struct exporter *e, const cubby_uidset *asked, uint64_t first, cubby_uidset **out)
 {
@@ -223,7 +235,7 @@ static int export_page(struct exporter *e, const cubby_uidset *asked, uint64_t *
     cubby_uidset *uids = NULL;
     cubby_scan *scan = NULL;
     const cubby_row *row;
-    int rc = refresh(e);
+    int rc = look(e);
     if (rc == 0)
         rc = page_uids(e, asked, *next, &uids);
     so.uids = uids;
@@ -291,7 +303,9 @@ int export_run(cubby_store *store, struct writer *w, const struct writer_folder 
     cli_bar_begin(&e.bar, "exporting", CLI_BYTES);
     for (size_t i = 0; i < count && e.rc == CLI_OK && !cli_interrupted; i++) {
         e.folder = &folders[i];
-        e.rc = w->format->folder(w, e.folder);
+        if (look(&e) == CUBBY_DONE)
+            continue;
+        e.rc = w->format->folder(w, e.folder); /* an error of the store comes again below */
         if (e.rc == CLI_OK)
             export_messages(&e);
     }

@@ -19,7 +19,8 @@ struct export_totals {
     uint64_t discarded; /* messages that were written when the export was stopped, to files that are gone with it; counted nowhere else */
 };
 
-/* What comes to a folder behind its uidnext is left out. Failures are told as they come. Returns the exit code; the writer is not closed. */
+/* What comes to a folder behind its uidnext is left out; so is, from then on, a folder that is deleted meanwhile, with a note. Failures are told
+ * as they come. Returns the exit code; the writer is not closed. */
 int export_run(cubby_store *store, struct writer *w, const struct writer_folder *folders, size_t count, const struct export_options *o,
                struct export_totals *totals);
 
