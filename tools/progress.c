@@ -10,6 +10,7 @@
 
 /* The bar that is on the terminal now. Messages, which wipe it, come from other threads, too. */
 static struct cli_bar *shown;
+static int held; /* the terminal is somebody else's */
 static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER;
 
 enum { REDRAW_MS = 100, FIRST_MS = 300, BAR_WIDTH = 24 };
@@ -64,7 +65,7 @@ int cli_bar_update(void *arg, uint64_t done, uint64_t total)
     if (bar->on && (done || total)) { /* neither: somebody else's lock is waited for */
         int64_t now = cli_now_ms();
         pthread_mutex_lock(&drawing);
-        if (now - bar->last_ms >= REDRAW_MS) {
+        if (!held && now - bar->last_ms >= REDRAW_MS) {
             draw(bar, done, total, now);
             bar->last_ms = now;
             bar->drawn = 1;
@@ -75,9 +76,8 @@ int cli_bar_update(void *arg, uint64_t done, uint64_t total)
     return cli_interrupted != 0;
 }
 
-void cli_bar_clear(struct cli_bar *bar)
+static void wipe(struct cli_bar *bar)
 {
-    pthread_mutex_lock(&drawing);
     if (!bar)
         bar = shown;
     if (bar && bar->drawn)
@@ -86,5 +86,19 @@ void cli_bar_clear(struct cli_bar *bar)
         bar->drawn = 0;
     if (bar == shown)
         shown = NULL;
+}
+
+void cli_bar_clear(struct cli_bar *bar)
+{
+    pthread_mutex_lock(&drawing);
+    wipe(bar);
+    pthread_mutex_unlock(&drawing);
+}
+
+void cli_bar_hold(int on)
+{
+    pthread_mutex_lock(&drawing);
+    wipe(NULL);
+    held = on;
     pthread_mutex_unlock(&drawing);
 }

@@ -1,12 +1,14 @@
 /* A password from the command line, a file, or a terminal. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "archive/reader.h"
+#include "text.h"
 
 #define PASSWORD_MAX 512
 
@@ -14,11 +16,15 @@ static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 static char asked[PASSWORD_MAX];
 static int was_asked;
 
-/* A line of the terminal, not shown. */
+enum { LOOK_MS = 100 };
+
+/* A line of the terminal, not shown. A signal that stops us may have gone to another thread, so no read waits. */
 static int read_line(int fd, char *buf, size_t size)
 {
     size_t n = 0;
     for (char c; !cli_interrupted;) {
+        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, LOOK_MS) <= 0)
+            continue;
         ssize_t got = read(fd, &c, 1);
         if (got < 0 && errno == EINTR)
             continue;
@@ -34,6 +40,7 @@ static int read_line(int fd, char *buf, size_t size)
 static int ask(const char *path)
 {
     struct termios shown, hidden;
+    struct text name = {0}; /* safe for a terminal: it may be anything */
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC), got;
     if (fd < 0)
         return 0;
@@ -43,14 +50,17 @@ static int ask(const char *path)
     }
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
-    cli_bar_clear(NULL);
-    dprintf(fd, "password of %s: ", path);
+    text_safe(&name, path, strlen(path));
+    cli_bar_hold(1);
+    dprintf(fd, "password of %s: ", name.data ? name.data : "");
+    text_release(&name);
     tcsetattr(fd, TCSAFLUSH, &hidden);
     got = read_line(fd, asked, sizeof asked);
     tcsetattr(fd, TCSAFLUSH, &shown);
     dprintf(fd, "\n");
     close(fd);
-    return got;
+    cli_bar_hold(0);
+    return got && !cli_interrupted;
 }
 
 const char *reader_password(const struct reader_options *o, const char *path)
