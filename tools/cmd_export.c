@@ -10,6 +10,7 @@
 #include "archive/archive.h"
 #include "archive/exporter.h"
 #include "archive/keepsake.h"
+#include "archive/outfile.h"
 #include "json.h"
 #include "text.h"
 
@@ -252,6 +253,7 @@ int cmd_export(int argc, char **argv)
         cli_hint("name a destination that is not");
         rc = CLI_FAIL;
     }
+    outfile_keep_out(args[0]); /* also where a folder's directory comes to lie below the destination */
     if (rc == CLI_OK)
         rc = cli_open(args[0], 0, &store);
     if (rc == CLI_OK)

@@ -104,6 +104,9 @@ check "... but with --force" "$CUBBY" export --force s e
 "$CUBBY" export --folder one --no-subfolders s e/one.mbox >/dev/null 2>&1; is "... not a single file either" $? 8
 mkfifo special; "$CUBBY" export --force --folder one --no-subfolders s special 2>/dev/null; is "--force replaces files only" "$? $(test -p special && echo pipe)" "8 pipe"
 for d in s s/new s/cubby.id; do "$CUBBY" export --force --folder one --no-subfolders s "$d" 2>err; is "no export into the store: $d" "$? $(grep -c 'inside of the store' err)" "8 1"; done
+mkdir -p above; "$CUBBY" init above/st; "$CUBBY" folder create above/st st st/segments st/segments/x; "$CUBBY" append -q above/st st/segments/x two; (cd above/st && find . | sort) >before
+for f in mbox eml; do "$CUBBY" export --format $f above/st above >out 2>err; is "... nor where a folder's directory would be the store, $f" "$? $(grep -c 'is the store itself' err) $(cd above/st && find . | sort | cmp - ../../before 2>&1)" "8 1 "; done
+mkdir -p above/.st && mv above/st above/.st.segments && "$CUBBY" export --format maildir above/.st.segments above >out 2>err; is "... nor as a Maildir" "$? $(grep -c 'is the store itself' err)" "8 1"
 mkdir -p link; ln -s "$T/outside" link/A; mkdir -p outside; "$CUBBY" export s link >/dev/null 2>&1; is "a link in the destination is not followed" "$? $(ls outside | wc -l)" "8 0"
 is "no temporary files stay" "$(find . -name '.cubby-*' ! -name .cubby-folders | wc -l)" 0
 "$CUBBY" export --folder one --no-subfolders s - 2>/dev/null | grep -c '^From ' >count; is "to standard output" "$(cat count)" 2

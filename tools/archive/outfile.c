@@ -13,13 +13,38 @@
 #define BUFFER (256u << 10)
 #define TRIES  100u
 
+static struct {
+    dev_t device;
+    ino_t file;
+    int set;
+} kept_out;
+
+void outfile_keep_out(const char *directory)
+{
+    struct stat st;
+    kept_out.set = stat(directory, &st) == 0;
+    if (!kept_out.set)
+        return;
+    kept_out.device = st.st_dev;
+    kept_out.file = st.st_ino;
+}
+
+static int may_use(const char *path, const struct stat *st)
+{
+    if (!kept_out.set || st->st_dev != kept_out.device || st->st_ino != kept_out.file)
+        return CLI_OK;
+    cli_error("%s: is the store itself", path);
+    cli_hint("name another destination: one that the store does not lie in");
+    return CLI_FAIL;
+}
+
 int outfile_make_directory(const char *path)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0)
         return CLI_OK;
     if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return CLI_OK;
+        return may_use(path, &st);
     if (errno == EEXIST) {
         cli_error("%s: is in the way: not a directory", path);
         return CLI_FAIL;

@@ -18,6 +18,8 @@ struct outfile {
 
 /* Makes a directory, or finds one that is no link. 0 or an exit code, printed. */
 int outfile_make_directory(const char *path);
+/* Nothing is to be written into this directory: outfile_make_directory does not find it. */
+void outfile_keep_out(const char *directory);
 /* A file without a name in the directory of path, where the file system has such; else one whose name is in *temp (the caller frees it). -1 with errno. */
 int outfile_make(const char *path, char **temp);
 /* rename, but without `replace` only if the new name is free. 0, or -1 with errno. */
