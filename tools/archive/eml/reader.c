@@ -47,9 +47,22 @@ static int is_message(const struct dirent *e)
     return e->d_name[0] != '.' && e->d_type != DT_DIR && detect_is_message(e->d_name, strlen(e->d_name));
 }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
+/* The number at the front of a name, without zeros; *len is 0 if there is none. */
+static const char *number_of(const char *name, size_t *len)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
+    name += strspn(name, "0");
+    *len = strspn(name, "0123456789");
+    return name;
+}
+
+/* By bytes, but numbers at the front as numbers: the uids of an export, which may outgrow their zeros, and the names that Apple gives. */
+static int by_number(const struct dirent **a, const struct dirent **b)
+{
+    size_t m, n;
+    const char *x = number_of((*a)->d_name, &m), *y = number_of((*b)->d_name, &n);
+    int both = (m || x != (*a)->d_name) && (n || y != (*b)->d_name);
+    int order = !both ? 0 : m != n ? (m < n ? -1 : 1) : memcmp(x, y, m);
+    return order ? order : strcmp((*a)->d_name, (*b)->d_name);
 }
 
 static int eml_open(const char *path, const struct reader_options *o, struct reader **out)
@@ -63,7 +76,7 @@ static int eml_open(const char *path, const struct reader_options *o, struct rea
         r->count = 1;
         return 0;
     }
-    int n = scandir(path, &r->files, is_message, by_bytes);
+    int n = scandir(path, &r->files, is_message, by_number);
     if (n < 0)
         return reader_fail(*out, "%s", strerror(errno));
     r->dir = cli_strdup(path);
