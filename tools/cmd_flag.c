@@ -3,10 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "result.h"
 
-/* One kind of change; they are done in the order = + -. */
+/* One kind of change. They are meant in the order = + -, and done without a step between: what ends as it began is not touched. */
 struct change {
     int how;
     struct cli_flags flags;
@@ -57,11 +58,52 @@ static void parse_flag(struct changes *c, const char *arg)
         cli_usage_error("'%s': a flag is missing", arg);
     while (*(s += strspn(s, " "))) {
         size_t len = strcspn(s, " ");
-        if (cli_flag_add(&change->flags, s, len) != 0)
+        int rc = cli_flag_add(&change->flags, s, len);
+        if (rc == CUBBY_ELIMIT)
+            cli_usage_error("these are more keywords than a store holds: %d", CLI_KEYWORDS_MAX);
+        if (rc != 0)
             cli_usage_error("'%.*s' is neither \\Seen, \\Answered, \\Flagged, \\Deleted or \\Draft nor a keyword; "
                             "give each flag as an argument of its own", (int)len, s);
         s += len;
     }
+}
+
+static int has_keyword(const struct cli_flags *f, const char *name)
+{
+    size_t i = 0;
+    while (i < f->keyword_count && strcasecmp(f->keywords[i], name) != 0)
+        i++;
+    return i < f->keyword_count;
+}
+
+static void take_away(struct cli_flags *from, const struct cli_flags *what)
+{
+    size_t kept = 0;
+    from->system &= ~what->system;
+    for (size_t i = 0; i < from->keyword_count; i++) {
+        if (has_keyword(what, from->keywords[i]))
+            free(from->keywords[i]);
+        else
+            from->keywords[kept++] = from->keywords[i];
+    }
+    from->keyword_count = kept;
+}
+
+/* What is removed was not added; and what is added or removed changes the flags that replace all others. */
+static void combine(struct changes *c)
+{
+    struct cli_flags *all = &c->replace.flags, *add = &c->add.flags;
+    take_away(add, &c->remove.flags);
+    if (!c->replace.given)
+        return;
+    take_away(all, &c->remove.flags);
+    take_away(add, all);
+    all->system |= add->system;
+    all->keywords = cli_realloc(all->keywords, (all->keyword_count + add->keyword_count + 1) * sizeof *all->keywords);
+    for (size_t i = 0; i < add->keyword_count; i++)
+        all->keywords[all->keyword_count++] = add->keywords[i];
+    add->keyword_count = 0; /* they are all's now */
+    c->add.given = c->remove.given = 0;
 }
 
 static int apply(struct work *w, struct change *c)
@@ -103,6 +145,7 @@ int cmd_flag(int argc, char **argv)
     char **args = cli_arguments(argc, argv, 4, -1);
     for (int i = 3; args[i]; i++)
         parse_flag(&c, args[i]);
+    combine(&c);
     int rc = work_run(args[0], args[1], args[2], "changed", act, &c);
     cli_flags_release(&c.replace.flags);
     cli_flags_release(&c.add.flags);

@@ -55,6 +55,21 @@ exits "a bad uid set" 16 "$C" flag s INBOX 1:x '+\Seen'
 exits "keyword removed" 0 "$C" flag s INBOX 1 -\$work
 has "keywords have no case" "$("$C" scan --flags --json --uids 1 s INBOX)" '"flags":\["\\\\Flagged","\$Forwarded"\]'
 
+untouched() { # NAME FLAG...: message 1 has \Flagged and $Forwarded before and after, and its modseq
+    local name=$1 before
+    before=$("$C" scan --flags --json --uids 1 s INBOX)
+    shift
+    exits "$name: no change" 0 "$C" flag --json s INBOX 1 "$@"
+    is "... nothing was changed" "$(sed 's/.*"uids"/"uids"/' <<<"$out") $("$C" scan --flags --json --uids 1 s INBOX)" "\"uids\":\"\"} $before"
+}
+untouched "a part replaces, a part is added" '=$Forwarded' '+\Flagged'
+untouched "added and removed" '+\Draft' '-\Draft' '+new' '-New'
+untouched "replaced by too much, and the rest removed" '=\Flagged' '=$Forwarded' '=\Seen' '=more' '-\Seen' '-MORE'
+untouched "added twice to what replaces" '=\Flagged' '=$forwarded' '+$Forwarded' '+\Flagged'
+exits "in the order = + -" 0 "$C" flag s INBOX 1 '-b' '+a' '+b' '=\Seen' '=A' '+\Draft' '-\Draft' '+c'
+has "... " "$("$C" scan --flags --json --uids 1 s INBOX)" '"flags":\["\\\\Seen","A","c"\]'
+exits "... back" 0 "$C" flag s INBOX 1 '=\Flagged' '=$Forwarded'
+
 exits "folder create" 0 "$C" folder create s Lists/man 'a%2Fb'
 exits "folder create again" 1 "$C" folder create s Lists/man
 exits "cp" 0 "$C" cp --json s INBOX '1:2' Lists/man
