@@ -315,8 +315,12 @@ static int scan_folder(cubby_store *store, const char *path, struct listing *l)
     return cli_interrupted ? CLI_INTERRUPTED : l->damaged ? CLI_NEGATIVE : CLI_OK;
 }
 
+/* A name that was given before counts once: it is a key of a JSON object. */
 static void add_field(struct listing *l, const char *name, size_t len)
 {
+    for (size_t i = 0; i < l->field_count; i++)
+        if (is_field(name, len, l->fields[i]))
+            return;
     if (l->field_count == FIELDS_MAX)
         cli_usage_error("--fields takes at most %d names", FIELDS_MAX);
     char *copy = cli_malloc(len + 1);

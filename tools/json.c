@@ -65,11 +65,10 @@ static void escape(unsigned char c)
     add(b);
 }
 
-/* The quoted string; 0 if something was not UTF-8. DEL and the C1 controls are escaped too: JSON goes to terminals. */
-static int quoted(const unsigned char *s, size_t n)
+/* What stands between the quotes of a string; 0 if something was not UTF-8. DEL and the C1 controls are escaped too: JSON goes to terminals. */
+static int escaped(const unsigned char *s, size_t n)
 {
     int good = 1;
-    text_byte(&line, '"');
     for (size_t i = 0; i < n;) {
         size_t run = i;
         while (run < n && s[run] >= 0x20 && s[run] < 0x7f && s[run] != '"' && s[run] != '\\')
@@ -95,6 +94,13 @@ static int quoted(const unsigned char *s, size_t n)
             i += len;
         }
     }
+    return good;
+}
+
+static int quoted(const unsigned char *s, size_t n)
+{
+    text_byte(&line, '"');
+    int good = escaped(s, n);
     text_byte(&line, '"');
     return good;
 }
@@ -107,7 +113,7 @@ static void begin_value(const char *key, const char *suffix)
     if (!key)
         return;
     text_byte(&line, '"');
-    add(key);
+    escaped((const unsigned char *)key, strlen(key));
     add(suffix);
     add("\":");
 }

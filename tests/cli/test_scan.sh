@@ -20,6 +20,12 @@ exits "list fields" 0 "$C" scan --json --fields list-id,date s INBOX
 has "list fields alone" "$out" '"uid":2,.*"fields":\{"list-id":\[\],"date":\[\]\}\}$'
 exits "odd bytes in fields" 0 "$C" scan --json --fields x-raw --uids 2 s INBOX
 has "a twin for them" "$out" '"fields":\{"x-raw":\["�"\],"x-raw_raw":\["/w=="\]\}'
+printf 'A"b: quote\nX\\y: \377\n\n' | "$C" append --flags '\Seen' s INBOX >/dev/null
+exits "names of fields that JSON must escape" 0 "$C" scan --json --fields 'a"b,X\y' --uids 4 s INBOX
+has "... are escaped" "$out" '"fields":\{"a\\"b":\["quote"\],"x\\\\y":\["�"\],"x\\\\y_raw":\["/w=="\]\}\}$'
+exits "a name twice" 0 "$C" scan --json --fields subject,from,Subject --uids 2 s INBOX
+has "... is one key" "$out" '"fields":\{"subject":\["caf�"\],"subject_raw":\["Y2Fm6Q=="\],"from":\["a@b"\]\}\}$'
+"$C" rm -q s INBOX 4
 exits "fields as text" 0 "$C" scan --fields x-odd s INBOX
 is "a line a field" "$out" "$(printf '      1  X-Odd: one\n      1  X-Odd: two')"
 exits "header" 0 "$C" scan --header --uids 2 s INBOX

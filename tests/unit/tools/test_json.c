@@ -58,8 +58,10 @@ START_TEST(escapes)
     json_begin(NULL);
     json_bytes("s", "\"\\\b\t\n\f\r\x01\x0b\0\x1f\x7f\xc2\x9b", 14);
     json_str("u", "J\xc3\xbcrgen \xf0\x9f\x93\xac");
+    json_bytes("a\"b\\", "\xff", 1); /* a name of a header field can be so */
     json_end();
-    ck_assert_str_eq(end(), "{\"s\":\"\\\"\\\\\\b\\t\\n\\f\\r\\u0001\\u000b\\u0000\\u001f\\u007f\\u009b\",\"u\":\"J\xc3\xbcrgen \xf0\x9f\x93\xac\"}\n");
+    ck_assert_str_eq(end(), "{\"s\":\"\\\"\\\\\\b\\t\\n\\f\\r\\u0001\\u000b\\u0000\\u001f\\u007f\\u009b\",\"u\":\"J\xc3\xbcrgen \xf0\x9f\x93\xac\","
+                            "\"a\\\"b\\\\\":\"\xef\xbf\xbd\",\"a\\\"b\\\\_raw\":\"/w==\"}\n");
 }
 END_TEST
 
