@@ -185,6 +185,7 @@
 #define CUBBY__DAMAGE_CUT     4 /* like 3, written by recovery: no repair has looked at it yet */
 #define CUBBY__DAMAGE_REST    5 /* like 1, and what the file lacks up to the accepted end: it is the last frame, and the file ends with it */
 #define CUBBY__DAMAGE_LEN_MAX (1u << 20)
+#define CUBBY__CUT_LEN            8          /* bytes of payload of a CUT */
 #define CUBBY__DAMAGE_RECORDS_MAX (64u << 20) /* more records than that are not counted */
 
 /* PROOF payload; its frame's commit number is the one that it proves. */

@@ -170,10 +170,27 @@ int cubby__index_replaced(struct cubby__store *s, uint64_t nonce)
 
 /* ---- opening ---- */
 
+/* A CUT (recover.h) is the first frame: what is behind it comes behind the commit that the header names, like what is before it. */
+static int is_behind_cut(struct cubby__store *s, const struct cubby__meta *m, uint64_t frames, int *behind, cubby_error *err)
+{
+    uint8_t b[CUBBY__FRAME_SIZE + CUBBY__CUT_LEN];
+    struct cubby__frame f;
+    size_t got = 0;
+    struct cubby__seed seed = {s->ident.salt, m->seg_nonce};
+    *behind = m->seg_end == frames;
+    if (m->seg_end != frames + sizeof b)
+        return 0;
+    int rc = cubby__log_pread(s->log, m->seg, b, sizeof b, frames, &got, err);
+    *behind = rc == 0 && got == sizeof b && cubby__frame_decode(b, got, &seed, frames, &f) == 0 && f.type == CUBBY__REC_DAMAGE &&
+              f.len == CUBBY__CUT_LEN && b[CUBBY__FRAME_SIZE] == CUBBY__DAMAGE_CUT;
+    return rc;
+}
+
 /* X1: does the log have the commit that the checkpoint ends with, where it says? */
 static int checkpoint_fits(struct cubby__store *s, const struct cubby__meta *m, cubby_error *err)
 {
     struct cubby__seg_header h;
+    int behind;
     enum { COMMIT_SIZE = CUBBY__FRAME_SIZE + CUBBY__COMMIT_LEN, PROOF_SIZE = CUBBY__FRAME_SIZE + CUBBY__PROOF_LEN };
     int rc = cubby__log_header(s->log, m->seg, &h, err);
     if (rc != 0)
@@ -182,7 +199,9 @@ static int checkpoint_fits(struct cubby__store *s, const struct cubby__meta *m, 
     cubby__seg_header_release(&h);
     if (nonce != m->seg_nonce)
         return CUBBY_DONE;
-    if (m->seg_end == frames)
+    if ((rc = is_behind_cut(s, m, frames, &behind, err)) != 0)
+        return rc;
+    if (behind)
         return commit == m->commit && chain == m->chain ? 0 : CUBBY_DONE;
     struct cubby__seed seed = {s->ident.salt, nonce};
     static const size_t sizes[] = {COMMIT_SIZE, PROOF_SIZE};

@@ -56,7 +56,7 @@ void cubby__damage_encode(uint8_t kind, uint64_t records, uint8_t *p, size_t n)
 /* Nothing else tells, once this recovery is done, that the log has lost its end. The numbers are in the header. */
 static int add_cut(struct cubby__replay *r, const struct cubby__tail *t, struct cubby__framer *f, struct cubby__seg_maker *m)
 {
-    uint8_t payload[CUBBY__FRAME_ALIGN];
+    uint8_t payload[CUBBY__CUT_LEN];
     uint64_t off;
     if (!t->cut)
         return 0;

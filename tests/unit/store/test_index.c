@@ -397,6 +397,32 @@ START_TEST(an_interrupted_rebuild)
 }
 END_TEST
 
+/* The checkpoint of a recovery that found the end of the log lost stands behind its CUT: no open after that builds another index, whatever is written. */
+START_TEST(a_checkpoint_behind_a_cut)
+{
+    struct bed bed, *b = &bed;
+    bed_begin(b);
+    kv_store_many(b, 0, 20, 100);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    uint64_t end = b->s->pending.seg_off;
+    bed_close(b);
+    bed_truncate(b, seg_path(1), end - 200);
+    bed_open(b);
+    ck_assert_ptr_nonnull(strstr(b->notice, "damage"));
+    for (int i = 0; i < 3; i++) {
+        bed_close(b);
+        bed_quiet(b);
+        bed_open(b);
+        ck_assert_str_eq(b->notice, "");
+        if (i == 1)
+            MUST(kv_store(b, "goes", "on"));
+    }
+    ck_assert_str_eq(kv_look(b, "goes"), "on");
+    bed_rebuild_is_equal(b);
+    bed_end(b);
+}
+END_TEST
+
 /* On a disk that has no room for both. */
 START_TEST(a_rebuild_without_room_for_two)
 {
@@ -719,7 +745,7 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 END_TEST
 
 UNIT_MAIN("store/index", an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
-          an_index_that_is_read_for_the_last_time, a_rebuild_beside_a_segment_that_came_back, an_interrupted_rebuild, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
+          an_index_that_is_read_for_the_last_time, a_rebuild_beside_a_segment_that_came_back, an_interrupted_rebuild, a_checkpoint_behind_a_cut, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
           a_directory_that_stays, an_index_deleted_or_replaced_while_open, another_index_has_the_name, a_rebuild_beside_others, rebuilt_is_equal,
           an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
           replaced_under_a_snapshot, live_bytes)
