@@ -13,7 +13,7 @@ START_TEST(exact_text)
 {
     struct text t = {0};
     static const char *const keywords[] = {"$Forwarded", "a%b"};
-    struct block b = {.uid = 7, .date = 1546394645, .zone = 60, .flags = {CUBBY_SEEN | CUBBY_FLAGGED | CUBBY_DELETED, NULL, 0}};
+    struct block b = {.uid = 7, .date = 1546394645, .zone = 60, .flags = {CUBBY_SEEN | CUBBY_FLAGGED | CUBBY_DELETED, NULL, 0, 0}};
     memset(b.hash, 0xab, sizeof b.hash);
     block_format(&t, &b, keywords, 2, 0);
     ck_assert_str_eq(t.data, "Status: RO\nX-Status: FD\nX-Keywords: $Forwarded a%25b\n"
@@ -38,7 +38,7 @@ START_TEST(round_trip)
         const char *keywords[40];
         size_t count = next_random(&seed) % 40;
         struct block in = {.uid = next_random(&seed), .date = dates[round % 8], .zone = (int16_t)(next_random(&seed) % 2879) - 1439,
-                           .added = (int)(next_random(&seed) % 3), .flags = {next_random(&seed) & CUBBY_FLAGS_ALL, NULL, 0}}, out;
+                           .added = (int)(next_random(&seed) % 3), .flags = {next_random(&seed) & CUBBY_FLAGS_ALL, NULL, 0, 0}}, out;
         for (size_t i = 0; i < count; i++) {
             size_t len = 1 + next_random(&seed) % 250;
             snprintf(words[i], sizeof words[i], "%02zu", i);
@@ -119,7 +119,7 @@ END_TEST
 
 static void with_block(struct text *out, const char *message, int added, uint32_t flags, const char *const *keywords, size_t count)
 {
-    struct block b = {.uid = 1, .date = 1000, .zone = -90, .added = added, .flags = {flags, NULL, 0}};
+    struct block b = {.uid = 1, .date = 1000, .zone = -90, .added = added, .flags = {flags, NULL, 0, 0}};
     digest_of(message, strlen(message), b.hash);
     block_format(out, &b, keywords, count, 0);
     add_text(out, message);
