@@ -228,7 +228,7 @@ static void maildir_child_of(struct walk *w, const char *child, const char *name
 /* What lies beside cur and new. */
 static void maildir_children(struct walk *w, const char *path, const char *top)
 {
-    struct dirent **list;
+    struct dirent **list = NULL;
     int n = w->depth < DEPTH_MAX ? scandir(path, &list, maildir_child, by_bytes) : (errno = ELOOP, -1);
     if (n < 0) {
         add(w->tree, path, *top ? top : "INBOX", &reader_maildir, errno, 0);
@@ -249,7 +249,7 @@ static void maildir_children(struct walk *w, const char *path, const char *top)
 /* Are there folders among it, or what may be one? Only looking. */
 static int has_children(struct walk *w, const char *path)
 {
-    struct dirent **list;
+    struct dirent **list = NULL;
     int found = 0, n = w->depth < DEPTH_MAX ? scandir(path, &list, maildir_child, by_bytes) : 0;
     w->depth++;
     for (int i = 0; i < n; i++) {
@@ -259,8 +259,7 @@ static int has_children(struct walk *w, const char *path)
         free(child);
         free(list[i]);
     }
-    if (n >= 0)
-        free(list);
+    free(list);
     w->depth--;
     return found;
 }
@@ -316,7 +315,7 @@ static int is_apple_part(const char *name)
 
 static int is_apple(const char *path, const char *name)
 {
-    struct dirent **list;
+    struct dirent **list = NULL;
     int yes = 0, n = names_ends(name, strlen(name), ".mbox") ? scandir(path, &list, NULL, by_bytes) : 0;
     for (int i = 0; i < n; i++) {
         yes |= strcmp(list[i]->d_name, "mbox") == 0 || is_apple_part(list[i]->d_name);
@@ -412,7 +411,7 @@ static int visible(const struct dirent *e)
 
 static void walk(struct walk *w, const char *dir, const struct place *at)
 {
-    struct dirent **list;
+    struct dirent **list = NULL;
     int apple = w->apple, messages = 0;
     uint64_t size = 0;
     int n = w->depth < DEPTH_MAX ? scandir(dir, &list, visible, by_bytes) : (errno = ELOOP, -1);
