@@ -431,15 +431,16 @@ static void posix_unmap(void *ctx, void *addr, size_t len)
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-/* Does what a write would do, but where that would be SIGBUS it is EFAULT. An older kernel does not know it (EINVAL). */
+/* Does what a write would do, but where that would be SIGBUS it is EFAULT. Whatever else it says (EINVAL: an older kernel) is no reason not to write. */
 static int posix_ready(void *ctx, cubby_file *f, void *addr, size_t len)
 {
     (void)ctx;
     if (atomic_load_explicit(&f->settled, memory_order_relaxed))
         return 0;
-    if (madvise(addr, len, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
-        return errno == EFAULT ? -ENOSPC : -errno;
-    if (cubby__fs_keeps_blocks(f->fd))
+    int rc = madvise(addr, len, MADV_POPULATE_WRITE) == 0 ? 0 : -errno;
+    if (rc == -EFAULT)
+        return -ENOSPC;
+    if (rc == 0 && cubby__fs_keeps_blocks(f->fd))
         atomic_store_explicit(&f->settled, 1, memory_order_relaxed);
     return 0;
 }
