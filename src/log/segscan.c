@@ -233,6 +233,11 @@ int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubb
     return !s->count && s->pos >= h->proven && s->pos < end && end - s->pos == cubby__frame_size(CUBBY__REC_PROOF, CUBBY__PROOF_LEN);
 }
 
+int cubby__segscan_no_room(const struct cubby__segscan *s, uint64_t end)
+{
+    return end != UINT64_MAX && s->pos <= end && end - s->pos < CUBBY__FRAME_SIZE;
+}
+
 int cubby__segscan_at_rest(const struct cubby__segscan *s)
 {
     return s->pos == s->rest_end && s->pos == s->limit;

@@ -146,12 +146,6 @@ static int ask_header(struct cubby__replay *r, const struct cubby__segscan *scan
     return rc;
 }
 
-/* Too little before the accepted end for a frame, or nothing but the frames of a torn commit: the recovery that cut it off has said what may be lost. */
-static int no_frame_fits(const struct cubby__segscan *scan, uint64_t to)
-{
-    return to != UINT64_MAX && scan->pos <= to && to - scan->pos < CUBBY__FRAME_SIZE;
-}
-
 /* The commits of a segment up to the scan's limit; damage on the way is reported, passed over, and what verifies of it taken. */
 static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan, uint64_t to)
 {
@@ -175,7 +169,7 @@ static int replay_commits(struct cubby__replay *r, struct cubby__segscan *scan, 
             r->record_bytes += cubby__replay_size(CUBBY__REC_COMMIT, CUBBY__COMMIT_LEN);
             continue;
         }
-        if (no_frame_fits(scan, to))
+        if (cubby__segscan_no_room(scan, to))
             return 0;
         if ((rc = ask_header(r, scan, to, &only_a_proof)) != 0 || only_a_proof)
             return rc;
@@ -202,7 +196,7 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
     int only_a_proof = 0;
     if (rc == 0)
         rc = replay_commits(r, &scan, to);
-    int early = rc == 0 && to != UINT64_MAX && scan.pos < to && !no_frame_fits(&scan, to) && !cubby__segscan_at_rest(&scan);
+    int early = rc == 0 && to != UINT64_MAX && scan.pos < to && !cubby__segscan_no_room(&scan, to) && !cubby__segscan_at_rest(&scan);
     if (early)
         rc = ask_header(r, &scan, to, &only_a_proof);
     if (rc == 0 && early && !only_a_proof) {

@@ -119,8 +119,7 @@ static int unsound(struct walk *w, int zeros)
     uint8_t type = 0;
     int rc = 0;
     uint64_t end = least_end(w);
-    /* No DAMAGE fits behind the last frame. What is torn there was cut off by a recovery, which has left a DAMAGE behind. */
-    int no_room = w->end != UINT64_MAX && at <= w->end && w->end - at < CUBBY__FRAME_SIZE;
+    int no_room = cubby__segscan_no_room(scan, w->end);
     if (cubby__segscan_at_rest(scan) || cubby__segscan_lacks_proof(scan, w->h, w->end))
         return CUBBY_DONE;
     if (!no_room || w->cut)
