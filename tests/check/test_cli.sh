@@ -3,11 +3,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../cli/lib.sh"
 
-flip() { # FILE OFFSET
-    local byte
-    byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
-    printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
 for i in $(seq 40); do
     printf 'From a@example.org Mon Jan  1 10:00:%02d 2024\nFrom: a@example.org\nSubject: number %d\n\nThe body of %d, %s\n\n' $((i % 60)) "$i" "$i" "$(seq -s ' ' $((i * 5)))"
 done >many.mbox

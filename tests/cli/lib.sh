@@ -33,6 +33,17 @@ exits() {
 same() { # NAME FILE FILE
     if cmp -s "$2" "$3"; then ok "$1"; else fail "$1" "$2 and $3 differ"; fi
 }
+# flip FILE OFFSET: inverts the lowest bit of a byte
+flip() {
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
+    printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+check() { # NAME COMMAND...
+    local name=$1
+    shift
+    if "$@" >check.out 2>&1; then ok "$name"; else fail "$name" "$* ($(head -n 3 check.out))"; fi
+}
 message() { # SUBJECT: a small message
     printf 'From: Jane Roe <jane@example.org>\nSubject: %s\nDate: Wed, 2 Jan 2019 03:04:05 +0100\nMessage-ID: <%s@example.org>\n\nbody of %s\n' "$1" "${1//[^a-z0-9]/}" "$1"
 }

@@ -3,12 +3,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
-# flip FILE OFFSET: inverts the lowest bit of a byte
-flip() {
-    local byte
-    byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
-    printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
 # mbox N: that many small messages
 mbox() {
     for i in $(seq "$1"); do
