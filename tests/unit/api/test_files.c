@@ -276,7 +276,7 @@ START_TEST(on_a_network)
         ck_assert_msg(cubby_check(p->store, &o, CUBBY_CHECK_FULL, NULL, NULL, &checked, &p->err) == 0, "%s", p->err.message);
         ck_assert_uint_eq(checked.findings, 0);
     }
-    run("printf x | dd of='%s/segments/00000001.seg' bs=1 seek=1100 conv=notrunc 2> /dev/null", p->store);
+    run("printf x | dd of='%s/segments/00000001.seg' bs=1 seek=1116 conv=notrunc 2> /dev/null", p->store); /* a letter of INBOX */
     o.flags = CUBBY_ON_NETWORK;
     ck_assert_msg(cubby_repair(p->store, &o, 0, NULL, NULL, NULL, &repaired, &p->err) == 0, "%s", p->err.message);
     ck_assert_uint_gt(repaired.findings, 0);
