@@ -211,7 +211,7 @@ int cubby__apply_folder(struct cubby__txn *txn, const struct cubby__record *rec)
     if (f.deleted)
         return bury(txn, rec, f.id, known ? &row : NULL);
     if (known && row.payload_len == rec->len && memcmp(row.payload, rec->payload, rec->len) == 0 &&
-        (rec->commit == row.commit || (!row.displaced && row.parent == f.parent)))
+        ((rec->commit == row.commit && !rec->again) || (!row.displaced && row.parent == f.parent)))
         return CUBBY_OK; /* a repeat; a later record of one that could not have its place is not: a repair logs it again, word for word */
     return place_folder(txn, rec, &f, &row);
 }

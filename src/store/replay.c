@@ -1,11 +1,15 @@
 /* replay.c - the commits of a segment, applied to the tree; what damage leaves of them, too (recover.h, R2 and R5). */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/varint.h"
 #include "store/recover.h"
 
-enum { SPILL_PAGES = 1024 };
+enum {
+    SPILL_PAGES = 1024,
+    ROUNDS = 8, /* through definitions: one does for parents that come later; only names that went from folder to folder need more */
+};
 
 /* The end of the log was lost before this segment: no record but its header says by how much the folders' uidnexts were raised for that. A rebuild has
  * seen it; a replay from a checkpoint made before must, too, or it would give numbers that a rebuild does not. */
@@ -88,23 +92,73 @@ static int apply_gathered(struct cubby__replay *r, const struct cubby__segscan *
     return cubby__tree_spill(r->s->pager, SPILL_PAGES, r->err);
 }
 
-int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h)
+/* The definition at *off of the header's, and *off to the next one. 1: it found no place. */
+static int apply_definition(struct cubby__replay *r, const struct cubby__seg_header *h, size_t *off, int again)
 {
-    struct cubby__reader in = cubby__reader(h->defs.data, h->defs.len);
-    while (cubby__read_left(&in)) {
-        struct cubby__record rec = {.place = {h->number, 0, 0}};
-        rec.type = cubby__read_byte(&in);
-        rec.commit = cubby__read_max(&in, CUBBY__NUMBER_MAX);
-        rec.len = (size_t)cubby__read_varint(&in);
-        rec.payload = cubby__read_bytes(&in, rec.len);
-        if (in.bad)
-            break;
-        rec.flags = CUBBY__FRAME_COMPATIBLE;
-        int rc = cubby__apply(&r->txn, &rec);
-        if (rc != 0 && rc != CUBBY_ECORRUPT)
+    struct cubby__reader in = cubby__reader(h->defs.data + *off, h->defs.len - *off);
+    struct cubby__record rec = {.place = {h->number, 0, 0}, .flags = CUBBY__FRAME_COMPATIBLE, .again = (uint8_t)again};
+    rec.type = cubby__read_byte(&in);
+    rec.commit = cubby__read_max(&in, CUBBY__NUMBER_MAX);
+    rec.len = (size_t)cubby__read_varint(&in);
+    rec.payload = cubby__read_bytes(&in, rec.len);
+    *off = h->defs.len - (in.bad ? 0 : cubby__read_left(&in));
+    if (in.bad)
+        return 0;
+    unsigned before = r->txn.orphans;
+    int rc = cubby__apply(&r->txn, &rec);
+    return rc == 0 || rc == CUBBY_ECORRUPT ? r->txn.orphans != before : rc;
+}
+
+/* Definitions that found no place, by their offsets. */
+struct unplaced {
+    size_t *at, count, cap;
+};
+
+static int apply_each(struct cubby__replay *r, const struct cubby__seg_header *h, struct unplaced *u)
+{
+    for (size_t off = 0; off < h->defs.len;) {
+        const size_t begin = off;
+        int rc = apply_definition(r, h, &off, 0);
+        if (rc < 0)
             return rc;
+        if (!rc)
+            continue;
+        size_t *at = cubby__grow(u->at, u->count, &u->cap, sizeof *at);
+        if (!at)
+            return cubby__fail_mem(r->err);
+        u->at = at;
+        u->at[u->count++] = begin;
     }
     return 0;
+}
+
+/* DONE: none of them has found a place now. */
+static int apply_again(struct cubby__replay *r, const struct cubby__seg_header *h, struct unplaced *u)
+{
+    size_t before = u->count;
+    u->count = 0;
+    for (size_t i = 0; i < before; i++) {
+        size_t off = u->at[i];
+        int rc = apply_definition(r, h, &off, 1);
+        if (rc < 0)
+            return rc;
+        if (rc)
+            u->at[u->count++] = u->at[i];
+    }
+    return u->count < before ? 0 : CUBBY_DONE;
+}
+
+/* Folders come by their numbers: one may come before its parent, or while an older state of one that is yet to come has its name. */
+int cubby__apply_definitions(struct cubby__replay *r, const struct cubby__seg_header *h)
+{
+    struct unplaced u = {0};
+    int rc = apply_each(r, h, &u);
+    for (int round = 0; rc == 0 && u.count && round < ROUNDS; round++)
+        rc = apply_again(r, h, &u);
+    if (rc >= 0 && u.count)
+        cubby__notice(r->s, "segment %u: %zu definitions in its header have no place", h->number, u.count);
+    cubby__free(u.at);
+    return rc < 0 ? rc : 0;
 }
 
 void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to)

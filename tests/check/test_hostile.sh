@@ -155,4 +155,31 @@ cp -a s d
 rm "$(seg 3)" "$(seg 2)"
 exits "the end of the log" 4 "$C" fsck --json d
 has "messages that only the index knows" "$(grep '"uid":20,' stdout)" '"code":"MESSAGE_LOST","severity":"error","file":"segments/0000000[23].seg","offset":[0-9]+,"folder":"[^"]*","uid":20,'
+
+# The tree of folders comes out of a header as it was, however it was made: a parent that is younger than its child, names that went from folder to folder.
+mbox noise 1 18000
+fill() { sed 1d noise.mbox | "$C" append -q tree INBOX - >/dev/null; } # a segment
+tree() { "$C" ls --json tree 2>/dev/null | sed -E 's/.*"path":"([^"]*)".*"id":([0-9]*).*/\2 \1/' | sort; }
+"$C" init tree
+"$C" folder create tree Child x y z
+fill
+"$C" folder create tree Parent Grand
+"$C" folder rename tree Parent Grand/Parent
+"$C" folder rename tree Child Grand/Parent/Child
+"$C" folder rename tree x t
+"$C" folder rename tree y x
+"$C" folder rename tree z y
+"$C" folder rename tree t z
+fill
+"$C" append -q tree x noise.mbox >/dev/null
+mv tree kept
+for lost in 1 2 "1 2"; do
+    rm -rf tree
+    cp -a kept tree
+    tree >want
+    for n in $lost; do rm "tree/segments/0000000$n.seg"; done
+    rm tree/index
+    tree >got
+    same "the tree of folders without segments $lost and the index" got want
+done
 finish

@@ -120,10 +120,30 @@ cut_short() {
     agree "cut at an odd byte, repaired, indexed anew" store --allow repaired --allow unclean --messages 0
 }
 
+# Definitions alone: a parent that is younger than its child, names that went from folder to folder.
+definitions() {
+    local lost
+    rm -rf tree store
+    "$C" init tree && "$C" folder create tree Child x y z
+    head -c 1500000 /dev/urandom | base64 | "$C" append -q tree INBOX - >/dev/null
+    "$C" folder create tree Parent
+    "$C" folder rename tree Child Parent/Child
+    for names in "x t" "y x" "z y" "t z"; do "$C" folder rename tree $names; done
+    head -c 1500000 /dev/urandom | base64 | "$C" append -q tree INBOX - >/dev/null
+    "$C" append -q tree Parent/Child mime.1/00001.eml >/dev/null
+    for lost in 1 2; do
+        rm -rf store && cp -a tree store
+        rm store/index "store/segments/0000000$lost.seg"
+        timeout 60 "$C" fsck -q --repair store >repair.log 2>&1
+        agree "the tree of folders without segment $lost" store --allow repaired --allow unclean --messages 0
+    done
+}
+
 python3 "$FORMAT/mail.py" mime 1 60 mime.1
 mail_store
 with_program "mail" mail
 cut_short
+definitions
 driver=
 if build_driver; then driver=1; else skip "killed and damaged stores" "no compiler for the driver: $(tail -n 1 compile.log)"; fi
 for seed in $seeds; do

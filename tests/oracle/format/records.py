@@ -47,6 +47,7 @@ class State:
         self.folders, self.names, self.keywords, self.keyword_numbers, self.subscriptions, self.annotations = {}, {}, {}, {}, {}, {}
         self.objects, self.pieces, self.bytes_of_segment = {}, {}, {}
         self.over_damage, self.compared = False, 0
+        self.again = self.homeless = False
         self.handlers = {STORE: self.store, FOLDER: self.folder, MARK: self.mark, OBJECT: self.object, PIECE: self.piece, ENTRY: self.entry, FLAGS: self.flags,
                          EXPUNGE: self.expunge, KEYWORD: self.keyword, SUBSCRIPTION: self.subscription, ANNOTATION: self.annotation}
 
@@ -68,8 +69,19 @@ class State:
             self.apply(f.type, f.commit, f.payload, f)
 
     def definitions(self, header):
-        for kind, commit, payload in header.definitions:
-            self.apply(kind, commit, payload)
+        """Those that find no place are tried again behind the others."""
+        left = header.definitions
+        for _ in range(9):
+            homeless = []
+            for d in left:
+                self.homeless = False
+                self.apply(*d)
+                if self.homeless:
+                    homeless.append(d)
+            if not homeless or self.again and len(homeless) == len(left):
+                break
+            self.again, left = True, homeless
+        self.again = False
         for name, v in header.floors.items():
             self.see(name, v)
 
@@ -133,7 +145,7 @@ class State:
         if x is None:
             x = self.folders[number] = Folder(number)
             x.highest = created or commit
-        elif x.payload == r.data and (commit == x.commit or x.state == LIVE and x.parent == parent):
+        elif x.payload == r.data and (commit == x.commit and not self.again or x.state == LIVE and x.parent == parent):
             return
         x.commit, x.payload, x.uidvalidity, x.special, x.created = commit, bytes(r.data), uidvalidity, special, created or commit
         self.put(x, self.usable_parent(number, parent), name)
@@ -146,6 +158,7 @@ class State:
             x = self.folders.get(above)
             if x is None or x.state == DELETED or above == number or depth >= DEPTH_MAX:
                 self.remarks.damage("folder %d: parent %d", number, parent)
+                self.homeless = True
                 return 0
             above = x.parent
         return parent
@@ -156,6 +169,7 @@ class State:
         x.state = LIVE
         if self.names.get((parent, name), x.id) != x.id:
             self.remarks.damage("folder %d: its name has another", x.id)
+            self.homeless = True
             name, x.state = name + b"~%d" % x.id, DISPLACED
         x.parent, x.name = parent, name
         self.names[parent, name] = x.id
