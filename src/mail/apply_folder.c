@@ -20,18 +20,41 @@ static int drop_name(struct cubby__txn *txn, const struct cubby__folder_row *row
     return cubby__apply_del(txn, key, cubby__key_name(key, row->parent, name, len));
 }
 
-/* Gives a folder its name under row->parent; one that is somebody else's becomes name~id. */
-static int put_name(struct cubby__txn *txn, struct cubby__folder_row *row)
+/* The row of the name under which a folder is shown. *other: the folder that had it, 0: none. */
+static int take_name(struct cubby__txn *txn, const struct cubby__folder_row *row, uint64_t *other)
 {
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__VARINT_MAX];
     char name[CUBBY__FOLDER_NAME_MAX + 1];
+    size_t len = cubby__folder_shown_name(row, name);
+    int rc = cubby__name_get(cubby__txn_view(txn), row->parent, name, len, other);
+    if (rc < 0)
+        return rc;
+    if (rc == CUBBY_DONE || *other == row->rec.id)
+        *other = 0;
+    return cubby__txn_put(txn, key, cubby__key_name(key, row->parent, name, len), value, cubby__varint_put(value, row->rec.id));
+}
+
+/* Gives a folder its name under row->parent; one that is somebody else's becomes name~id. A folder that is really called so makes way: it is displaced in
+ * its turn, and that ends, for none of two has the other's number. */
+static int put_name(struct cubby__txn *txn, struct cubby__folder_row *row)
+{
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row next;
     uint64_t other;
     int rc = cubby__name_get(cubby__txn_view(txn), row->parent, row->rec.name, row->rec.name_len, &other);
     if (rc < 0)
         return rc;
     row->displaced = rc == CUBBY_OK && other != row->rec.id;
-    size_t len = cubby__folder_shown_name(row, name);
-    return cubby__txn_put(txn, key, cubby__key_name(key, row->parent, name, len), value, cubby__varint_put(value, row->rec.id));
+    rc = take_name(txn, row, &other);
+    while (!rc && other) {
+        rc = cubby__folder_row_need(cubby__txn_view(txn), other, buf, &next);
+        next.displaced = 1;
+        if (!rc)
+            rc = cubby__folder_row_put(txn, other, &next);
+        if (!rc)
+            rc = take_name(txn, &next, &other);
+    }
+    return rc;
 }
 
 /* The parent that the record names, or the root, if that is not there (its record was lost) or is below the folder itself. */

@@ -171,8 +171,12 @@ class State:
             self.remarks.damage("folder %d: its name has another", x.id)
             self.homeless = True
             name, x.state = name + b"~%d" % x.id, DISPLACED
-        x.parent, x.name = parent, name
-        self.names[parent, name] = x.id
+        while x:
+            x.parent, x.name = parent, name
+            other, self.names[parent, name] = self.names.get((parent, name)), x.id
+            x = self.folders[other] if other not in (None, x.id) else None
+            if x:
+                name, x.state = name + b"~%d" % x.id, DISPLACED
 
     def delete(self, number, commit):
         x = self.folders.setdefault(number, Folder(number))

@@ -332,6 +332,34 @@ START_TEST(folders_after_damage)
 }
 END_TEST
 
+/* A name made up after damage may be what a folder is really called: that one makes way, and so on; each stays where its row says. */
+START_TEST(made_up_names)
+{
+    state_begin(st);
+    begin(st);
+    MUST(apply_folder(50, (struct cubby__folder_rec){.id = 5, .name = "a~8"}));
+    MUST(apply_folder(50, (struct cubby__folder_rec){.id = 6, .name = "a~8~5"}));
+    MUST(apply_folder(50, (struct cubby__folder_rec){.id = 7, .name = "a"}));
+    MUST(apply_folder(51, (struct cubby__folder_rec){.id = 8, .name = "a"})); /* that the one before was renamed is lost */
+    ck_assert_int_eq(is_there(0, "a"), 7);
+    ck_assert_int_eq(is_there(0, "a~8"), 8);
+    ck_assert_int_eq(is_there(0, "a~8~5"), 5);
+    ck_assert_int_eq(is_there(0, "a~8~5~6"), 6);
+    for (uint64_t id = 5; id <= 8; id++)
+        ck_assert_int_eq(is_there(0, folder_now(id).name), (int)id);
+    MUST(apply_folder(52, (struct cubby__folder_rec){.id = 7, .name = "b"}));
+    MUST(apply_folder(53, (struct cubby__folder_rec){.id = 8, .name = "a"})); /* word for word again, as a repair says it */
+    MUST(apply_folder(53, (struct cubby__folder_rec){.id = 5, .name = "a~8"}));
+    MUST(apply_folder(53, (struct cubby__folder_rec){.id = 6, .name = "a~8~5"}));
+    ck_assert_int_eq(is_there(0, "a"), 8);
+    ck_assert_int_eq(is_there(0, "a~8"), 5);
+    ck_assert_int_eq(is_there(0, "a~8~5"), 6);
+    ck_assert_int_eq(is_there(0, "a~8~5~6"), 0);
+    cubby__txn_abort(&st->txn);
+    state_end(st);
+}
+END_TEST
+
 START_TEST(damage_raises_uidnext)
 {
     cubby_add_options o = CUBBY_ADD_INIT;
@@ -734,5 +762,5 @@ START_TEST(random_operations)
 }
 END_TEST
 
-UNIT_MAIN("mail/apply", broken_records_put_nothing, random_bytes, repeats, stale_folders, older_flags_do_not_win, orphans, folders_after_damage,
+UNIT_MAIN("mail/apply", broken_records_put_nothing, random_bytes, repeats, stale_folders, older_flags_do_not_win, orphans, folders_after_damage, made_up_names,
           damage_raises_uidnext, inbox_again, out_of_memory, definitions, random_operations)
