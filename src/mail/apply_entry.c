@@ -138,27 +138,59 @@ int cubby__entry_forget(struct cubby__txn *txn, uint64_t folder, uint32_t uid, c
     return rc ? (rc == CUBBY_DONE ? CUBBY_OK : rc) : add_ref(txn, row->object, &object, -1);
 }
 
+/* The change under the cursor, of a key that begins so; CUBBY_DONE: it is another's. */
+static int change_at(const struct cubby__cursor *c, const uint8_t *key, size_t prefix, cubby_change *out)
+{
+    struct cubby__slice at = cubby__cursor_key(c), v = cubby__cursor_value(c);
+    struct cubby__keywords k;
+    if (at.n < prefix + 4 || memcmp(at.p, key, prefix) != 0)
+        return CUBBY_DONE;
+    return cubby__change_decode(v.p, v.n, UINT64_MAX, cubby__get32be(at.p + at.n - 4), &k, out);
+}
+
+static int has_vanished(const cubby_change *x, uint32_t uid)
+{
+    return x->kind == CUBBY_CHANGE_VANISHED && x->uid <= uid && uid <= x->uid_last;
+}
+
+/* Of this commit, which may have as many rows as there are messages, few are read: none is a message's between the uid and where the range begins that
+ * has it. */
+static int find_in_commit(struct cubby__cursor *c, uint64_t folder, uint32_t uid, uint64_t commit)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    cubby_change x;
+    size_t len = cubby__key_change(key, folder, commit, uid);
+    int rc = cubby__cursor_seek_back(c, key, len);
+    for (; !rc; rc = cubby__cursor_prev(c)) {
+        rc = change_at(c, key, len - 4, &x);
+        if (!rc && has_vanished(&x, uid))
+            return CUBBY_OK;
+        if (rc || x.kind != CUBBY_CHANGE_VANISHED)
+            break;
+    }
+    return rc < 0 ? rc : CUBBY_DONE;
+}
+
+static int find_behind(struct cubby__cursor *c, uint64_t folder, uint32_t uid, uint64_t commit)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX];
+    cubby_change x;
+    size_t len = cubby__key_change(key, folder, commit + 1, 0);
+    size_t prefix = 2u + key[1]; /* keyspace and folder */
+    int rc = cubby__cursor_seek(c, key, len);
+    while (!rc && !(rc = change_at(c, key, prefix, &x)) && !has_vanished(&x, uid))
+        rc = cubby__cursor_next(c);
+    return rc;
+}
+
 /* OK: an EXPUNGE of this commit or a later one has the uid. DONE: none has. */
 static int find_tombstone(struct cubby__view *view, uint64_t folder, uint32_t uid, uint64_t commit)
 {
-    uint8_t key[CUBBY__TREE_KEY_MAX];
-    struct cubby__keywords k;
     struct cubby__cursor c;
-    size_t len = cubby__key_change(key, folder, commit, 0);
-    size_t prefix = 2u + key[1]; /* keyspace and folder */
     cubby__view_cursor(view, &c);
-    int rc = cubby__cursor_seek(&c, key, len);
-    for (; !rc; rc = cubby__cursor_next(&c)) {
-        struct cubby__slice at = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
-        cubby_change change;
-        if (at.n < prefix + 4 || memcmp(at.p, key, prefix) != 0) {
-            rc = CUBBY_DONE;
-            break;
-        }
-        rc = cubby__change_decode(v.p, v.n, UINT64_MAX, cubby__get32be(at.p + at.n - 4), &k, &change);
-        if (rc || (change.kind == CUBBY_CHANGE_VANISHED && change.uid <= uid && uid <= change.uid_last))
-            break;
-    }
+    int rc = find_in_commit(&c, folder, uid, commit);
+    if (rc == CUBBY_DONE)
+        rc = find_behind(&c, folder, uid, commit);
     cubby__cursor_release(&c);
     return rc;
 }

@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <time.h>
 
 #include "unit/mail/state_fixture.h"
 
@@ -377,6 +378,59 @@ START_TEST(damage_raises_uidnext)
     MUST(cubby__mail_handlers.damage(st->txn, UINT64_MAX));
     ck_assert_uint_eq(folder_now(1).uidnext, 1ull << 32);
     cubby__txn_abort(&st->txn);
+    state_end(st);
+}
+END_TEST
+
+static double entries_after_damage(uint32_t count)
+{
+    struct cubby__message_row row;
+    state_begin(st);
+    fill(st, 1, 1);
+    MUST(row_of(st, 1, 1, &row));
+    begin(st);
+    MUST(cubby__mail_handlers.damage(st->txn, 1000000));
+    clock_t start = clock();
+    for (uint32_t uid = 2; uid < 2 + count; uid++)
+        MUST(apply_entry(90, 1, uid, row.object));
+    double spent = (double)(clock() - start) / CLOCKS_PER_SEC;
+    ck_assert_uint_eq(folder_now(1).messages, count + 1);
+    ck_assert_uint_eq(folder_now(1).uidnext, 1000002);
+    cubby__txn_abort(&st->txn);
+    state_end(st);
+    return spent;
+}
+
+/* Whether a uid below uidnext has vanished is asked of few rows, however many the commit has. */
+START_TEST(a_large_commit_after_damage)
+{
+    double once = entries_after_damage(5000), four = entries_after_damage(20000);
+    ck_assert_msg(four < 0.2 + 10 * once, "%.2f s, four times as many %.2f s", once, four);
+}
+END_TEST
+
+/* A commit may have expunged what it added, in ranges that lie within each other even; a repeat brings nothing back. */
+START_TEST(expunged_in_the_same_commit)
+{
+    struct cubby__message_row row;
+    struct cubby__buf before = CUBBY__BUF_INIT;
+    state_begin(st);
+    fill(st, 1, 1);
+    MUST(row_of(st, 1, 1, &row));
+    begin(st);
+    for (uint32_t uid = 2; uid <= 20; uid++)
+        MUST(apply_entry(90, 1, uid, row.object));
+    MUST(apply_expunge(90, 1, 5, 12));
+    MUST(apply_expunge(90, 1, 7, 8));
+    MUST(apply_expunge(90, 1, 15, 15));
+    MUST(apply_expunge(91, 1, 18, 19));
+    ck_assert_uint_eq(folder_now(1).messages, 20 - 8 - 1 - 2);
+    picture_now(&before);
+    for (uint32_t uid = 2; uid <= 20; uid++)
+        MUST(apply_entry(90, 1, uid, row.object));
+    same_picture(&before);
+    cubby__txn_abort(&st->txn);
+    cubby__buf_release(&before);
     state_end(st);
 }
 END_TEST
@@ -763,4 +817,4 @@ START_TEST(random_operations)
 END_TEST
 
 UNIT_MAIN("mail/apply", broken_records_put_nothing, random_bytes, repeats, stale_folders, older_flags_do_not_win, orphans, folders_after_damage, made_up_names,
-          damage_raises_uidnext, inbox_again, out_of_memory, definitions, random_operations)
+          damage_raises_uidnext, a_large_commit_after_damage, expunged_in_the_same_commit, inbox_again, out_of_memory, definitions, random_operations)
