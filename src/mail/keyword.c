@@ -92,9 +92,33 @@ static int invalid(struct cubby__view *view)
     return cubby__fail(view->err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "a keyword is an atom of 1 to %d ASCII characters", CUBBY__KEYWORD_LEN_MAX);
 }
 
+static int same_name(const char *a, const char *b)
+{
+    uint8_t x[CUBBY__TREE_KEY_MAX], y[CUBBY__TREE_KEY_MAX];
+    size_t n = cubby__key_keyword_name(x, a, strlen(a));
+    return cubby__key_keyword_name(y, b, strlen(b)) == n && memcmp(x, y, n) == 0;
+}
+
+/* Names that the store has not, each once however it is spelled; more than it can have are not told apart. */
+struct unknown {
+    const char *name[CUBBY__KEYWORDS_MAX + 1];
+    size_t count;
+};
+
+static void add_unknown(struct unknown *u, const char *name)
+{
+    size_t i = 0;
+    while (i < u->count && !same_name(u->name[i], name))
+        i++;
+    if (i == u->count && i <= CUBBY__KEYWORDS_MAX)
+        u->name[u->count++] = name;
+}
+
 int cubby__keywords_resolve(struct cubby__view *view, const char *const *names, size_t count, struct cubby__keywords *out, size_t *unknown)
 {
+    struct unknown u;
     out->count = 0;
+    u.count = 0;
     if (unknown)
         *unknown = 0;
     for (size_t i = 0; i < count; i++) {
@@ -107,9 +131,11 @@ int cubby__keywords_resolve(struct cubby__view *view, const char *const *names, 
             return rc;
         if (rc == CUBBY_OK)
             insert(out, id);
-        else if (unknown)
-            ++*unknown;
+        else
+            add_unknown(&u, names[i]);
     }
+    if (unknown)
+        *unknown = u.count;
     return CUBBY_OK;
 }
 

@@ -15,8 +15,8 @@ int cubby__keyword_find(struct cubby__view *view, const char *name, uint16_t *ou
 /* 1 if the bytes are an atom of RFC 9051 and 1 to 255 long. */
 int cubby__keyword_valid(const char *name, size_t len);
 
-/* Names to sorted numbers. EINVAL: a name is none. Unknown ones are left out, and counted in
- * *unknown (may be NULL); nothing is changed. */
+/* Names to sorted numbers. EINVAL: a name is none. Unknown ones are left out; how many there are, spelled in
+ * whatever way, is in *unknown (may be NULL), at most one more than a store can have. Nothing is changed. */
 int cubby__keywords_resolve(struct cubby__view *view, const char *const *names, size_t count, struct cubby__keywords *out, size_t *unknown);
 /* The same, and asks whether the store has room for the unknown ones: ELIMIT. */
 int cubby__keywords_check(struct cubby__txn *txn, const char *const *names, size_t count, struct cubby__keywords *out, size_t *unknown);

@@ -70,6 +70,7 @@ START_TEST(limit)
     const char *one[] = {name};
     const char *const two[] = {"last", "one too many"};
     const char *const more[] = {"last", "toomany"};
+    const char *const often[] = {"last", "Last", "last"};
     struct cubby__keywords k;
     state_begin(st);
     begin(st);
@@ -81,7 +82,8 @@ START_TEST(limit)
     RETURNS(cubby__keywords_make(st->txn, more, 2, &k), CUBBY_ELIMIT); /* and neither is made */
     uint16_t id;
     RETURNS(cubby__keyword_find(cubby__txn_view(st->txn), "last", &id), CUBBY_DONE);
-    MUST(cubby__keywords_make(st->txn, more, 1, &k));
+    MUST(cubby__keywords_make(st->txn, often, 3, &k)); /* which are one */
+    ck_assert_uint_eq(k.count, 1);
     ck_assert_uint_eq(k.id[0], CUBBY__KEYWORDS_MAX);
     RETURNS(cubby__keywords_make(st->txn, more, 2, &k), CUBBY_ELIMIT);
     commit(st);
