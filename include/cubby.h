@@ -235,7 +235,7 @@ typedef struct cubby_folder {
     uint32_t uidvalidity;
     uint64_t uidnext;       /* up to 2^32: then the folder is full */
     uint32_t recent_uid;    /* uids below it are not \Recent any more. In a full folder the last uid, 2^32 - 1, stays \Recent */
-    uint64_t highestmodseq; /* RFC 7162: rises with every new, changed or expunged message of the folder */
+    uint64_t highestmodseq; /* RFC 7162: rises with every new, changed or expunged message and every annotation of the folder */
     uint64_t props_modseq;  /* of the last change of name, parent, special use or uidvalidity */
     uint64_t created_modseq;
     uint64_t messages, unseen, deleted; /* deleted: with the flag \Deleted */

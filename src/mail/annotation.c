@@ -177,26 +177,36 @@ int cubby__annotation_set(struct cubby__txn *txn, uint64_t folder, const char *e
     return rc ? rc : set(txn, folder, entry, value, len);
 }
 
+static int put_annotation(struct cubby__txn *txn, const struct cubby__record *rec, const struct cubby__annotation_rec *a)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    size_t key_len = key_of(key, a->folder, a->entry, a->entry_len);
+    if (!a->set)
+        return cubby__apply_del(txn, key, key_len);
+    size_t n = cubby__varint_put(value, rec->commit);
+    if (a->value_len)
+        memcpy(value + n, a->value, a->value_len);
+    return cubby__txn_put(txn, key, key_len, value, n + a->value_len);
+}
+
 /* Of a folder that is deleted nothing stays; of one whose FOLDER record was lost there is nothing to hang it on. */
 int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *rec)
 {
-    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
     struct cubby__annotation_rec a;
     struct cubby__folder_row row;
     if (cubby__annotation_decode(rec->payload, rec->len, &a))
         return cubby__apply_broken(txn, rec, "ANNOTATION");
-    int rc = a.folder ? cubby__folder_row_get(cubby__txn_view(txn), a.folder, value, &row) : CUBBY_OK;
+    if (!a.folder)
+        return put_annotation(txn, rec, &a);
+    int rc = cubby__folder_row_get(cubby__txn_view(txn), a.folder, buf, &row);
     if (rc == CUBBY_DONE)
         cubby__txn_orphan(txn, rec, "no such folder");
-    if (rc || (a.folder && row.dead))
+    if (rc || row.dead)
         return rc < 0 ? rc : CUBBY_OK;
-    size_t key_len = key_of(key, a.folder, a.entry, a.entry_len);
-    if (!a.set)
-        return cubby__apply_del(txn, key, key_len);
-    size_t n = cubby__varint_put(value, rec->commit);
-    if (a.value_len)
-        memcpy(value + n, a.value, a.value_len);
-    return cubby__txn_put(txn, key, key_len, value, n + a.value_len);
+    rc = put_annotation(txn, rec, &a);
+    cubby__raise(&row.highestmodseq, rec->commit); /* RFC 7162, 3.2 */
+    return rc ? rc : cubby__folder_row_put(txn, a.folder, &row);
 }
 
 /* ---- taking over a uidvalidity --------------------------------------------------------------------------------------------------------

@@ -370,8 +370,11 @@ class State:
         value = r.rest() if state else b""
         need(2 <= len(entry) <= 200 and entry[:1] == b"/" and entry == entry.lower() and state in (0, 1) and len(value) <= 1000, "ANNOTATION")
         self.see("folder", number)
-        if number and not self.live_folder(number, "ANNOTATION"):
-            return
+        if number:
+            x = self.live_folder(number, "ANNOTATION")
+            if not x:
+                return
+            x.highest = max(x.highest, commit)
         if state:
             self.annotations[number, principal, entry] = (commit, value)
         else:

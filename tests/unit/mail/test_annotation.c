@@ -45,7 +45,9 @@ START_TEST(set_get_remove)
     begin(st);
     set(a, "/shared/comment", "three");
     set(a, "/shared/vendor/x", NULL);
-    commit(st);
+    ck_assert_uint_eq(commit(st), modseq + 1);
+    ck_assert_uint_eq(folder_of(st, a).highestmodseq, modseq + 1); /* RFC 7162, 3.2 */
+    ck_assert_uint_eq(folder_of(st, b).highestmodseq, modseq);
     are(a, "/shared/comment=three;");
     same_after_rebuild(st);
     are(a, "/shared/comment=three;");
