@@ -454,10 +454,11 @@ CUBBY_EXTERN uint64_t cubby_txn_modseq(const cubby_txn *txn);
  * abort is allowed. Reading goes on in any case; but of what then failed a part may be there: a folder may be without its name, and so in no list.
  * ENOENT everywhere: there is no folder of that id. */
 
-/* *id (may be NULL) gets its id. EEXIST, EINVAL (name), ELIMIT (depth, uidvalidities), ENOENT (parent). */
+/* *id (may be NULL) gets its id. EEXIST, EINVAL (name), ELIMIT (depth, uidvalidities, the names of all folders:
+ * 30,000 of 20 bytes, see cubby_subscribe), ENOENT (parent). */
 CUBBY_EXTERN int cubby_folder_create(cubby_txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id);
 /* New name, new parent, or both, of the folder with all that is below it; ids, uids and modseqs stay. EEXIST; EINVAL (name, INBOX, into itself);
- * ELIMIT (depth). */
+ * ELIMIT (depth, the names of all folders). */
 CUBBY_EXTERN int cubby_folder_rename(cubby_txn *txn, uint64_t id, uint64_t new_parent, const char *name, size_t name_len);
 /* With all its messages. EHASCHILD, EINVAL (INBOX). */
 CUBBY_EXTERN int cubby_folder_delete(cubby_txn *txn, uint64_t id);
@@ -470,7 +471,8 @@ CUBBY_EXTERN int cubby_folder_set_special(cubby_txn *txn, uint64_t id, uint32_t 
 CUBBY_EXTERN int cubby_folder_set_uidvalidity(cubby_txn *txn, uint64_t id, uint32_t uidvalidity);
 /* value NULL removes the annotation. EINVAL (name), ELIMIT (value), ENOENT (folder). */
 CUBBY_EXTERN int cubby_annotation_set(cubby_txn *txn, uint64_t folder, const char *entry, const void *value, size_t len);
-/* on: 1 subscribes, 0 unsubscribes; path as in cubby_subscription_next. */
+/* on: 1 subscribes, 0 unsubscribes; path as in cubby_subscription_next. ELIMIT: paths and the names of folders take, with 16 bytes for each path and 100
+ * for each folder, at most 3,851,000 bytes in a store. */
 CUBBY_EXTERN int cubby_subscribe(cubby_txn *txn, const char *path, size_t path_len, int on);
 
 typedef struct cubby_add_options {

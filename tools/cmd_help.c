@@ -8,6 +8,8 @@ static const char limits[] =
     "message            any bytes, up to what the file system holds\n"
     "folder name        1 to 255 bytes of UTF-8 in NFC, no control characters\n"
     "folder depth       64\n"
+    "folders a store    as many as have names of 3.6 MiB, with 100 bytes for each: 30000 with names of 20 bytes\n"
+    "subscriptions      in the same 3.6 MiB, with 16 bytes for each\n"
     "uid                1 to 4294967295; a folder takes no more messages when they are used up\n"
     "keyword            an IMAP atom of 1 to 255 ASCII characters, the same in any case\n"
     "keywords a store   1024\n"

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/key.h"
+#include "mail/definitions.h"
 #include "mail/folder_row.h"
 #include "mail/keyword.h"
 
@@ -89,67 +90,6 @@ static int apply(struct cubby__txn *txn, const struct cubby__record *rec)
     }
 }
 
-/* ---- definitions: what a new segment's header repeats ---- */
-
-static void define_folder(const struct cubby__folder_row *row, struct cubby__buf *defs, struct cubby__buf *scratch)
-{
-    const struct cubby__mark_rec mark = {row->rec.id, row->uidnext, row->highestmodseq, row->tombstone_floor, row->recent_uid};
-    cubby__define(defs, CUBBY__REC_FOLDER, row->commit, row->payload, row->payload_len);
-    cubby__buf_clear(scratch);
-    cubby__mark_encode(&mark, scratch);
-    if (!scratch->failed)
-        cubby__define(defs, CUBBY__REC_MARK, row->highestmodseq, scratch->data, scratch->len);
-}
-
-/* A row of one of the three keyspaces that hold definitions, as the record that it came from. */
-static int define_row(struct cubby__slice k, struct cubby__slice v, struct cubby__buf *defs, struct cubby__buf *scratch)
-{
-    struct cubby__folder_row row;
-    if (k.p[0] == CUBBY__KS_FOLDER) {
-        int rc = cubby__folder_row_decode(v.p, v.n, &row);
-        if (!rc && !row.dead)
-            define_folder(&row, defs, scratch);
-        return rc;
-    }
-    struct cubby__reader value = cubby__reader(v.p, v.n);
-    uint64_t commit = cubby__read_varint(&value), id;
-    cubby__buf_clear(scratch);
-    if (k.p[0] == CUBBY__KS_KEYWORD) {
-        if (!cubby__keynum_get(k.p + 1, k.n - 1, &id))
-            return CUBBY_ECORRUPT;
-        cubby__keyword_encode(&(struct cubby__keyword_rec){(uint16_t)id, (const char *)value.p, cubby__read_left(&value)}, scratch);
-        cubby__define(defs, CUBBY__REC_KEYWORD, commit, scratch->data, scratch->len);
-    } else if (k.p[0] == CUBBY__KS_SUBSCRIPTION) {
-        cubby__subscription_encode(&(struct cubby__subscription_rec){1, (const char *)k.p + 1, k.n - 1}, scratch);
-        cubby__define(defs, CUBBY__REC_SUBSCRIPTION, commit, scratch->data, scratch->len);
-    }
-    return value.bad ? CUBBY_ECORRUPT : CUBBY_OK;
-}
-
-static int define(struct cubby__view *view, struct cubby__buf *defs)
-{
-    const uint8_t first = CUBBY__KS_FOLDER;
-    struct cubby__buf scratch = CUBBY__BUF_INIT;
-    struct cubby__cursor c;
-    int rc;
-    cubby__view_cursor(view, &c);
-    for (rc = cubby__cursor_seek(&c, &first, 1); !rc; rc = cubby__cursor_next(&c)) {
-        struct cubby__slice k = cubby__cursor_key(&c);
-        if (k.p[0] > CUBBY__KS_SUBSCRIPTION)
-            break;
-        if (k.p[0] != CUBBY__KS_NAME && k.p[0] != CUBBY__KS_KEYWORD_NAME)
-            rc = define_row(k, cubby__cursor_value(&c), defs, &scratch);
-        if (rc) {
-            cubby__fail(view->err, rc, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "a row of the index breaks its format");
-            break;
-        }
-    }
-    cubby__cursor_release(&c);
-    int failed = defs->failed || scratch.failed;
-    cubby__buf_release(&scratch);
-    return rc < 0 ? rc : failed ? cubby__fail_mem(view->err) : CUBBY_OK;
-}
-
 /* Also for a store whose INBOX was lost. */
 static int create(struct cubby__txn *txn)
 {
@@ -185,4 +125,4 @@ static int shrinks(uint8_t type, const void *payload, size_t len)
     return type == CUBBY__REC_FOLDER && cubby__folder_decode(payload, len, &rec) == 0 && rec.deleted;
 }
 
-const struct cubby__handlers cubby__mail_handlers = {apply, define, create, damage, shrinks};
+const struct cubby__handlers cubby__mail_handlers = {apply, cubby__definitions, create, damage, shrinks};

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "mail/annotation.h"
+#include "mail/definitions.h"
 #include "mail/folder_row.h"
 #include "mail/name.h"
 
@@ -194,24 +195,19 @@ uint64_t cubby__next_uidvalidity(struct cubby__txn *txn)
     return now > 0 && (uint64_t)now > least && now <= (int64_t)UINT32_MAX ? (uint64_t)now : least;
 }
 
-static int create(struct cubby__txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t uidvalidity, uint64_t *id)
+static int check_new(struct cubby__view *view, uint64_t parent, const char *name, size_t name_len, struct cubby__name *out)
 {
-    struct cubby__view *view = cubby__txn_view(txn);
-    struct cubby__folder_rec rec = {.id = cubby__txn_floors(txn)->folder + 1, .parent = parent};
-    struct cubby__name n;
-    int rc = check_name(view, parent, name, name_len, &n);
+    int rc = check_name(view, parent, name, name_len, out);
     if (!rc)
         rc = check_depth(view, 0, parent);
-    if (!rc)
-        rc = check_free(view, 0, parent, &n);
-    if (!rc && uidvalidity > UINT32_MAX)
-        rc = cubby__fail(view->err, CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "all uidvalidities are used up");
-    if (rc)
-        return rc;
-    rec.uidvalidity = (uint32_t)uidvalidity;
-    rec.name = n.bytes;
-    rec.name_len = n.len;
-    rc = log_folder(txn, &rec);
+    return rc ? rc : check_free(view, 0, parent, out);
+}
+
+static int create(struct cubby__txn *txn, uint64_t parent, const struct cubby__name *name, uint32_t uidvalidity, uint64_t *id)
+{
+    struct cubby__folder_rec rec = {.id = cubby__txn_floors(txn)->folder + 1, .parent = parent, .uidvalidity = uidvalidity, .name = name->bytes,
+                                    .name_len = name->len};
+    int rc = log_folder(txn, &rec);
     if (!rc && id)
         *id = rec.id;
     return rc;
@@ -219,13 +215,23 @@ static int create(struct cubby__txn *txn, uint64_t parent, const char *name, siz
 
 int cubby__folder_create(struct cubby__txn *txn, uint64_t parent, const char *name, size_t name_len, uint64_t *id)
 {
-    return create(txn, parent, name, name_len, cubby__next_uidvalidity(txn), id);
+    struct cubby__view *view = cubby__txn_view(txn);
+    uint64_t next = cubby__next_uidvalidity(txn);
+    struct cubby__name n;
+    int rc = check_new(view, parent, name, name_len, &n);
+    if (!rc && next > UINT32_MAX)
+        rc = cubby__fail(view->err, CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "all uidvalidities are used up");
+    if (!rc)
+        rc = cubby__definitions_room(txn, CUBBY__DEFINITION_FOLDER + n.len);
+    return rc ? rc : create(txn, parent, &n, (uint32_t)next, id);
 }
 
 int cubby__folder_create_anyway(struct cubby__txn *txn, const char *name, size_t name_len, uint64_t *id)
 {
     uint64_t next = cubby__next_uidvalidity(txn);
-    return create(txn, CUBBY_ROOT, name, name_len, next > UINT32_MAX ? UINT32_MAX : next, id);
+    struct cubby__name n;
+    int rc = check_new(cubby__txn_view(txn), CUBBY_ROOT, name, name_len, &n);
+    return rc ? rc : create(txn, CUBBY_ROOT, &n, next > UINT32_MAX ? UINT32_MAX : (uint32_t)next, id);
 }
 
 /* The record that changes a folder starts from what it is. */
@@ -268,6 +274,8 @@ int cubby__folder_rename(struct cubby__txn *txn, uint64_t id, uint64_t new_paren
         return rc;
     if (row.parent == new_parent && !row.displaced && row.rec.name_len == n.len && memcmp(row.rec.name, n.bytes, n.len) == 0)
         return CUBBY_OK;
+    if (n.len > row.rec.name_len && (rc = cubby__definitions_room(txn, n.len - row.rec.name_len)) != 0)
+        return rc;
     struct cubby__folder_rec rec = present(&row);
     rec.parent = new_parent;
     rec.name = n.bytes;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "mail/definitions.h"
 #include "mail/name.h"
 #include "mail/records.h"
 
@@ -78,6 +79,8 @@ int cubby__subscribe(struct cubby__txn *txn, const char *path, size_t path_len, 
         return rc;
     if ((rc == CUBBY_OK) == (on != 0))
         return CUBBY_OK;
+    if (on && (rc = cubby__definitions_room(txn, CUBBY__DEFINITION_SUBSCRIPTION + rec.path_len)) != 0)
+        return rc;
     struct cubby__buf b = CUBBY__BUF_INIT;
     cubby__subscription_encode(&rec, &b);
     return cubby__txn_log_buf(txn, CUBBY__REC_SUBSCRIPTION, &b);

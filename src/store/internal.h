@@ -78,6 +78,7 @@ struct cubby__txn {
     int grows;     /* it does not only remove: the reserve is not for it */
     uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
     unsigned orphans; /* definitions that have no place */
+    uint64_t memo;
 };
 
 /* A reader slot holds the oldest commit that is read, + 1. This is commit 0: every version is protected, and such a slot is never revoked. */

@@ -95,6 +95,7 @@ cubby_error *cubby__txn_err(struct cubby__txn *txn);
 uint64_t cubby__txn_number(const struct cubby__txn *txn);  /* of the commit that it will be */
 int cubby__txn_spoiled(const struct cubby__txn *txn);      /* what a change failed with, if one did half-way: its rows may not fit each other; or 0 */
 int64_t cubby__txn_now(const struct cubby__txn *txn);      /* wall clock, seconds: for records, not for handlers */
+uint64_t *cubby__txn_memo(struct cubby__txn *txn); /* a number that the layer above keeps as long as the transaction; 0 at first */
 struct cubby__floors *cubby__txn_floors(struct cubby__txn *txn); /* handlers raise them: f->object = max(f->object, id) */
 
 /* Logs a record and applies it. flags: 0 or CUBBY__FRAME_COMPATIBLE. A failure spoils the transaction: every later call returns it. */

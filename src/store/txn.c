@@ -78,6 +78,11 @@ const struct cubby__handlers *cubby__txn_handlers(const struct cubby__txn *txn)
     return txn->store->handlers;
 }
 
+uint64_t *cubby__txn_memo(struct cubby__txn *txn)
+{
+    return &txn->memo;
+}
+
 struct cubby__floors *cubby__txn_floors(struct cubby__txn *txn)
 {
     return &txn->floors;
