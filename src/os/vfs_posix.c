@@ -250,7 +250,7 @@ static int ask_as_ever(int dir, const char *path, cubby_vfs_stat *out)
 
 /* Times are not asked for: a file system that keeps fine-grained ones must change the inode at the first write after each question for them, and a
  * commit that looked at a file first took 40 % longer on ext4. dir is a descriptor, path is below it, or "" for the descriptor itself. */
-static int ask(int dir, const char *path, cubby_vfs_stat *out)
+static int ask(int dir, const char *path, cubby_vfs_stat *out, int *immutable)
 {
     struct statx st;
     if (statx(dir, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE, &st) < 0)
@@ -259,6 +259,7 @@ static int ask(int dir, const char *path, cubby_vfs_stat *out)
     out->inode = st.stx_ino;
     out->device = makedev(st.stx_dev_major, st.stx_dev_minor);
     out->links = st.stx_nlink;
+    *immutable = (st.stx_attributes & STATX_ATTR_IMMUTABLE) != 0;
     out->is_dir = S_ISDIR(st.stx_mode) ? 1 : S_ISREG(st.stx_mode) ? 0 : -1;
     return 0;
 }
@@ -266,7 +267,10 @@ static int ask(int dir, const char *path, cubby_vfs_stat *out)
 static int posix_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 {
     (void)ctx;
-    return ask(f->fd, "", out);
+    int immutable = 0, rc = ask(f->fd, "", out, &immutable);
+    if (immutable) /* somebody has made it so since it was opened: ext4 answers the next write to what is mapped with SIGBUS */
+        atomic_store_explicit(&f->settled, 0, memory_order_relaxed);
+    return rc;
 }
 
 /* ---- names ---- */
@@ -274,7 +278,8 @@ static int posix_fstat(void *ctx, cubby_file *f, cubby_vfs_stat *out)
 static int posix_stat(void *ctx, const char *path, cubby_vfs_stat *out)
 {
     (void)ctx;
-    return *path ? ask(AT_FDCWD, path, out) : -ENOENT;
+    int unused;
+    return *path ? ask(AT_FDCWD, path, out, &unused) : -ENOENT;
 }
 
 static int open_dir(const char *path, int oflags)
@@ -404,6 +409,12 @@ static int posix_lock_dir(void *ctx, const char *path, int kind, cubby_file **ou
     return 0;
 }
 
+/* The kernel's pages may be larger than the 4,096 bytes that are asked for (arm64, ppc64: 16 and 64 KiB): it maps whole ones, from a multiple of them on. */
+static size_t in_page(uint64_t at)
+{
+    return (size_t)(at % (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
 static int posix_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **out)
 {
     (void)ctx;
@@ -414,17 +425,19 @@ static int posix_map(void *ctx, cubby_file *f, uint64_t off, size_t len, void **
         return -errno;
     if (off + len > (uint64_t)st.st_size)
         return -EINVAL; /* touching it would be SIGBUS */
-    void *p = mmap(NULL, len, f->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, (off_t)off);
+    size_t before = in_page(off);
+    char *p = mmap(NULL, before + len, f->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, (off_t)(off - before));
     if (p == MAP_FAILED)
         return -errno;
-    *out = p;
+    *out = p + before;
     return 0;
 }
 
 static void posix_unmap(void *ctx, void *addr, size_t len)
 {
     (void)ctx;
-    munmap(addr, len);
+    size_t before = in_page((uintptr_t)addr);
+    munmap((char *)addr - before, before + len);
 }
 
 #ifndef MADV_POPULATE_WRITE
@@ -437,7 +450,8 @@ static int posix_ready(void *ctx, cubby_file *f, void *addr, size_t len)
     (void)ctx;
     if (atomic_load_explicit(&f->settled, memory_order_relaxed))
         return 0;
-    int rc = madvise(addr, len, MADV_POPULATE_WRITE) == 0 ? 0 : -errno;
+    size_t before = in_page((uintptr_t)addr);
+    int rc = madvise((char *)addr - before, before + len, MADV_POPULATE_WRITE) == 0 ? 0 : -errno;
     if (rc == -EFAULT)
         return -ENOSPC;
     if (rc == 0 && cubby__fs_keeps_blocks(f->fd))

@@ -1,9 +1,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -177,6 +179,42 @@ START_TEST(map_of_a_read_only_file)
 }
 END_TEST
 
+static int set_immutable(const char *name, int on)
+{
+    int flags = 0, fd = open(path(name), O_RDONLY | O_CLOEXEC);
+    int rc = fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags);
+    flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    rc = rc || ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    close(fd);
+    return rc;
+}
+
+/* A file that somebody makes immutable while it is mapped: ext4 answers the next write with SIGBUS. */
+START_TEST(immutable_while_it_is_mapped)
+{
+    begin();
+    char *p = NULL;
+    cubby_vfs_stat st;
+    cubby_file *f = open_ok("f", NEW);
+    ck_assert_int_eq(vfs->truncate(vfs->ctx, f, 4096), 0);
+    ck_assert_int_eq(vfs->map(vfs->ctx, f, 0, 4096, (void **)&p), 0);
+    ck_assert_int_eq(vfs->ready(vfs->ctx, f, p, 4096), 0);
+    *p = 1;
+    ck_assert_int_eq(vfs->sync(vfs->ctx, f), 0); /* the kernel is asked again at the next write */
+    if (set_immutable("f", 1) == 0) { /* only root may, and not everywhere */
+        ck_assert_int_eq(vfs->fstat(vfs->ctx, f, &st), 0);
+        if (vfs->ready(vfs->ctx, f, p, 4096) == 0)
+            *p = 2;
+        ck_assert_int_eq(set_immutable("f", 0), 0);
+        ck_assert_int_eq(vfs->ready(vfs->ctx, f, p, 4096), 0);
+        *p = 3;
+    }
+    vfs->unmap(vfs->ctx, p, 4096);
+    close_it(f);
+    suite_end();
+}
+END_TEST
+
 /* The system writes what fits below the limit, and says so; only the next call fails. */
 START_TEST(a_write_that_is_cut_short)
 {
@@ -249,4 +287,4 @@ END_TEST
 
 UNIT_MAIN("os/vfs_posix", VFS_SUITE, sandboxes_without_statx, refuses_symbolic_links, refuses_special_files, modes_whatever_the_umask,
           root_gives_files_to_the_owner,
-          closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file, a_write_that_is_cut_short)
+          closes_on_exec, stays_off_the_standard_files, map_of_a_read_only_file, immutable_while_it_is_mapped, a_write_that_is_cut_short)
