@@ -146,7 +146,7 @@ static int open_id(struct cubby__store *s, cubby_error *err)
 
 static int refuse_network(struct cubby__store *s, cubby_error *err)
 {
-    if (s->o.flags & CUBBY_ON_NETWORK || s->vfs != cubby_vfs_posix() || !cubby__fs_is_network(s->path))
+    if (s->o.flags & CUBBY_ON_NETWORK || s->vfs != cubby_vfs_posix() || cubby__fs_is_network(s->path) <= 0)
         return 0;
     return cubby__fail(err, CUBBY_EINVAL, s->path, CUBBY__NO_OFFSET, "the store is on a network file system, whose locks and caches it cannot rely on");
 }

@@ -1,4 +1,5 @@
 /* A store among other files and processes, on a real file system. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,15 +248,32 @@ START_TEST(a_store_that_went)
 }
 END_TEST
 
-static long network; /* what statfs says */
+static long network; /* what statfs says; below 0: nothing */
 
 int statfs(const char *path, struct statfs *out)
 {
     int rc = (int)syscall(SYS_statfs, path, out);
+    if (network < 0) {
+        errno = EPERM;
+        return -1;
+    }
     if (network)
         out->f_type = network;
     return rc;
 }
+
+/* A sandbox that does not let it ask: that is no network. */
+START_TEST(nobody_says_where)
+{
+    struct place place, *p = &place;
+    begin(p);
+    ck_assert_int_eq(cubby_close(&p->s), 0);
+    network = -1;
+    ck_assert_msg(try_open(p, 0) == 0, "%s", p->err.message);
+    network = 0;
+    end(p);
+}
+END_TEST
 
 /* One flag opens, makes, checks and repairs a store where without it nothing does. */
 START_TEST(on_a_network)
@@ -288,4 +306,4 @@ START_TEST(on_a_network)
 END_TEST
 
 UNIT_MAIN("api/files", a_forked_child, files_that_are_none, hard_links, a_copy_of_a_live_store, the_directory_is_locked, a_store_that_went,
-          on_a_network)
+          on_a_network, nobody_says_where)
