@@ -306,7 +306,7 @@ CUBBY_EXTERN void cubby_string_free(char **s);
 enum {
     CUBBY_WANT_OBJECT = 1, /* hash, original size, line endings, part count */
     CUBBY_WANT_LIST = 2,   /* the list fields of the header: Date From To Subject Message-ID References Content-* ... (cubby_is_list_field) */
-    CUBBY_WANT_HEADER = 4, /* the whole header, as it came */
+    CUBBY_WANT_HEADER = 4, /* the whole header, as it came (but see CUBBY_HAS_LONG_HEADER) */
     CUBBY_WANT_PARTS = 8   /* the MIME structure */
 };
 
@@ -325,7 +325,15 @@ typedef struct cubby_scan_options {
 #define CUBBY_SCAN_INIT    {CUBBY_SCAN_VERSION, 0, NULL, 0, 0, 0, 0, 0}
 
 enum { CUBBY_EOL_NONE = 0, CUBBY_EOL_LF = 1, CUBBY_EOL_CRLF = 2, CUBBY_EOL_MIXED = 3 };
-enum { CUBBY_HAS_NUL = 1, CUBBY_HAS_8BIT_HEADER = 2, CUBBY_HAS_8BIT_BODY = 4, CUBBY_HAS_BARE_CR = 8, CUBBY_HAS_LONG_LINE = 16 /* > 998 */ };
+enum {
+    CUBBY_HAS_NUL = 1,
+    CUBBY_HAS_8BIT_HEADER = 2,
+    CUBBY_HAS_8BIT_BODY = 4,
+    CUBBY_HAS_BARE_CR = 8,
+    CUBBY_HAS_LONG_LINE = 16,  /* > 998 */
+    CUBBY_HAS_LONG_HEADER = 32 /* list_header and header are of its beginning alone: 256 KiB, or 128 KiB if more of that are no list fields. A reader
+                                  has all header_len bytes */
+};
 
 /* One part of a message. Offsets count bytes of the message as it came. Parts stand in the order of the message, the message itself
  * first; a part's children follow it. */
@@ -356,7 +364,7 @@ typedef struct cubby_row {
     int64_t internaldate;
     int16_t internaldate_zone; /* minutes east of UTC */
     int64_t save_date;         /* when it came into this folder (RFC 8514) */
-    int64_t sent_date;         /* the Date field, or internaldate if there is no sensible one */
+    int64_t sent_date;         /* the Date field, or internaldate if the list fields have no sensible one */
     uint64_t size;             /* RFC822.SIZE: with CRLF line ends */
     uint64_t object;           /* the immutable message (EMAILID, RFC 8474): the same in every folder that it was copied to */
     /* with CUBBY_WANT_OBJECT */
@@ -364,7 +372,7 @@ typedef struct cubby_row {
     uint64_t original_size;    /* bytes as they came */
     uint64_t header_len;       /* of these, the header, with the empty line */
     uint8_t eol;               /* CUBBY_EOL_... */
-    uint8_t traits;            /* CUBBY_HAS_... */
+    uint8_t traits;            /* CUBBY_HAS_...; also with each of the following */
     /* with CUBBY_WANT_LIST, CUBBY_WANT_HEADER, CUBBY_WANT_PARTS */
     const char *list_header;
     size_t list_header_len;

@@ -14,7 +14,7 @@ static const char limits[] =
     "keyword            an IMAP atom of 1 to 255 ASCII characters, the same in any case\n"
     "keywords a store   1024\n"
     "MIME parts         10000 a message, 100 deep; what lies beyond is one part\n"
-    "header             256 KiB are kept apart for scans; what lies beyond is stored with the body\n"
+    "header             256 KiB are kept apart for scans, 128 KiB if as many are fields that lists do not show; the rest is stored with the body\n"
     "internal date      any second, zone up to 23:59 east or west\n"
     "readers            448 open handles at a time\n"
     "segments           99999999, of at most 64 MiB unless one transaction is larger\n"

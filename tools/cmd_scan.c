@@ -13,7 +13,7 @@
 
 enum { MODE_LIST, MODE_FIELDS, MODE_HEADER, MODE_FLAGS };
 enum { OPT_FIELDS = 1, OPT_HEADER, OPT_FLAGS, OPT_UIDS, OPT_SINCE, OPT_UNSEEN, OPT_REVERSE, OPT_LIMIT };
-enum { FIELDS_MAX = 64 };
+enum { FIELDS_MAX = 64, HEADER_MAX = 64 << 20 };
 
 struct listing {
     int mode;
@@ -24,7 +24,9 @@ struct listing {
     cubby_snapshot *snap;
     size_t from_width, subject_width;
     uint64_t damaged;
-    struct text value, sender, out;
+    const char *header; /* of the present row: what is wanted of it */
+    size_t header_len;
+    struct text value, sender, out, long_header;
 };
 
 /* ---- the header of one message --------------------------------------------------------------------------------------------------- */
@@ -40,12 +42,12 @@ static int is_field(const char *name, size_t len, const char *wanted)
 }
 
 /* The first of each field counts. */
-static struct summary summarize(const char *header, size_t len)
+static struct summary summarize(const struct listing *l)
 {
     struct summary s = {0};
     const char *name, *value;
     size_t pos = 0, name_len, value_len;
-    while (cubby_header_next(header, len, &pos, &name, &name_len, &value, &value_len) == 0) {
+    while (cubby_header_next(l->header, l->header_len, &pos, &name, &name_len, &value, &value_len) == 0) {
         if (!s.from && is_field(name, name_len, "from"))
             s.from = value, s.from_len = value_len;
         else if (!s.subject && is_field(name, name_len, "subject"))
@@ -56,12 +58,36 @@ static struct summary summarize(const char *header, size_t len)
     return s;
 }
 
-static const char *header_of(const struct listing *l, const cubby_row *row, size_t *len)
+/* All of a header that is longer than what a scan gives of it. */
+static int read_long_header(struct listing *l, uint64_t folder, const cubby_row *row)
+{
+    cubby_reader *reader;
+    char buf[64 << 10];
+    uint64_t end = row->header_len < HEADER_MAX ? row->header_len : HEADER_MAX;
+    size_t got = 1;
+    int r = cubby_reader_open(l->snap, folder, row->uid, &reader);
+    if (r != 0)
+        return r;
+    text_clear(&l->long_header);
+    for (uint64_t at = 0; r == 0 && got && at < end; at += got) {
+        r = cubby_reader_read(reader, at, buf, end - at < sizeof buf ? (size_t)(end - at) : sizeof buf, &got);
+        text_add(&l->long_header, buf, got);
+    }
+    cubby_reader_close(&reader);
+    l->header = l->long_header.data;
+    l->header_len = l->long_header.len;
+    return r;
+}
+
+/* To l->header. What could not be read: its code, and as much as there is. */
+static int take_header(struct listing *l, uint64_t folder, const cubby_row *row)
 {
     int whole = l->options.want & CUBBY_WANT_HEADER;
-    const char *header = whole ? row->header : row->list_header;
-    *len = header ? (whole ? row->header_bytes_len : row->list_header_len) : 0;
-    return header ? header : "";
+    l->header = whole ? row->header : row->list_header;
+    l->header_len = l->header ? (whole ? row->header_bytes_len : row->list_header_len) : 0;
+    if (!l->header)
+        l->header = "";
+    return row->damage ? row->damage : row->traits & CUBBY_HAS_LONG_HEADER ? read_long_header(l, folder, row) : 0;
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------------------------------------------------- */
@@ -90,12 +116,12 @@ static void json_decoded(struct listing *l, const char *key, const char *value, 
     json_bytes(key, l->value.data, l->value.len);
 }
 
-static void json_summary(struct listing *l, const char *header, size_t len)
+static void json_summary(struct listing *l)
 {
     char date[TEXT_DATE];
     int64_t seconds;
     int16_t zone;
-    struct summary s = summarize(header, len);
+    struct summary s = summarize(l);
     int dated = s.date && cubby_date_parse(s.date, s.date_len, &seconds, &zone) == 0;
     json_str("date", dated ? text_date(seconds, zone, date, sizeof date) : NULL);
     json_decoded(l, "from", s.from, s.from_len);
@@ -103,12 +129,12 @@ static void json_summary(struct listing *l, const char *header, size_t len)
 }
 
 /* The values of one field, unfolded; with `raw` in base64. Returns 1 if one of them was not UTF-8. */
-static int json_values(struct listing *l, const char *field, int raw, const char *header, size_t len)
+static int json_values(struct listing *l, const char *field, int raw)
 {
     const char *name, *value;
     size_t pos = 0, name_len, value_len;
     int odd = 0;
-    while (cubby_header_next(header, len, &pos, &name, &name_len, &value, &value_len) == 0) {
+    while (cubby_header_next(l->header, l->header_len, &pos, &name, &name_len, &value, &value_len) == 0) {
         if (!is_field(name, name_len, field))
             continue;
         text_clear(&l->value);
@@ -122,30 +148,28 @@ static int json_values(struct listing *l, const char *field, int raw, const char
     return odd;
 }
 
-static void json_fields(struct listing *l, const char *header, size_t len)
+static void json_fields(struct listing *l)
 {
     json_object("fields");
     for (size_t i = 0; i < l->field_count; i++) {
         json_array(l->fields[i]);
-        int odd = json_values(l, l->fields[i], 0, header, len);
+        int odd = json_values(l, l->fields[i], 0);
         json_array_end();
         if (odd) {
             text_clear(&l->out);
             text_add(&l->out, l->fields[i], strlen(l->fields[i]));
             text_add(&l->out, "_raw", 4);
             json_array(l->out.data);
-            json_values(l, l->fields[i], 1, header, len);
+            json_values(l, l->fields[i], 1);
             json_array_end();
         }
     }
     json_object_end();
 }
 
-static int row_json(struct listing *l, const cubby_row *row)
+static int row_json(struct listing *l, const cubby_row *row, int damage)
 {
     char date[TEXT_DATE];
-    size_t len;
-    const char *header = header_of(l, row, &len);
     json_begin(NULL);
     json_uint("uid", row->uid);
     json_uint("modseq", row->modseq);
@@ -155,13 +179,13 @@ static int row_json(struct listing *l, const cubby_row *row)
     json_str("internaldate", text_date(row->internaldate, row->internaldate_zone, date, sizeof date));
     json_uint("size", row->size);
     if (l->mode != MODE_FLAGS)
-        json_summary(l, header, len);
+        json_summary(l);
     if (l->mode == MODE_FIELDS)
-        json_fields(l, header, len);
+        json_fields(l);
     if (l->mode == MODE_HEADER)
-        json_bytes("header", header, len);
-    if (row->damage)
-        json_str("damage", cubby_strerror(row->damage));
+        json_bytes("header", l->header, l->header_len);
+    if (damage)
+        json_str("damage", cubby_strerror(damage));
     json_end();
     return 0;
 }
@@ -181,11 +205,9 @@ static void flag_letters(const cubby_row *row, char out[8])
 static void row_list(struct listing *l, const cubby_row *row)
 {
     char letters[8], date[TEXT_DATE], size[16];
-    size_t len;
     int64_t seconds;
     int16_t zone;
-    const char *header = header_of(l, row, &len);
-    struct summary s = summarize(header, len);
+    struct summary s = summarize(l);
     if (!s.date || cubby_date_parse(s.date, s.date_len, &seconds, &zone) != 0)
         seconds = row->internaldate, zone = row->internaldate_zone;
     flag_letters(row, letters);
@@ -203,9 +225,8 @@ static void row_list(struct listing *l, const cubby_row *row)
 static void row_fields(struct listing *l, const cubby_row *row)
 {
     const char *name, *value;
-    size_t pos = 0, len, name_len, value_len;
-    const char *header = header_of(l, row, &len);
-    while (cubby_header_next(header, len, &pos, &name, &name_len, &value, &value_len) == 0) {
+    size_t pos = 0, name_len, value_len;
+    while (cubby_header_next(l->header, l->header_len, &pos, &name, &name_len, &value, &value_len) == 0) {
         size_t i = 0;
         while (i < l->field_count && !is_field(name, name_len, l->fields[i]))
             i++;
@@ -223,10 +244,8 @@ static void row_fields(struct listing *l, const cubby_row *row)
 
 static void row_header(struct listing *l, const cubby_row *row)
 {
-    size_t len;
-    const char *header = header_of(l, row, &len);
-    printf("uid %" PRIu32 ", %zu bytes of header\n", row->uid, len);
-    fwrite(header, 1, len, stdout);
+    printf("uid %" PRIu32 ", %zu bytes of header\n", row->uid, l->header_len);
+    fwrite(l->header, 1, l->header_len, stdout);
 }
 
 static int row_flags(struct listing *l, const cubby_row *row)
@@ -265,10 +284,10 @@ static void choose_widths(struct listing *l)
 
 /* ---- the scan ------------------------------------------------------------------------------------------------------------------------ */
 
-static int print_row(struct listing *l, const cubby_row *row)
+static int print_row(struct listing *l, const cubby_row *row, int damage)
 {
     if (cli.json)
-        return row_json(l, row);
+        return row_json(l, row, damage);
     switch (l->mode) {
     case MODE_FIELDS:
         row_fields(l, row);
@@ -300,11 +319,16 @@ static int scan_folder(cubby_store *store, const char *path, struct listing *l)
     if (r == 0 && !cli.json)
         heading(l);
     while (r == 0 && !cli_interrupted && (r = cubby_scan_next(scan, &row)) == 0) {
-        if (row->damage) {
-            l->damaged++;
-            cli_error("%s: uid %" PRIu32 ": header: %s", path, row->uid, cubby_strerror(row->damage));
+        int damage = take_header(l, folder.id, row);
+        if (damage && damage != CUBBY_ECORRUPT && damage != CUBBY_EIO) {
+            r = damage;
+            break;
         }
-        r = print_row(l, row);
+        if (damage) {
+            l->damaged++;
+            cli_error("%s: uid %" PRIu32 ": header: %s", path, row->uid, cubby_strerror(damage));
+        }
+        r = print_row(l, row, damage);
     }
     cubby_scan_close(&scan);
     cubby_uidset_free(&uids);
@@ -416,5 +440,6 @@ int cmd_scan(int argc, char **argv)
     text_release(&l.value);
     text_release(&l.sender);
     text_release(&l.out);
+    text_release(&l.long_header);
     return cli_close(&store, &l.snap, rc);
 }

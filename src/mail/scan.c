@@ -179,7 +179,7 @@ static int fetch_extras(struct cubby__scan *s, unsigned want)
     row->original_size = o->size;
     row->header_len = o->header_len;
     row->eol = o->eol;
-    row->traits = o->traits;
+    row->traits = o->traits | (o->stored_header < o->header_len ? CUBBY_HAS_LONG_HEADER : 0);
     const uint8_t *p;
     if (want & CUBBY_WANT_LIST && !(rc = cubby__fetch_list(&s->fetch, &p, &row->list_header_len)))
         row->list_header = (const char *)p;

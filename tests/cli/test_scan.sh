@@ -53,4 +53,27 @@ printf 'Subject: =?utf-8?q?=1b[31mred=0anew?=\n\n' | "$C" append s INBOX >/dev/n
 is "none from encoded words either" "$(LC_ALL=C grep -c $'[\001-\011\013-\037]' text)" 0
 is "a line a message" "$(wc -l <text)" 5
 exits "a closed pipe is quiet" 0 bash -c "'$C' scan --json s INBOX 2>err | head -n 1 >/dev/null; [ ! -s err ]"
+
+# A header that is longer than what is kept apart for scans: nothing of it is left out.
+{
+    for i in $(seq 2000); do printf 'X-Trace-%d: %060d\n' "$i" "$i"; done
+    printf 'From: Far Away <far@example.org>\nSubject: behind it all\nDate: Wed, 2 Jan 2019 03:04:05 +0100\n\nbody\n'
+} >long.eml
+"$C" init long
+"$C" append -q long INBOX long.eml >/dev/null
+has "a long header: the list" "$("$C" scan long INBOX)" '2019-01-02 .*Far Away .*behind it all'
+is "... fields" "$("$C" scan --fields subject,x-trace-2000 long INBOX | sed 's/^ *//' | tr '\n' '|')" "1  X-Trace-2000: $(printf %060d 2000)|1  Subject: behind it all|"
+"$C" scan --header long INBOX | tail -n +2 >header
+sed '/^$/q' long.eml >want
+same "... all of it" header want
+has "... in JSON" "$("$C" scan --json long INBOX)" '"date":"2019-01-02T03:04:05\+01:00","from":"Far Away <far@example.org>","subject":"behind it all"'
+at=$(LC_ALL=C grep -obaF 'behind it all' long/segments/00000001.seg | head -n 1 | cut -d: -f1)
+if [ -n "$at" ]; then
+    flip long/segments/00000001.seg "$at"
+    exits "... damaged where it is stored with the body" 1 "$C" scan --json long INBOX
+    has "... that is said" "$err" 'INBOX: uid 1: header: '
+    has "... in JSON, too" "$out" '"damage":"'
+else
+    fail "... damaged" "it was not found in the segment"
+fi
 finish

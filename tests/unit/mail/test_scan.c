@@ -164,6 +164,40 @@ static void check_extras(const cubby_row *row, int i)
     ck_assert_uint_eq(row->eol, CUBBY_EOL_LF);
 }
 
+/* Of a long header a scan has the beginning, and says so. */
+START_TEST(long_headers)
+{
+    static char mail[200000];
+    struct fixture fx, *f = &fx;
+    struct cubby__view view;
+    struct cubby__scan *s;
+    const cubby_row *row;
+    cubby_scan_options o = CUBBY_SCAN_INIT;
+    cubby_add_options add = CUBBY_ADD_INIT;
+    size_t n = 0;
+    fixture_begin(f);
+    while (n < sizeof mail - 100)
+        n += (size_t)sprintf(mail + n, "X-Trace: %zu\n", n);
+    n += (size_t)sprintf(mail + n, "Subject: behind it all\n\n");
+    fixture_add(f, mail, n, &add);
+    fixture_add(f, "Subject: short\n\n", 16, &add);
+    must(cubby__view_begin(f->s, &view, &f->err));
+    o.want = CUBBY_WANT_LIST | CUBBY_WANT_HEADER;
+    must(cubby__scan_open(&view, f->inbox, &o, &s));
+    must(cubby__scan_next(s, &row));
+    ck_assert_int_ne(row->traits & CUBBY_HAS_LONG_HEADER, 0);
+    ck_assert_uint_eq(row->header_len, n);
+    ck_assert_uint_lt(row->header_bytes_len, n);
+    ck_assert_uint_eq(row->list_header_len, 0);
+    must(cubby__scan_next(s, &row));
+    ck_assert_int_eq(row->traits & CUBBY_HAS_LONG_HEADER, 0);
+    ck_assert_uint_eq(row->header_bytes_len, row->header_len);
+    cubby__scan_close(&s);
+    cubby__view_end(&view);
+    fixture_end(f);
+}
+END_TEST
+
 START_TEST(extras_without_bodies)
 {
     struct fixture fx, *f = &fx;
@@ -256,4 +290,4 @@ START_TEST(no_such_folder)
 }
 END_TEST
 
-UNIT_MAIN("mail/scan", filters, uid_sets, since, extras_without_bodies, damage_costs_one_row, single_rows, no_such_folder)
+UNIT_MAIN("mail/scan", filters, uid_sets, since, long_headers, extras_without_bodies, damage_costs_one_row, single_rows, no_such_folder)
