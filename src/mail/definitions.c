@@ -132,8 +132,9 @@ int cubby__definitions_room(struct cubby__txn *txn, size_t more)
     if (!*known || *known + more > CUBBY__DEFINITIONS_MAX)
         rc = measure(view, known);
     if (!rc && *known + more > CUBBY__DEFINITIONS_MAX)
-        rc = cubby__fail(view->err, CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "the names of a store's folders and subscriptions have %u bytes, %d for each folder and "
-                         "%d for each subscription counted in", (unsigned)CUBBY__DEFINITIONS_MAX, CUBBY__DEFINITION_FOLDER, CUBBY__DEFINITION_SUBSCRIPTION);
+        rc = cubby__fail(view->err, CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET,
+                         "the names of all folders and subscriptions may take %u bytes, with %d for each folder and %d for each subscription",
+                         (unsigned)CUBBY__DEFINITIONS_MAX, CUBBY__DEFINITION_FOLDER, CUBBY__DEFINITION_SUBSCRIPTION);
     if (!rc)
         *known += more;
     return rc;

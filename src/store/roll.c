@@ -2,13 +2,14 @@
 #include "base/error.h"
 #include "store/commit.h"
 
-/* So many bytes of frames, and a transaction begins the next segment. The header does not count: one full of definitions must not fill a
- * segment before its first commit. */
+/* So many bytes of frames, and a transaction begins the next segment. The header does not count, but there are as many frames: one full of definitions
+ * must not be written again and again. */
 uint64_t cubby__capacity(struct cubby__store *s)
 {
     if (s->o.segment_bytes)
         return s->o.segment_bytes;
-    return s->capacity < CUBBY__SEG_CAPACITY_MIN ? CUBBY__SEG_CAPACITY_MIN : s->capacity > CUBBY__SEG_CAPACITY_MAX ? CUBBY__SEG_CAPACITY_MAX : s->capacity;
+    uint64_t least = s->pending.seg_frames > CUBBY__SEG_CAPACITY_MIN ? s->pending.seg_frames : CUBBY__SEG_CAPACITY_MIN;
+    return s->capacity < least ? least : s->capacity > CUBBY__SEG_CAPACITY_MAX ? CUBBY__SEG_CAPACITY_MAX : s->capacity;
 }
 
 int cubby__is_full(struct cubby__store *s)

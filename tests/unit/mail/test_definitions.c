@@ -2,6 +2,7 @@
 #include "mail/definitions.h"
 
 #include "mail/records.h"
+#include "store/commit.h"
 #include "store/internal.h"
 #include "unit/mail/state_fixture.h"
 
@@ -94,6 +95,11 @@ START_TEST(folders_that_fit)
     fill(st, 1, 1);
     ck_assert_uint_gt(st->s->pending.seg, before);
     ck_assert_int_eq(st->notices, 0);
+    MUST(cubby__store_close(&st->s, &st->err));
+    st->o.segment_bytes = 0; /* it is filled with as much again, at least */
+    MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+    ck_assert_uint_gt(st->s->pending.seg_frames, 4 << 20);
+    ck_assert_uint_ge(cubby__capacity(st->s), st->s->pending.seg_frames);
     state_end(st);
 }
 END_TEST
