@@ -61,7 +61,9 @@ START_TEST(places_that_are_none)
     for (uint64_t off = at - 64; off < at + 64; off++)
         ck_assert_int_eq(read_at(b, 1, off, 30, CUBBY__REC_OBJECT), off == at ? 0 : CUBBY_ECORRUPT);
     ck_assert_int_eq(read_at(b, 1, b->end, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
-    ck_assert_int_eq(read_at(b, 1, (uint64_t)1 << 60, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
+    static const uint64_t far[] = {(uint64_t)1 << 60, INT64_MAX & ~(uint64_t)7, (INT64_MAX & ~(uint64_t)7) - 64, (uint64_t)INT64_MAX + 1, UINT64_MAX & ~(uint64_t)7};
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+        ck_assert_int_eq(read_at(b, 1, far[i], 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
     ck_assert_int_eq(read_at(b, 1, 0, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT);
     ck_assert_int_eq(read_at(b, 2, at, 30, CUBBY__REC_OBJECT), CUBBY_ECORRUPT); /* a segment that is gone costs its messages */
     ck_assert_ptr_nonnull(strstr(b->err.path, "segments/00000002.seg"));
@@ -106,6 +108,12 @@ START_TEST(pread_size_list)
     ck_assert_uint_eq(got, 10);
     MUST(cubby__log_pread(b->log, 1, bytes, sizeof bytes, size + 10, &got, &b->err));
     ck_assert_uint_eq(got, 0);
+    static const uint64_t far[] = {(uint64_t)1 << 60, INT64_MAX - 8, (uint64_t)INT64_MAX + 1, UINT64_MAX - 8}; /* a file system may refuse to read there */
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+        got = 1;
+        MUST(cubby__log_pread(b->log, 1, bytes, sizeof bytes, far[i], &got, &b->err));
+        ck_assert_uint_eq(got, 0);
+    }
     ck_assert_int_eq(cubby__log_size(b->log, 5, &size, &b->err), CUBBY_ENOENT);
     ck_assert_int_eq(cubby__log_pread(b->log, 5, bytes, 1, 0, &got, &b->err), CUBBY_ENOENT);
     static const uint32_t order[] = {7, 3, 99999999, 2};
