@@ -87,11 +87,16 @@ static void close_seg(struct cubby__log *log, struct seg *s)
     *s = log->segs[--log->count];
 }
 
+/* Never the last segment: what was written there and not synced yet may never come to the disk, and only a descriptor that was open then is sure to hear of
+ * it. (All before it have been synced: FORMAT.md 8, C6.) And no commit is to need another one. */
 static void close_oldest(struct cubby__log *log)
 {
     struct seg *oldest = NULL;
+    uint32_t last = 0;
     for (size_t i = 0; i < log->count; i++)
-        if (!log->segs[i].users && (!oldest || log->segs[i].used < oldest->used))
+        last = log->segs[i].number > last ? log->segs[i].number : last;
+    for (size_t i = 0; i < log->count; i++)
+        if (!log->segs[i].users && log->segs[i].number != last && (!oldest || log->segs[i].used < oldest->used))
             oldest = &log->segs[i];
     if (oldest)
         close_seg(log, oldest);

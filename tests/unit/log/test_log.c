@@ -347,6 +347,48 @@ START_TEST(many_segments)
 }
 END_TEST
 
+static void count_opens(void *arg, enum fault_op op, const char *path)
+{
+    int *opens = arg;
+    if (op == FAULT_OPEN)
+        opens[strstr(path, "00000200") != NULL]++;
+}
+
+/* Whatever else is read: the descriptor that was open when the last segment was written to is the one that hears of it if that never comes to the disk. */
+START_TEST(the_last_one_stays_open)
+{
+    struct bed bed, *b = &bed;
+    struct fault x;
+    uint64_t frames, size;
+    int opens[2] = {0, 0};
+    bed_begin(b);
+    fault_init(&x, b->vfs);
+    cubby__log_free(&b->log);
+    MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 1, &b->log, &b->err));
+    for (uint32_t i = 2; i <= 200; i++)
+        MUST(bed_make(b, i, i, NULL, 0, &frames));
+    x.hook = count_opens;
+    x.hook_arg = opens;
+    for (int synced = 0; synced < 2; synced++) {
+        MUST(cubby__log_write(b->log, 200, "12345678", 8, frames, &b->err));
+        if (synced)
+            MUST(cubby__log_sync(b->log, 200, &b->err));
+        for (uint32_t i = 1; i < 200; i++)
+            MUST(cubby__log_size(b->log, i, &size, &b->err));
+        fault_set(&x, FAULT_OPEN, "00000200", 0, -EMFILE, 0); /* nor is a descriptor needed that nobody has left */
+        MUST(cubby__log_sync(b->log, 200, &b->err));
+        ck_assert(x.hits == 0 && opens[1] == 0 && opens[0] >= 199 - 128); /* others are closed, and opened again */
+    }
+    x.rc = 0;
+    MUST(bed_make(b, 201, 201, NULL, 0, &frames)); /* the last one now: it stays, the other does not */
+    for (uint32_t i = 1; i < 200; i++)
+        MUST(cubby__log_size(b->log, i, &size, &b->err));
+    MUST(cubby__log_size(b->log, 200, &size, &b->err));
+    ck_assert_int_eq(opens[1], 1);
+    bed_end(b);
+}
+END_TEST
+
 /* While one is read, another one is, and so on: no file is closed that somebody uses, so for once there are more. */
 static struct {
     struct bed *bed;
@@ -626,5 +668,5 @@ END_TEST
 
 UNIT_MAIN("log/log", read_frames, places_that_are_none, every_flip_is_noticed, pread_size_list, what_is_written, a_failed_listing_gives_nothing,
           headers_must_belong, making_a_segment, making_fails,
-          append_sync_trim, many_segments, more_at_once_than_are_kept_open, a_file_in_the_place_of_another, forgotten_while_it_is_read, making_without_memory, no_tmp, a_leftover_that_stays,
+          append_sync_trim, many_segments, the_last_one_stays_open, more_at_once_than_are_kept_open, a_file_in_the_place_of_another, forgotten_while_it_is_read, making_without_memory, no_tmp, a_leftover_that_stays,
           a_leftover_that_comes_back, a_segment_that_cannot_be_opened, spares_and_room, names)
