@@ -60,28 +60,33 @@ static int need(struct cubby__segscan *s, uint64_t off, size_t n, const uint8_t 
     return 0;
 }
 
-/* The frame at off: header, and payload unless it is a piece's that nobody asked for. 0, CUBBY_DONE (zeros), CUBBY_ECORRUPT. */
+/* The header at off: 0, CUBBY_DONE (zeros), CUBBY_ECORRUPT. *p: what is in the file from there on. */
+static int header_at(struct cubby__segscan *s, uint64_t off, struct cubby__frame *f, const uint8_t **p)
+{
+    size_t avail;
+    int rc = need(s, off, CUBBY__PIECE_FRAME_SIZE, p, &avail);
+    if (rc == 0)
+        rc = cubby__frame_decode(*p, avail, &s->seed, off, f);
+    if (rc == 0 && cubby__frame_size(f->type, f->len) > s->limit - off)
+        rc = CUBBY_ECORRUPT; /* begins before the limit, would end behind it: s->pos never passes the limit */
+    return rc;
+}
+
+/* ... and its content: 0, CUBBY_ECORRUPT. */
+static int content_at(struct cubby__segscan *s, uint64_t off, const struct cubby__frame *f, const uint8_t **p)
+{
+    size_t head = cubby__frame_header_size(f->type), avail;
+    int rc = need(s, off, head + f->len, p, &avail);
+    if (rc == 0 && (avail < head + f->len || cubby__payload_sum(*p + head, f->len, &s->seed, off, f->commit) != f->paysum))
+        rc = CUBBY_ECORRUPT;
+    return rc;
+}
+
+/* Both; but not the content of a piece, if nobody asked for that. */
 static int frame_at(struct cubby__segscan *s, uint64_t off, struct cubby__frame *f, const uint8_t **header)
 {
-    const uint8_t *p;
-    size_t avail;
-    int rc = need(s, off, CUBBY__PIECE_FRAME_SIZE, &p, &avail);
-    if (rc == 0)
-        rc = cubby__frame_decode(p, avail, &s->seed, off, f);
-    if (rc != 0)
-        return rc;
-    size_t head = cubby__frame_header_size(f->type);
-    if (cubby__frame_size(f->type, f->len) > s->limit - off)
-        return CUBBY_ECORRUPT; /* begins before the limit, would end behind it: s->pos never passes the limit */
-    *header = p;
-    if (f->type == CUBBY__REC_PIECE && !s->pieces)
-        return 0;
-    if ((rc = need(s, off, head + f->len, &p, &avail)) != 0)
-        return rc;
-    *header = p;
-    if (avail < head + f->len || cubby__payload_sum(p + head, f->len, &s->seed, off, f->commit) != f->paysum)
-        return CUBBY_ECORRUPT;
-    return 0;
+    int rc = header_at(s, off, f, header);
+    return rc != 0 || (f->type == CUBBY__REC_PIECE && !s->pieces) ? rc : content_at(s, off, f, header);
 }
 
 static int gather(struct cubby__segscan *s, const struct cubby__frame *f, const uint8_t *header)
@@ -181,21 +186,31 @@ int cubby__segscan_next(struct cubby__segscan *s)
     }
 }
 
+/* 0: a frame stands at off, its content looked at, a piece's too: a header alone might be what is left of one. CUBBY_DONE, CUBBY_ECORRUPT: none does. *size: to
+ * where to look next, behind all that its header claims. */
+static int look_at(struct cubby__segscan *s, uint64_t off, uint64_t *size)
+{
+    struct cubby__frame f;
+    const uint8_t *p;
+    int rc = header_at(s, off, &f, &p);
+    *size = rc == 0 ? cubby__frame_size(f.type, f.len) : CUBBY__FRAME_ALIGN;
+    return rc == 0 ? content_at(s, off, &f, &p) : rc;
+}
+
+/* What stands within a frame is its content: frames verify where they were written and nowhere else. To look for one there would be of use to nobody, and a
+ * forged log could make it take for ever: each header may claim all that follows. */
 int cubby__segscan_resync(struct cubby__segscan *s)
 {
-    int pieces = s->pieces;
-    s->pieces = 1; /* a header alone might be what is left of a frame that was here before */
-    uint64_t off = (s->pos + CUBBY__FRAME_ALIGN) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1);
+    uint64_t off = s->pos, size;
     int rc = CUBBY_DONE;
-    for (; off + CUBBY__FRAME_SIZE <= s->limit; off += CUBBY__FRAME_ALIGN) {
-        struct cubby__frame f;
-        const uint8_t *header;
-        rc = frame_at(s, off, &f, &header);
-        if (rc == 0 || (rc != CUBBY_DONE && rc != CUBBY_ECORRUPT))
+    for (; off + CUBBY__FRAME_SIZE <= s->limit; off = (off + size) & ~(uint64_t)(CUBBY__FRAME_ALIGN - 1)) {
+        rc = look_at(s, off, &size);
+        if (rc == 0 && off == s->pos)
+            rc = CUBBY_ECORRUPT; /* sound, but out of place */
+        if (rc != CUBBY_DONE && rc != CUBBY_ECORRUPT)
             break;
         rc = CUBBY_DONE;
     }
-    s->pieces = pieces;
     if (rc == 0) {
         s->pos = off;
         s->adopt = 1;
@@ -208,19 +223,14 @@ int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type)
 {
     struct cubby__frame f;
     const uint8_t *p;
-    size_t avail;
-    int pieces = s->pieces;
     *type = 0;
-    s->pieces = 1;
-    int rc = frame_at(s, s->pos, &f, &p);
-    s->pieces = pieces;
+    int rc = header_at(s, s->pos, &f, &p);
+    if (rc == CUBBY_ECORRUPT)
+        return CUBBY_DONE;
+    if (rc == 0)
+        rc = content_at(s, s->pos, &f, &p);
     if (rc != CUBBY_ECORRUPT) /* sound, but out of place */
         return rc < 0 ? rc : CUBBY_DONE;
-    rc = need(s, s->pos, CUBBY__PIECE_FRAME_SIZE, &p, &avail);
-    if (rc != 0)
-        return rc;
-    if (cubby__frame_decode(p, avail, &s->seed, s->pos, &f) != 0 || cubby__frame_size(f.type, f.len) > s->limit - s->pos)
-        return CUBBY_DONE;
     *type = f.type;
     s->pos += cubby__frame_size(f.type, f.len);
     s->adopt = 1;

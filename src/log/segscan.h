@@ -56,8 +56,9 @@ void cubby__segscan_close(struct cubby__segscan *s);
  * A DAMAGE ends what is gathered like a COMMIT, itself included, and is yielded under the number of the commit before. */
 int cubby__segscan_next(struct cubby__segscan *s);
 
-/* After CUBBY_ECORRUPT: to the next frame that verifies, header and payload, in steps of 8 bytes from s->pos on; CUBBY_DONE if there is none before
- * the limit. Forgets what is gathered. The commit that comes next is not checked against the chain: what was before it is lost. */
+/* After CUBBY_ECORRUPT: to the next frame behind s->pos that verifies, header and payload; CUBBY_DONE if there is none before the limit. Goes in steps of 8 bytes,
+ * over a frame of which only the header verifies in one: so each byte is read once, whatever headers claim. Forgets what is gathered. The commit that comes
+ * next is not checked against the chain: what was before it is lost. */
 int cubby__segscan_resync(struct cubby__segscan *s);
 
 /* After CUBBY_ECORRUPT, instead: if the header at s->pos verifies, only the content of that frame is lost: passes over it, *type is what it was. CUBBY_DONE:

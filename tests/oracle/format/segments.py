@@ -3,7 +3,7 @@
 This file: identity, segments, frames and commits (3, 4, 5), and what a rebuild passes over where they are damaged (9, step 2).
 """
 import os
-from encoding import NUMBER_MAX, Bad, Reader, checksum, fixed, need, words
+from encoding import HEADER_STORED_MAX, NUMBER_MAX, PIECE_MAX, Bad, Reader, checksum, fixed, need, words
 
 COMMIT, PROOF, STORE, FOLDER, MARK, OBJECT, PIECE, ENTRY, FLAGS, EXPUNGE, KEYWORD, SUBSCRIPTION, ANNOTATION, DAMAGE = *range(1, 13), 16, 21
 FRAME_TYPES = set(range(1, 13)) | {ANNOTATION, DAMAGE}
@@ -101,6 +101,14 @@ class Segment:
             remarks.damage("segment %d: shorter than SEG_PROVEN", number)
 
 
+class BadContent(Bad):
+    """A frame whose header is valid, and its content is not; size: of the whole."""
+
+    def __init__(self, why, size):
+        super().__init__(why)
+        self.size = size
+
+
 class Frame:
     """The frame at that offset of a segment; Bad says why there is none."""
 
@@ -114,9 +122,10 @@ class Frame:
         seed = checksum(words(salt, segment.header.nonce, offset, self.commit))
         need(fixed(b, offset + 24) == checksum(b[offset:offset + 24] + b[offset + 32:offset + head], seed), "FRAME_HEADSUM")
         self.payload = b[offset + head:behind]
-        need(self.type == PIECE or fixed(b, offset + 16) == checksum(self.payload, seed), "FRAME_PAYSUM") # a PIECE's: see its content
-        self.segment, self.offset, self.head = segment.number, offset, b[offset:offset + head]
         self.size = (head + self.len + 7) // 8 * 8
+        if self.type != PIECE and fixed(b, offset + 16) != checksum(self.payload, seed): # a PIECE's: see its content
+            raise BadContent("FRAME_PAYSUM", self.size)
+        self.segment, self.offset, self.head = segment.number, offset, b[offset:offset + head]
         self.tidy = not any(b[offset + 6:offset + 8]) and (head == 32 or not any(b[offset + 46:offset + 48]))
         self.padded = len(b) >= offset + self.size and not any(b[behind:offset + self.size])
         if self.type == PIECE:
@@ -124,6 +133,7 @@ class Frame:
                 b[offset + 48:offset + 64]
             self.intact = fixed(b, offset + 16) == checksum(self.payload, seed)
             need(1 <= self.piece <= NUMBER_MAX, "PIECE_ID")
+            need(self.original <= PIECE_MAX + HEADER_STORED_MAX, "PIECE_ORIG_LEN")
 
 
 class Log:
@@ -165,13 +175,19 @@ class Log:
         return f
 
     def next_frame(self, segment, at, end):
-        """Where the next valid frame begins; None: nowhere."""
+        """Where the next valid frame begins, from there on; None: nowhere. None begins in what is the content of another."""
         b = segment.data
         while at + 32 <= end:
             if b[at + 4] in FRAME_TYPES and b[at + 6:at + 8] == b"\0\0":
                 try:
-                    Frame(segment, at, end, self.identity.salt)
-                    return at
+                    f = Frame(segment, at, end, self.identity.salt)
+                    if f.type != PIECE or f.intact:
+                        return at
+                    at += f.size
+                    continue
+                except BadContent as bad:
+                    at += bad.size
+                    continue
                 except Bad:
                     pass
             at += 8
@@ -273,7 +289,7 @@ class Log:
 
     def lost_bytes(self, segment, at, end, accepted):
         """Where frames go on (None: nowhere), how long the stretches up to there are, and the highest commit behind them, in a segment that is the last."""
-        behind = self.next_frame(segment, at + 8, end)
+        behind = self.next_frame(segment, at, end) # there is none at `at`
         if behind is not None:
             top, p = 0, behind
             while accepted is None and p is not None:

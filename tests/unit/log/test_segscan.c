@@ -1,6 +1,7 @@
 #include "log/segscan.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/bytes.h"
 #include "unit/fault_vfs.h"
@@ -420,6 +421,85 @@ START_TEST(resync_verifies_payloads)
 }
 END_TEST
 
+/* The frame of this type and n bytes of content, as of commit 2, for offset `at`; its content is behind p already. bad: it is not what the header says. */
+static void forge(struct bed *b, uint8_t *p, uint64_t at, uint8_t type, uint32_t n, int bad)
+{
+    struct cubby__frame f = {.type = type, .len = n, .commit = 2};
+    f.paysum = cubby__payload_sum(p + CUBBY__FRAME_SIZE, n, &b->seed, at, 2) ^ (uint64_t)bad;
+    cubby__frame_encode(&f, &b->seed, at, p);
+}
+
+/* What looks like a frame within another was never written as one: only who knows the nonce can make it, and he does not gain by it. */
+START_TEST(no_frame_within_another)
+{
+    enum { INNER = 2 * CUBBY__FRAME_SIZE, OUTER = INNER + 3 * CUBBY__FRAME_SIZE };
+    for (int bad = 0; bad < 2; bad++) { /* sound, but no COMMIT is so long: or its content is bad */
+        struct bed bed, *b = &bed;
+        struct cubby__segscan s;
+        uint8_t p[OUTER + CUBBY__FRAME_SIZE] = {0};
+        bed_begin(b);
+        bed_commit(b, 1, 10, 0, 0);
+        forge(b, p + INNER, b->end + INNER, CUBBY__REC_OBJECT, 16, 0);
+        forge(b, p, b->end, bad ? CUBBY__REC_OBJECT : CUBBY__REC_COMMIT, OUTER - CUBBY__FRAME_SIZE, bad);
+        forge(b, p + OUTER, b->end + OUTER, CUBBY__REC_OBJECT, 0, 0);
+        bed_write(b, SEGMENT, b->end, p, sizeof p);
+        start(b, &s, UINT64_MAX);
+        ck_assert_int_eq(cubby__segscan_next(&s), 0);
+        ck_assert_int_eq(cubby__segscan_next(&s), CUBBY_ECORRUPT);
+        ck_assert_uint_eq(s.pos, b->end);
+        ck_assert_int_eq(cubby__segscan_resync(&s), 0);
+        ck_assert_uint_eq(s.pos, b->end + OUTER);
+        s.pos = b->end + INNER; /* by itself it is one */
+        ck_assert_int_eq(cubby__segscan_next(&s), CUBBY_ECORRUPT);
+        ck_assert_int_eq((int)s.count, 1);
+        cubby__segscan_close(&s);
+        bed_end(b);
+    }
+}
+END_TEST
+
+/* Processor time to the end of a scan over what stands behind the first commit. */
+static clock_t time_of(struct bed *b, const uint8_t *p, size_t n)
+{
+    struct cubby__segscan s;
+    int rc = 0;
+    bed_write(b, SEGMENT, b->end, p, n);
+    clock_t begin = clock();
+    start(b, &s, UINT64_MAX);
+    while (rc == 0 || rc == CUBBY_ECORRUPT)
+        rc = rc == 0 ? cubby__segscan_next(&s) : cubby__segscan_resync(&s);
+    ck_assert_int_eq(rc, CUBBY_DONE);
+    cubby__segscan_close(&s);
+    return clock() - begin;
+}
+
+/* Headers each of which claims all that follows, one behind the other, or a sound frame behind each: to read them takes hardly longer than so many bytes of no
+ * frame at all. */
+START_TEST(headers_that_claim_the_rest)
+{
+    enum { N = 1 << 20 };
+    struct bed bed, *b = &bed;
+    uint8_t *p = cubby__malloc(N);
+    bed_begin(b);
+    bed_commit(b, 1, 10, 0, 0);
+    memset(p, 1, N); /* might be headers */
+    clock_t rubbish = time_of(b, p, N);
+    for (size_t step = CUBBY__FRAME_SIZE; step <= 2 * CUBBY__FRAME_SIZE; step += CUBBY__FRAME_SIZE) {
+        for (size_t i = 0; i < N; i += step) {
+            forge(b, p + i, b->end + i, CUBBY__REC_OBJECT, 0, 0);
+            struct cubby__frame f = {.type = CUBBY__REC_OBJECT, .len = (uint32_t)(N - i - CUBBY__FRAME_SIZE), .commit = 2, .paysum = 1};
+            cubby__frame_encode(&f, &b->seed, b->end + i, p + i);
+            if (step > CUBBY__FRAME_SIZE)
+                forge(b, p + i + CUBBY__FRAME_SIZE, b->end + i + CUBBY__FRAME_SIZE, CUBBY__REC_OBJECT, 0, 0);
+        }
+        clock_t forged = time_of(b, p, N);
+        ck_assert_msg(forged < 8 * rubbish + CLOCKS_PER_SEC / 50, "%ld us, rubbish %ld us", (long)forged, (long)rubbish);
+    }
+    cubby__free(p);
+    bed_end(b);
+}
+END_TEST
+
 /* A DAMAGE stands over what was lost: what is around it is yielded, and no chain leads over it. */
 START_TEST(damage_covered)
 {
@@ -638,24 +718,24 @@ START_TEST(read_errors_of_what_is_skipped)
     struct cubby__segscan s;
     uint8_t type;
     bed_begin(b);
-    bed_commit(b, 1, 10, 0, 0);
+    bed_commit(b, 1, 200000, 0, 0); /* so long that it is read twice */
     bed_flip(b, SEGMENT, b->frames + CUBBY__FRAME_SIZE + 4, 1);
     fault_init(&x, b->vfs);
     cubby__log_free(&b->log);
     MUST(cubby__log_new(&x.vfs, "/s", &b->ident, 0, &b->log, &b->err));
+    for (int after = 0; after < 2; after++) {
+        start(b, &s, UINT64_MAX);
+        fault_set(&x, FAULT_PREAD, "00000001", after, -EIO, 0);
+        ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_EIO);
+        ck_assert(x.hits == 1 && s.pos == b->frames && type == 0);
+        ck_assert_int_eq(cubby__segscan_skip(&s, &type), 0);
+        ck_assert_uint_eq(s.pos, b->frames + cubby__frame_size(CUBBY__REC_OBJECT, 200000));
+        cubby__segscan_close(&s);
+    }
     start(b, &s, UINT64_MAX);
-    fault_set(&x, FAULT_PREAD, "00000001", 0, -EIO, 0);
-    ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_EIO);
-    ck_assert(s.pos == b->frames && type == 0);
-    ck_assert_int_eq(cubby__segscan_skip(&s, &type), 0);
-    ck_assert_uint_eq(s.pos, b->frames + cubby__frame_size(CUBBY__REC_OBJECT, 10));
-    cubby__segscan_close(&s);
-    start(b, &s, UINT64_MAX);
-    bed_truncate(b, SEGMENT, b->frames + 8); /* so short that it is read twice */
-    fault_set(&x, FAULT_PREAD, "00000001", 1, -EIO, 0);
-    ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_EIO);
-    ck_assert(s.pos == b->frames && type == 0);
+    bed_truncate(b, SEGMENT, b->frames + 8);
     ck_assert_int_eq(cubby__segscan_skip(&s, &type), CUBBY_DONE);
+    ck_assert(s.pos == b->frames && type == 0);
     cubby__segscan_close(&s);
     bed_end(b);
 }
@@ -663,5 +743,6 @@ END_TEST
 
 UNIT_MAIN("log/segscan", whole, nothing_there, an_empty_record, torn_last_commit, a_flip_in_the_middle, holes_of_zeros, proofs,
           misplaced_and_malformed_frames, commits_out_of_chain, durable_of_a_broken_commit_counts, pieces_read_or_skipped, resync_verifies_payloads,
+          no_frame_within_another, headers_that_claim_the_rest,
           damage_covered, content_skipped, frames_longer_than_the_window, limits, stale_bytes_are_no_frames, nonzero, read_errors,
           a_file_that_shrinks, read_errors_of_what_is_skipped)
