@@ -16,6 +16,7 @@ struct walk {
     const struct cubby__seg_header *h;
     uint64_t end;       /* see cubby__segproblem */
     int cut;            /* the successor begins with a DAMAGE that no repair has seen to yet */
+    uint64_t sound_at;  /* of the last sound frame that was looked for ahead of the scan */
     int last, live;     /* live: somebody writes to it, and scan.limit is what is published */
 };
 
@@ -92,14 +93,16 @@ static int hole(struct walk *w, const char *code, uint64_t from, uint64_t to, ui
 static int pass_over(struct walk *w, uint8_t *type)
 {
     struct cubby__segscan *scan = &w->scan;
+    uint64_t at = scan->pos, behind;
     int rc = cubby__segscan_skip(scan, type);
     if (rc != 0)
         return rc == CUBBY_DONE ? cubby__segscan_resync(scan) : rc;
-    if (!w->last)
+    behind = scan->pos;
+    if (!w->last || behind <= w->sound_at)
         return 0;
-    uint64_t behind = scan->pos; /* the last frame of all may be one that was being written */
-    scan->pos = behind - CUBBY__FRAME_ALIGN;
+    scan->pos = at; /* the last frame of all may be one that was being written: is there another? */
     rc = cubby__segscan_resync(scan);
+    w->sound_at = scan->pos;
     scan->pos = behind;
     return rc;
 }

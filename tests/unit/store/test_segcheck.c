@@ -336,6 +336,37 @@ START_TEST(reads_that_fail)
 }
 END_TEST
 
-UNIT_MAIN("store/segcheck", stopped_anywhere, fragments, another_version, an_end_before_the_frames, rolled_meanwhile, behind_a_stand_in,
+/* Frames at the end of the log whose contents are bad, and one that is sound behind them: what is ahead is looked for once. */
+START_TEST(many_bad_frames_before_a_sound_one)
+{
+    enum { N = 300 << 10, SIZE = CUBBY__FRAME_SIZE + 8 };
+    struct bed bed, *b = &bed;
+    struct walked w = {.stop = NULL};
+    struct places at;
+    bed_begin_with(b, 0, 1 << 30);
+    kv_store_many(b, 0, 3, 100);
+    bed_close(b);
+    frames_of(b, 1, &at);
+    struct cubby__seg_header h = header_of(b, 1);
+    struct cubby__seed seed = {h.ident.salt, h.nonce};
+    uint8_t *p = cubby__calloc(N / SIZE, SIZE), sound[8] = {0};
+    for (size_t i = 0; i < N / SIZE; i++) {
+        struct cubby__frame f = {.type = CUBBY__REC_ANNOTATION, .len = 8, .commit = 1000, .paysum = 1};
+        if (i == N / SIZE - 1)
+            f.paysum = cubby__payload_sum(sound, 8, &seed, at.end + i * SIZE, f.commit);
+        cubby__frame_encode(&f, &seed, at.end + i * SIZE, p + i * SIZE);
+    }
+    bed_write(b, seg_path(1), at.end, p, (uint64_t)N / SIZE * SIZE);
+    int before = b->fault.calls[FAULT_PREAD];
+    MUST(walk(b, &w));
+    ck_assert_msg(strncmp(w.codes, "FRAME_DAMAGED FRAME_DAMAGED ", 28) == 0, "%s", w.codes);
+    ck_assert_int_lt(b->fault.calls[FAULT_PREAD] - before, 100);
+    cubby__free(p);
+    cubby__seg_header_release(&h);
+    bed_end(b);
+}
+END_TEST
+
+UNIT_MAIN("store/segcheck", many_bad_frames_before_a_sound_one, stopped_anywhere, fragments, another_version, an_end_before_the_frames, rolled_meanwhile, behind_a_stand_in,
           stopped_between_segments, beside_a_writer, no_segments,
           reads_that_fail)
