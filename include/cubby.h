@@ -22,8 +22,8 @@
  *  4. Memory reached through a result is borrowed from the handle that gave it and lives until that handle's next call, or
  *     longer where said. The library keeps no pointer to a caller's memory after a call returns, unless said otherwise.
  *  5. Threads: a cubby_store may be used by any number of threads at once. Every other handle belongs to one thread at a time.
- *     Processes: any number may open the same store. fork: a child may only exec, or
- *     call cubby_atfork_child for each store that was open.
+ *     Processes: any number may read the same store; 448 handles at a time may be attached to it, as all that write are. fork: a child may only
+ *     exec, or call cubby_atfork_child for each store that was open.
  *  6. The library never prints, exits, aborts, installs signal handlers or starts threads.
  *  7. Times are seconds since 1970-01-01T00:00:00Z; sizes are bytes; strings are NUL-terminated UTF-8 unless they have a length.
  */
@@ -57,7 +57,7 @@ enum {
     CUBBY_EEXIST = -4,        /* it is there already */
     CUBBY_EINVAL = -5,        /* an argument breaks a documented rule; nothing was done */
     CUBBY_ELIMIT = -6,        /* a documented limit would be passed */
-    CUBBY_EBUSY = -7,         /* somebody else held the writer lock, or was opening the store, for longer than lock_timeout_ms */
+    CUBBY_EBUSY = -7,         /* somebody else held the writer lock, or was opening the store, for longer than lock_timeout_ms; cubby_open says more */
     CUBBY_ESTALE = -8,        /* the snapshot is too old and was revoked: begin a new one; or the store was removed or moved: open anew */
     CUBBY_ENOSPC = -9,        /* no space left for the store */
     CUBBY_ENOMEM = -10,       /* out of memory */
@@ -140,13 +140,16 @@ enum {
 };
 
 /* Makes an empty store with the folder INBOX at path, which must not exist or must be an empty directory, or one that an
- * interrupted cubby_create left. options may be NULL; err (may be NULL) gets the detail.
+ * interrupted cubby_create left. options may be NULL; err (may be NULL) gets the detail. It does not look whether that is on a network file system:
+ * cubby_open does.
  * EEXIST: there is a store. EINVAL: something else is there. ENOTSTORE: there was one, whose cubby.id is missing; nothing is touched. */
 CUBBY_EXTERN int cubby_create(const char *path, const cubby_options *options, cubby_error *err);
 
 /* Opens a store; owner: the caller, ends with cubby_close. Recovers from an unclean stop if this is the first handle on it and it
  * may write. Without write permission, or without the space that a recovery takes, it opens as with CUBBY_READ_ONLY (see cubby_is_read_only).
- * ENOENT, ENOTSTORE, EVERSION, EACCES, ECORRUPT (cubby.id), EIO. */
+ * ENOENT, ENOTSTORE, EVERSION, EACCES, ECORRUPT (cubby.id, or no segment with a readable header), EIO. EINVAL: on a network file system, without
+ * CUBBY_ON_NETWORK. EBUSY: somebody else has been opening it for too long; or, for a handle that writes, as many as can be (448) are attached, or the
+ * store is open in another directory, too, into which cubby.id is hard-linked. */
 CUBBY_EXTERN int cubby_open(const char *path, const cubby_options *options, cubby_store **out, cubby_error *err);
 
 /* Ends a handle; all its snapshots, transactions and messages must have ended. The store is left cleanly stopped if this was the
@@ -201,7 +204,7 @@ CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
  * A snapshot that is older than a minute (cubby_options.snapshot_max_ms of whoever writes) and holds back more than an eighth of the index (4 MiB at
  * least) may be revoked: what is then asked of it gives ESTALE; end it and begin another. So do snapshots of a read-only handle that began when
  * nobody else had the store open, or that may not write cubby.id, if somebody has written since.
- * EBUSY: as many handles as can be (448) have the store open. */
+ * EBUSY, of a handle that writes: the index is gone, and whoever holds the writer lock does not build another in time. */
 CUBBY_EXTERN int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out);
 CUBBY_EXTERN void cubby_snapshot_end(cubby_snapshot **snap);
 /* Of the last commit in it: everything that has changed since has a higher one. */
