@@ -1,7 +1,7 @@
 # cubby: `make` builds the library and the program into build/, `make check` tests them, `make demo` shows them at work.
 #
-# Layers are folders of src/, one archive each. A layer may include and call only those in its DEPS line: its unit tests link just
-# these, and `make tidy` runs tests/layers.sh over the includes.
+# Layers are folders of src/, one archive each. A layer may call only what its unit tests link: those in its DEPS line, and what they bring. What it may
+# include is less, and stands in tests/layers.sh, which `make tidy` runs.
 
 # The commands are shown short: V=1 shows them whole, -s not at all.
 hide := $(if $(filter 1,$(V)),,@)
@@ -59,9 +59,9 @@ DEPS_base  := base
 DEPS_os    := os base
 DEPS_codec := codec base
 DEPS_mime  := mime base
-DEPS_log   := log os codec base
+DEPS_log   := log os base
 DEPS_tree  := tree os base
-DEPS_store := store tree log os codec base
+DEPS_store := store tree log os base
 DEPS_mail  := mail store tree log mime codec os base
 DEPS_api   := $(LAYERS)
 

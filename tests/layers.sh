@@ -10,9 +10,9 @@ allowed() {
     format) echo format ;;
     codec) echo "codec base format" ;;
     mime) echo "mime base format" ;;
-    log) echo "log base os format codec" ;;
+    log) echo "log base os format" ;;
     tree) echo "tree base os format" ;;
-    store) echo "store log tree base os format codec" ;;
+    store) echo "store log tree base os format" ;;
     mail) echo "mail base codec format mime store" ;;
     api) echo "api mail store log tree mime codec os base format" ;;
     esac
@@ -25,7 +25,7 @@ for f in src/*/*.[ch]; do
         case " $ok " in *" $inc "*) ;; *) echo "layers: $f includes $inc/, which is not below $layer/"; bad=1 ;; esac
     done
 done
-for f in tools/*.[ch] tools/archive/*.[ch]; do
+for f in tools/*.[ch] tools/archive/*.[ch] tools/archive/*/*.[ch]; do
     if grep -nE '#include "(\.\./)*(src|base|os|format|codec|mime|log|tree|store|mail|api)/' "$f" /dev/null; then
         echo "layers: $f reaches into the library"; bad=1
     fi
