@@ -80,7 +80,6 @@ _Noreturn void cli_usage_error(const char *fmt, ...) __attribute__((format(print
 
 /* Values of options; each leaves with a usage error that names the option. */
 uint64_t cli_number(const char *option, const char *text, uint64_t max);
-uint64_t cli_size(const char *option, const char *text);              /* 10M: K M G T, 1024 each */
 void cli_date(const char *option, const char *text, int64_t *seconds, int16_t *zone_minutes); /* RFC 3339; a date alone is its midnight, UTC */
 /* Index of text in the NULL-ended list of names. */
 int cli_choice(const char *option, const char *text, const char *const *names);

@@ -130,14 +130,6 @@ uint64_t cli_number(const char *option, const char *text, uint64_t max)
     return v;
 }
 
-uint64_t cli_size(const char *option, const char *text)
-{
-    uint64_t v;
-    if (text_size_parse(text, &v) != 0)
-        cli_usage_error("%s: '%s' is not a size (such as 512K, 10M, 2G)", option, text);
-    return v;
-}
-
 void cli_date(const char *option, const char *text, int64_t *seconds, int16_t *zone_minutes)
 {
     if (text_date_parse(text, seconds, zone_minutes) != 0)

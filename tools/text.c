@@ -252,33 +252,6 @@ const char *text_size(uint64_t bytes, char *buf, size_t n)
     return buf;
 }
 
-int text_size_parse(const char *s, uint64_t *out)
-{
-    uint64_t v = 0;
-    int shift = 0;
-    if (*s < '0' || *s > '9')
-        return -1;
-    for (; *s >= '0' && *s <= '9'; s++) {
-        if (v > (UINT64_MAX - 9) / 10)
-            return -1;
-        v = v * 10 + (uint64_t)(*s - '0');
-    }
-    static const char units[] = "bkmgt";
-    for (int i = 1; i < 5; i++)
-        if (*s && (*s | 0x20) == units[i])
-            shift = i * 10;
-    if (shift)
-        s++;
-    if (shift && (*s == 'i' || *s == 'I'))
-        s++;
-    if (*s == 'b' || *s == 'B')
-        s++;
-    if (*s || v > UINT64_MAX >> shift)
-        return -1;
-    *out = v << shift;
-    return 0;
-}
-
 const char *text_duration(uint64_t seconds, char *buf, size_t n)
 {
     unsigned h = (unsigned)(seconds / 3600), m = (unsigned)(seconds / 60 % 60), s = (unsigned)(seconds % 60);

@@ -36,8 +36,6 @@ void text_safe(struct text *out, const char *s, size_t len);
 
 /* "5.0K", "811"; buf of 16 bytes at least. */
 const char *text_size(uint64_t bytes, char *buf, size_t n);
-/* K M G T (any case, optional B or iB), 1024 each. 0 or -1. */
-int text_size_parse(const char *s, uint64_t *out);
 
 /* "2019-01-02T03:04:05+01:00", "...Z" for zone 0; buf of TEXT_DATE bytes at least. */
 #define TEXT_DATE 48

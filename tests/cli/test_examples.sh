@@ -22,6 +22,10 @@ for c in $("$inst/usr/bin/cubby" help | sed -n 's/^  \([a-z-]*\) .*/\1/p'); do
     grep -qw -- "$c" "$inst/usr/share/zsh/site-functions/_cubby" || missing="$missing zsh:$c"
 done
 is "every command has a man page and is completed in bash and zsh" "$missing" ""
+told=$("$inst/usr/bin/cubby" help | sed -n 's/^  \([a-z-]*\)  *\(.*\)/\1 \2./p')
+named=$(sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/{/^\\fBcubby/{N;p}}' "$root/man/cubby.1" | tr -d '\\' | sed 's/^fBcubby-\(.*\)fR(1)/\1/' | paste -d ' ' - - |
+    while read -r c what; do echo "$c ${what,}"; done)
+is "cubby(1) says of each command what cubby help says" "$named" "$told"
 is "every man page is in its section" "$(cd "$root/man" && for m in *.[0-9]; do [ -s "$inst/usr/share/man/man${m##*.}/$m" ] || echo "$m"; done)" ""
 is "nothing installed names the build" "$(cd "$inst/usr" && grep -rlF "$root" lib/pkgconfig include share)" ""
 

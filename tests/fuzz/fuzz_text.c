@@ -20,7 +20,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     char *p = string_copy(in.p, in.n), buf[64];
     int64_t seconds;
     int16_t zone;
-    uint64_t size;
     text_decode(&decoded, p, in.n);
     must(decoded.len <= in.n * 4 + 16);
     text_sender(&sender, decoded.data ? decoded.data : "", decoded.len);
@@ -36,8 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         text_date(seconds, zone, buf, sizeof buf);
         must(text_date_parse(buf, &again, &zone_again) == 0 && again == seconds && zone_again == zone);
     }
-    if (text_size_parse(p, &size) == 0)
-        text_size(size, buf, sizeof buf);
     text_release(&decoded);
     text_release(&sender);
     text_release(&shown);
