@@ -1,6 +1,7 @@
-/* format.h - every magic, offset, size and limit of the files of a store, in the order and with the names of FORMAT.md.
+/* format.h - every magic, offset, size and limit of the files of a store, in the order and with the names of FORMAT.md (offsets have _OFF behind).
  *
- * On disk everything is little-endian, keys are big-endian. Offsets are in bytes. The two files change in one commit. */
+ * On disk everything is little-endian, keys are big-endian. Offsets are in bytes. The two files change in one commit. How much is reserved, kept or
+ * waited for (FORMAT.md 3 and 8) stands beside the code that does it. */
 #ifndef CUBBY_FORMAT_H
 #define CUBBY_FORMAT_H
 
@@ -92,7 +93,7 @@
 #define CUBBY__SEG_CREATED_OFF       240 /* i64 ns since 1970 */
 #define CUBBY__SEG_RETIRED_COUNT_OFF 248 /* u32 ranges of retired segments, each u32 first, u32 last, before the definitions */
 #define CUBBY__SEG_DEFS_LEN_OFF      252 /* u32 bytes of definitions */
-#define CUBBY__SEG_CHECKSUM_OFF      256 /* u64 XXH3-64 of the whole copy but these 8 bytes, seed 0 */
+#define CUBBY__SEG_CHECKSUM_OFF      256 /* u64 of the whole copy but these 8 bytes: XXH3-64 of what is behind, seeded with that of what is before */
 #define CUBBY__SEG_HEADER_FIXED      264
 #define CUBBY__SEG_HEADER_ALIGN      512
 #define CUBBY__SEG_HEADER_MAX        (4u << 20)
@@ -125,7 +126,7 @@
 
 /* A PIECE's header goes on: all that a rebuild needs, so that it can skip the content. */
 #define CUBBY__PIECE_ID_OFF       32 /* u64 */
-#define CUBBY__PIECE_ORIG_LEN_OFF 40 /* u32 bytes of content, at most CUBBY__PIECE_MAX */
+#define CUBBY__PIECE_ORIG_LEN_OFF 40 /* u32 bytes of content, at most CUBBY__PIECE_MAX (FORMAT.md 5: what is a frame all the same) */
 #define CUBBY__PIECE_CODEC_OFF    44 /* u8 CUBBY__CODEC_... */
 #define CUBBY__PIECE_KIND_OFF     45 /* u8 CUBBY__PIECE_BODY, CUBBY__PIECE_REST */
 #define CUBBY__PIECE_ZERO_OFF     46 /* u16 zero */
@@ -142,7 +143,7 @@
 
 #define CUBBY__CODEC_STORED   0
 #define CUBBY__CODEC_LZ4      1
-#define CUBBY__CODEC_LZ4_DICT 2 /* with the built-in header dictionary (CUBBY__DICT_VERSION) */
+#define CUBBY__CODEC_LZ4_DICT 2 /* with the built-in header dictionary: cubby__header_dict */
 
 /* ---- 6. Records ------------------------------------------------------------------------------------------------------------------ */
 
@@ -173,7 +174,7 @@
 #define CUBBY__COMMIT_CHAIN_OFF   0  /* u64 chain over this commit's frame headers and the previous chain */
 #define CUBBY__COMMIT_PREV_OFF    8  /* u64 number of the previous commit */
 #define CUBBY__COMMIT_DURABLE_OFF 16 /* u64 durable_through: last commit that a successful sync had proved */
-#define CUBBY__COMMIT_CEILING_OFF 24 /* u64 no lazy commit above this number is published before a sync */
+#define CUBBY__COMMIT_CEILING_OFF 24 /* u64 only lazy commits below this number are published before a sync */
 #define CUBBY__COMMIT_BYTES_OFF   32 /* u64 from the first frame of the commit to this one */
 #define CUBBY__COMMIT_TIME_OFF    40 /* i64 ns since 1970 */
 #define CUBBY__COMMIT_LEN         48
@@ -250,7 +251,7 @@
 #define CUBBY__KS_ACL          0x31 /* reserved */
 #define CUBBY__KS_ANNOTATION   0x32 /* folder, principal, entry */
 
-/* ---- 8. Limits --------------------------------------------------------------------------------------------------------------- */
+/* ---- 11. Limits --------------------------------------------------------------------------------------------------------------- */
 
 #define CUBBY__NAME_MAX          255
 #define CUBBY__DEPTH_MAX         64
@@ -262,7 +263,7 @@
 #define CUBBY__MIME_PARTS_MAX    10000
 #define CUBBY__MIME_DEPTH_MAX    100
 #define CUBBY__MIME_FIELDS_MAX   (64u << 10)  /* Content-* bytes of parts kept with the structure */
-#define CUBBY__MESSAGE_MEMORY    (256u << 10) /* bytes of finished pieces kept in memory before they go to the spool */
+#define CUBBY__MESSAGE_MEMORY    (256u << 10) /* not of the files: bytes of finished pieces kept in memory before they go to the spool */
 #define CUBBY__CHECKPOINT_BYTES  (256u << 10) /* bytes of frames replayed at most, content of pieces left out */
 #define CUBBY__CHECKPOINT_CLOSE  (32u << 10)  /* ... after a clean stop */
 

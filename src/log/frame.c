@@ -92,6 +92,7 @@ int cubby__frame_decode(const uint8_t *p, size_t avail, const struct cubby__seed
         out->piece.codec = p[CUBBY__PIECE_CODEC_OFF];
         out->piece.kind = p[CUBBY__PIECE_KIND_OFF];
         memcpy(out->piece.hash, p + CUBBY__PIECE_HASH_OFF, sizeof out->piece.hash);
+        /* Part of what is a frame (FORMAT.md 5), so it must not change; that a piece has at most CUBBY__PIECE_MAX bytes is for who applies it to say. */
         if (out->piece.id > CUBBY__NUMBER_MAX || out->piece.orig_len > CUBBY__PIECE_MAX + CUBBY__HEADER_STORED_MAX)
             return CUBBY_ECORRUPT;
     }

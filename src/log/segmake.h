@@ -4,15 +4,16 @@
 
 #include "log/log.h"
 
-/* Makes segment h->number in tmp/ with this header and `body` behind it (already framed for its place), syncs it, gives it its name
- * and syncs the directory: when this returns 0 the segment exists for good. h->nonce is the caller's. */
+/* Segment h->number: begin; add what stands behind the header (framed for its place) and pad, or neither; end, which writes the header, syncs the file, gives
+ * it its name and syncs the directory. When end returns 0 the segment exists for good. h->nonce is the caller's; h lives until the end, its definitions
+ * are whole at the beginning. */
 struct cubby__seg_maker;
 int cubby__seg_make_begin(struct cubby__log *log, struct cubby__seg_header *h, struct cubby__seg_maker **out, cubby_error *err);
 /* The same, but the file `spare` (a path) becomes the segment: for a disk without space for another. It is zeroed first, and is *size bytes long at least.
  * On failure it may be gone. */
 int cubby__seg_make_reuse(struct cubby__log *log, struct cubby__seg_header *h, const char *spare, uint64_t *size, struct cubby__seg_maker **out,
                           cubby_error *err);
-/* Appends bytes behind the header; off is where they must land. */
+/* Bytes behind the header and what was added before. */
 int cubby__seg_make_add(struct cubby__seg_maker *m, const void *p, size_t n, cubby_error *err);
 /* n zeros behind what was added: room that is taken before the segment counts. */
 int cubby__seg_make_pad(struct cubby__seg_maker *m, size_t n, cubby_error *err);

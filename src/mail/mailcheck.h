@@ -1,4 +1,4 @@
-/* mailcheck.h - what check proves about folders and messages, read-only (FORMAT.md "Findings"). */
+/* mailcheck.h - what check proves about folders and messages, read-only (what it can find: cubby-fsck(1)). */
 #ifndef CUBBY_MAIL_MAILCHECK_H
 #define CUBBY_MAIL_MAILCHECK_H
 

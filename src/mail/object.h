@@ -1,4 +1,4 @@
-/* object.h - the OBJECT record: an immutable message without its bodies (FORMAT.md "OBJECT"). */
+/* object.h - the OBJECT record: an immutable message without its bodies (FORMAT.md 6.4). */
 #ifndef CUBBY_MAIL_OBJECT_H
 #define CUBBY_MAIL_OBJECT_H
 

@@ -1,4 +1,4 @@
-/* records.h - payloads of the records that carry state: structs to bytes and back (FORMAT.md "Records"). OBJECT: object.h.
+/* records.h - payloads of the records that carry state: structs to bytes and back (FORMAT.md 6.2). OBJECT: object.h.
  *
  * Encoders append to a buffer and cannot fail but for memory (buf.failed). Decoders borrow from their input, check every bound and return
  * CUBBY_ECORRUPT for whatever the encoder does not write. */

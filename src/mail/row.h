@@ -1,4 +1,4 @@
-/* row.h - the values that the index keeps of messages and objects, as structs and as bytes (FORMAT.md "Keyspaces"). */
+/* row.h - the values that the index keeps of messages and objects, as structs and as bytes (FORMAT.md 7.6). */
 #ifndef CUBBY_MAIL_ROW_H
 #define CUBBY_MAIL_ROW_H
 

@@ -1,4 +1,4 @@
-/* vfs_mem.h - the table of cubby_vfs.h over memory: a tree of files that nobody else sees. For an index rebuilt in memory, and for tests.
+/* vfs_mem.h - the table of cubby_vfs.h over memory: a tree of files that nobody else sees. For tests: nothing else uses it.
  *
  * The current directory is the root; "." and ".." work, symbolic links do not exist. Like POSIX otherwise: an unlinked file lives on
  * while it is open or mapped. Memory from map() is seen by all opens of the file and by pread and pwrite; ranges mapped of one file must be

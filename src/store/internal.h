@@ -25,7 +25,7 @@ struct cubby__published {
     uint64_t seg, seg_nonce, seg_off, zeroed;
     uint64_t durable;           /* last commit that a sync has proved */
     uint64_t vouched;           /* last commit that the log itself proves: a later commit, a PROOF, a header; not the index, which may be deleted */
-    uint64_t ceiling;           /* lazy commits up to here may be published before a sync */
+    uint64_t ceiling;           /* lazy commits below it may be published before a sync */
     uint64_t checkpoint_commit; /* of the last durable checkpoint */
     uint64_t checkpoint_seq;
     uint64_t replay_bytes;      /* since then: bytes of frames, and CUBBY__ROW_COST a changed row */
