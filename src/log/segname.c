@@ -15,10 +15,16 @@ char *cubby__path_join(const char *dir, const char *name)
     return path;
 }
 
+const char *cubby__segname_file(uint32_t number, char *buf)
+{
+    snprintf(buf, CUBBY__SEGNAME_MAX, "%08u.seg", number);
+    return buf;
+}
+
 static char *segment_path(const char *dir, const char *folder, uint32_t number)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%s/%08u.seg", folder, number);
+    char file[CUBBY__SEGNAME_MAX], name[64];
+    snprintf(name, sizeof name, "%s/%s", folder, cubby__segname_file(number, file));
     return cubby__path_join(dir, name);
 }
 
@@ -34,7 +40,7 @@ char *cubby__path_segment_tmp(const char *dir, uint32_t number)
 
 const char *cubby__segname(uint32_t number, char *buf)
 {
-    snprintf(buf, CUBBY__SEGNAME_MAX, "%s/%08u.seg", CUBBY__DIR_SEGMENTS, number);
+    snprintf(buf, CUBBY__SEGNAME_MAX, CUBBY__DIR_SEGMENTS "/%08u.seg", number);
     return buf;
 }
 

@@ -12,9 +12,8 @@
 
 int cubby__fetch_corrupt(const struct cubby__view *view, const struct cubby__place *place, const char *what, uint64_t id)
 {
-    char path[32];
-    snprintf(path, sizeof path, CUBBY__DIR_SEGMENTS "/%08u.seg", place->seg);
-    cubby__fail(view->err, CUBBY_ECORRUPT, path, place->off, "%s %llu", what, (unsigned long long)id);
+    char name[CUBBY__SEGNAME_MAX];
+    cubby__fail(view->err, CUBBY_ECORRUPT, cubby__segname(place->seg, name), place->off, "%s %llu", what, (unsigned long long)id);
     return CUBBY_ECORRUPT;
 }
 

@@ -95,18 +95,13 @@ static int report(struct run *r, const char *code, const char *file, uint64_t of
 
 /* ---- what the records say, in a state built anew ---- */
 
-static void segment_name(uint32_t seg, char name[64])
-{
-    snprintf(name, 64, CUBBY__DIR_SEGMENTS "/%08u.seg", seg);
-}
-
 static int check_broken(struct run *r)
 {
-    char file[64], detail[96];
+    char file[CUBBY__SEGNAME_MAX], detail[96];
     int rc = 0;
     for (size_t i = 0; i < r->spy.broken_count && !rc; i++) {
         const struct cubby__misfit *m = &r->spy.broken[i];
-        segment_name(m->place.seg, file);
+        cubby__segname(m->place.seg, file);
         snprintf(detail, sizeof detail, "a record of type %u verifies and breaks its format: it is left out", m->type);
         rc = report(r, "RECORD_BROKEN", file, m->place.off, 0, 0, detail);
     }
@@ -115,8 +110,8 @@ static int check_broken(struct run *r)
 
 static int report_entry(struct run *r, const struct cubby__lost_entry *e)
 {
-    char file[64], detail[96];
-    segment_name(e->place.seg, file);
+    char file[CUBBY__SEGNAME_MAX], detail[96];
+    cubby__segname(e->place.seg, file);
     snprintf(detail, sizeof detail, "the message of this uid (object %llu) is lost", (unsigned long long)e->object);
     return report(r, "ENTRY_ORPHAN", file, e->place.off, e->folder, e->uid, detail);
 }
@@ -135,12 +130,12 @@ static int check_entries(struct run *r, struct cubby__view *view)
 
 static int check_orphans(struct run *r, struct cubby__view *view)
 {
-    char file[64], detail[96];
+    char file[CUBBY__SEGNAME_MAX], detail[96];
     size_t pos = 0, first;
     int rc = cubby__orphans_settle(&r->orphans, view);
     while (!rc && cubby__orphans_next(&r->orphans, &pos, &first)) {
         const struct cubby__orphan *o = &r->orphans.at[first];
-        segment_name(o->place.seg, file);
+        cubby__segname(o->place.seg, file);
         if (o->type == CUBBY__REC_OBJECT)
             snprintf(detail, sizeof detail, "message %llu is in no folder: its entry was lost", (unsigned long long)o->id);
         else
@@ -231,11 +226,11 @@ static int is_lost(const struct run *r, const struct asked *f, uint32_t uid)
 
 static int tell_lost(struct run *r, const struct asked *f, const struct cubby__message_row *row, uint32_t uid)
 {
-    char file[64], detail[400] = "the index knows this message, and no segment holds it any more";
+    char file[CUBBY__SEGNAME_MAX], detail[400] = "the index knows this message, and no segment holds it any more";
     size_t n = strlen(detail);
     if (f->gone)
         snprintf(detail + n, sizeof detail - n, ", nor its folder, which was called %.*s", (int)f->row->rec.name_len, f->row->rec.name);
-    segment_name(row->place.seg, file);
+    cubby__segname(row->place.seg, file);
     return report(r, "MESSAGE_LOST", file, row->place.off, f->id, uid, detail);
 }
 

@@ -208,8 +208,9 @@ static int run(struct cubby__replay *r, const struct cubby__published *from)
         rc = r->err->code = CUBBY_ECORRUPT;
     if (rc != 0)
         return rc;
+    char name[CUBBY__SEGNAME_MAX];
     if (strays)
-        cubby__notice(r->s, "segments/%08u.seg is far behind the log and no segment of it: it is passed over, see `cubby fsck`", numbers[count]);
+        cubby__notice(r->s, "%s is far behind the log and no segment of it: it is passed over, see `cubby fsck`", cubby__segname(numbers[count], name));
     while (from && first < count && numbers[first] != from->seg)
         first++;
     if (count == 0)

@@ -108,17 +108,25 @@ static int give_names(struct cubby__store *s, struct files *f, struct cubby__rep
     int some = 0, rc = 0;
     for (size_t i = 0; i < f->count && rc >= 0; i++) {
         char name[CUBBY__SEGNAME_MAX];
-        if (!f->at[i].number || !is_longest(f, i))
+        const uint32_t number = f->at[i].number;
+        if (!number || !is_longest(f, i))
             continue;
-        cubby__segname(f->at[i].number, name);
-        rc = rename_to(s, &f->at[i], strrchr(name, '/') + 1, err);
+        rc = rename_to(s, &f->at[i], cubby__segname_file(number, name), err);
         if (rc != 1)
             continue;
         f->at[i].number = 0;
         some = 1;
-        rc = cubby__repair_tell(t, err, "SEGMENT_RENAMED", name, CUBBY__NO_OFFSET, "it was called %s", f->at[i].was);
+        rc = cubby__repair_tell(t, err, "SEGMENT_RENAMED", cubby__segname(number, name), CUBBY__NO_OFFSET, "it was called %s", f->at[i].was);
     }
     return rc < 0 ? rc : some;
+}
+
+static int is_name(const struct files *f, uint32_t number)
+{
+    for (size_t k = 0; k < f->count; k++)
+        if (cubby__segname_parse(f->at[k].name) == number)
+            return 1;
+    return 0;
 }
 
 /* Behind all others; where there is none, the last that is free. */
@@ -127,9 +135,8 @@ static uint32_t spare_number(struct files *f)
     if (f->highest < CUBBY__SEG_NUMBER_MAX)
         return ++f->highest;
     uint32_t n = CUBBY__SEG_NUMBER_MAX;
-    for (size_t k = 0; k < f->count; k++) /* again from the beginning when one has it */
-        if (cubby__segname_parse(f->at[k].name) == n)
-            n--, k = (size_t)-1;
+    while (is_name(f, n))
+        n--;
     return n;
 }
 
@@ -138,11 +145,10 @@ static int step_aside(struct cubby__store *s, struct files *f, cubby_error *err)
 {
     for (size_t i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->count; k++) {
-            char name[NAME_MAX_LEN];
+            char name[CUBBY__SEGNAME_MAX];
             if (!f->at[i].number || !f->at[k].number || f->at[i].number != cubby__segname_parse(f->at[k].name) || !is_longest(f, i))
                 continue;
-            snprintf(name, sizeof name, "%08u.seg", spare_number(f));
-            int rc = rename_to(s, &f->at[k], name, err);
+            int rc = rename_to(s, &f->at[k], cubby__segname_file(spare_number(f), name), err);
             if (rc != 0)
                 return rc;
         }

@@ -17,6 +17,7 @@
 #include "format/format.h"
 #include "log/frame.h"  /* struct cubby__place, cubby__piece */
 #include "log/header.h" /* struct cubby__floors */
+#include "log/segname.h" /* cubby__segname */
 #include "tree/tree.h"
 
 struct cubby__store;
