@@ -201,7 +201,7 @@ int cubby__apply_annotation(struct cubby__txn *txn, const struct cubby__record *
         return put_annotation(txn, rec, &a);
     int rc = cubby__folder_row_get(cubby__txn_view(txn), a.folder, buf, &row);
     if (rc == CUBBY_DONE)
-        cubby__txn_orphan(txn, rec, "no such folder");
+        cubby__txn_misplaced(txn, rec, "no such folder");
     if (rc || row.dead)
         return rc < 0 ? rc : CUBBY_OK;
     rc = put_annotation(txn, rec, &a);

@@ -210,7 +210,7 @@ static int check_uid(struct cubby__txn *txn, const struct cubby__record *rec, co
     if (!rc)
         rc = cubby__walk_row(view, (struct cubby__slice){value, len}, e->folder, e->uid, &row);
     if (!rc && row.created != rec->commit)
-        cubby__txn_orphan(txn, rec, "its uid is another message's");
+        cubby__txn_misplaced(txn, rec, "its uid is another message's");
     return rc ? rc : CUBBY_DONE;
 }
 
@@ -258,7 +258,7 @@ static int place_entry(struct cubby__txn *txn, const struct cubby__record *rec, 
     cubby__raise(&folder->highestmodseq, rec->commit);
     int rc = get_object(txn, e->object, &object);
     if (rc == CUBBY_DONE) {
-        cubby__txn_orphan(txn, rec, "its object is missing");
+        cubby__txn_misplaced(txn, rec, "its object is missing");
         return cubby__folder_row_put(txn, e->folder, folder);
     }
     if (rc)

@@ -47,7 +47,7 @@ static int start(struct work *w, struct cubby__txn *txn, const struct cubby__rec
     cubby__raise(&cubby__txn_floors(txn)->folder, folder);
     int rc = cubby__folder_row_get(cubby__txn_view(txn), folder, buf, &w->folder);
     if (rc == CUBBY_DONE)
-        cubby__txn_orphan(txn, rec, "its folder is missing");
+        cubby__txn_misplaced(txn, rec, "its folder is missing");
     return rc ? rc : w->folder.dead ? CUBBY_DONE : CUBBY_OK;
 }
 

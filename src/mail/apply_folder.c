@@ -211,7 +211,7 @@ static int place_folder(struct cubby__txn *txn, const struct cubby__record *rec,
     if (!rc)
         rc = cubby__folder_row_put(txn, f->id, row);
     if (!rc && (row->displaced || parent != f->parent))
-        cubby__txn_orphan(txn, rec, row->displaced ? "its name is another folder's" : "its parent folder is missing");
+        cubby__txn_misplaced(txn, rec, row->displaced ? "its name is another folder's" : "its parent folder is missing");
     return rc;
 }
 
@@ -253,7 +253,7 @@ int cubby__apply_lost_folder(struct cubby__txn *txn, const struct cubby__record 
     struct cubby__record folder = {.type = CUBBY__REC_FOLDER, .place = rec->place, .payload = payload.data, .len = payload.len};
     int rc = payload.failed ? cubby__fail_mem(cubby__txn_err(txn)) : cubby__apply_folder(txn, &folder);
     cubby__buf_release(&payload);
-    cubby__txn_orphan(txn, rec, "its folder is missing; such messages are in lost+found");
+    cubby__txn_misplaced(txn, rec, "its folder is missing; such messages are in lost+found");
     return rc;
 }
 
@@ -267,7 +267,7 @@ int cubby__apply_mark(struct cubby__txn *txn, const struct cubby__record *rec)
     cubby__raise(&cubby__txn_floors(txn)->folder, m.folder);
     int rc = cubby__folder_row_get(cubby__txn_view(txn), m.folder, buf, &row);
     if (rc == CUBBY_DONE) {
-        cubby__txn_orphan(txn, rec, "no such folder");
+        cubby__txn_misplaced(txn, rec, "no such folder");
         return CUBBY_OK;
     }
     if (rc || row.dead || (m.uidnext <= row.uidnext && m.highestmodseq <= row.highestmodseq && m.tombstone_floor <= row.tombstone_floor &&

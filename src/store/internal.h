@@ -77,7 +77,7 @@ struct cubby__txn {
     int replay;
     int grows;     /* it does not only remove: the reserve is not for it */
     uint64_t rows; /* changes of the tree: with the bytes, what a replay costs */
-    unsigned orphans; /* definitions that have no place */
+    unsigned misplaced; /* definitions that have no place */
     uint64_t memo;
 };
 

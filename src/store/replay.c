@@ -104,9 +104,9 @@ static int apply_definition(struct cubby__replay *r, const struct cubby__seg_hea
     *off = h->defs.len - (in.bad ? 0 : cubby__read_left(&in));
     if (in.bad)
         return 0;
-    unsigned before = r->txn.orphans;
+    unsigned before = r->txn.misplaced;
     int rc = cubby__apply(&r->txn, &rec);
-    return rc == 0 || rc == CUBBY_ECORRUPT ? r->txn.orphans != before : rc;
+    return rc == 0 || rc == CUBBY_ECORRUPT ? r->txn.misplaced != before : rc;
 }
 
 /* Definitions that found no place, by their offsets. */

@@ -32,7 +32,7 @@ struct cubby__record {
     const uint8_t *payload; /* NULL for a PIECE: handlers never need its content */
     size_t len;
     struct cubby__piece piece; /* of a PIECE */
-    uint8_t again;             /* a definition that found no place before (cubby__txn_orphan): others that it needs may be there now */
+    uint8_t again;             /* a definition that found no place before (cubby__txn_misplaced): others that it needs may be there now */
 };
 
 /* Given at open by the layer above: data, not an include. */
@@ -119,7 +119,7 @@ int cubby__txn_del(struct cubby__txn *txn, const void *key, size_t key_len); /* 
 /* For handlers: bytes of messages in a segment that became (or ceased to be) live, retained. */
 int cubby__txn_account(struct cubby__txn *txn, uint32_t seg, int64_t live, int64_t retained);
 /* For handlers: a record that has no place (its folder or object is missing); told to the notice callback. A definition is not told of: it comes again. */
-void cubby__txn_orphan(struct cubby__txn *txn, const struct cubby__record *rec, const char *why);
+void cubby__txn_misplaced(struct cubby__txn *txn, const struct cubby__record *rec, const char *why);
 
 /* ---- spools: bytes on their way in that are too many for memory ------------------------------------------------------------------------ */
 

@@ -107,10 +107,10 @@ int cubby__txn_del(struct cubby__txn *txn, const void *key, size_t key_len)
     return spoil(txn, cubby__tree_del(txn->store->pager, key, key_len, txn->err));
 }
 
-void cubby__txn_orphan(struct cubby__txn *txn, const struct cubby__record *rec, const char *why)
+void cubby__txn_misplaced(struct cubby__txn *txn, const struct cubby__record *rec, const char *why)
 {
     if (!rec->place.off) { /* a definition: replay.c tries it again, and tells what is left */
-        txn->orphans++;
+        txn->misplaced++;
         return;
     }
     cubby__notice(txn->store, "segment %u, offset %llu: a record of type %u has no place: %s", rec->place.seg, (unsigned long long)rec->place.off, rec->type,

@@ -195,7 +195,7 @@ START_TEST(stale_folders)
     MUST(apply_entry(71, 5, 1, 1));
     MUST(apply_flags(72, 5, 1, 9, 1));
     MUST(apply_expunge(73, 5, 1, 9));
-    ck_assert_int_eq(st->notices, 0); /* and no orphans either */
+    ck_assert_int_eq(st->notices, 0); /* and nothing misplaced either */
     MUST(apply_folder(80, (struct cubby__folder_rec){.id = 6, .deleted = 1})); /* of which nothing else is known */
     MUST(apply_folder(70, (struct cubby__folder_rec){.id = 6, .name = "late"}));
     ck_assert_int_eq(is_there(0, "late"), 0);
@@ -251,7 +251,7 @@ static int folder_changes(uint64_t id)
     return found;
 }
 
-START_TEST(orphans)
+START_TEST(misplaced)
 {
     state_begin(st);
     fill(st, 1, 1);
@@ -816,5 +816,5 @@ START_TEST(random_operations)
 }
 END_TEST
 
-UNIT_MAIN("mail/apply", broken_records_put_nothing, random_bytes, repeats, stale_folders, older_flags_do_not_win, orphans, folders_after_damage, made_up_names,
-          damage_raises_uidnext, a_large_commit_after_damage, expunged_in_the_same_commit, inbox_again, out_of_memory, definitions, random_operations)
+UNIT_MAIN("mail/apply", broken_records_put_nothing, random_bytes, repeats, stale_folders, older_flags_do_not_win, misplaced, folders_after_damage,
+          made_up_names, damage_raises_uidnext, a_large_commit_after_damage, expunged_in_the_same_commit, inbox_again, out_of_memory, definitions, random_operations)

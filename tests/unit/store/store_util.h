@@ -104,7 +104,7 @@ static inline int kv_apply(struct cubby__txn *t, const struct cubby__record *rec
     case CUBBY__REC_FLAGS: return kv_apply_row(t, rec);
     case CUBBY__REC_MARK: return kv_apply_mark(t, rec);
     case CUBBY__REC_PIECE: return kv_apply_piece(t, rec);
-    case CUBBY__REC_EXPUNGE: cubby__txn_orphan(t, rec, "this table knows no expunges"); return 0;
+    case CUBBY__REC_EXPUNGE: cubby__txn_misplaced(t, rec, "this table knows no expunges"); return 0;
     default: return CUBBY_DONE;
     }
 }

@@ -321,7 +321,7 @@ START_TEST(floors)
 }
 END_TEST
 
-START_TEST(orphans_are_told)
+START_TEST(misplaced_records_are_told)
 {
     struct bed bed, *b = &bed;
     struct cubby__txn *t;
@@ -372,4 +372,5 @@ START_TEST(definitions)
 END_TEST
 
 UNIT_MAIN("store/txn", commit_and_look, abort_leaves_nothing, nothing_to_commit, own_changes_are_seen, own_frames_are_read, own_frame_of_another_type,
-          a_broken_record_spoils, types_that_nobody_knows, too_long_a_record, read_only_handles, floors, orphans_are_told, one_large_transaction, definitions)
+          a_broken_record_spoils, types_that_nobody_knows, too_long_a_record, read_only_handles, floors, misplaced_records_are_told, one_large_transaction,
+          definitions)
