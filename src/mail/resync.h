@@ -1,5 +1,5 @@
 /* resync.h - what clients must hear of when records were lost that had told them something: so that what they hold and what is there agree again, and no
- * uidvalidity has to change for it. For repair, which has the state as the segments say it. */
+ * uidvalidity has to change for it (P6 of FORMAT.md 9.1). For repair, which has the state as the segments say it. */
 #ifndef CUBBY_MAIL_RESYNC_H
 #define CUBBY_MAIL_RESYNC_H
 

@@ -198,6 +198,12 @@ static int differ(struct check *c, const struct cubby__slice *key, const char *h
     return tell(c, "INDEX_MISMATCH", CUBBY_ERROR, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row with key %s %s", text, how);
 }
 
+static int same_value(struct cubby__cursor *a, struct cubby__cursor *b)
+{
+    struct cubby__slice va = cubby__cursor_value(a), vb = cubby__cursor_value(b);
+    return va.n == vb.n && memcmp(va.p, vb.p, va.n) == 0;
+}
+
 /* Row by row: the index as readers see it (a) and as the segments say that it must be (b). Stops after 100 differences. */
 static int compare_trees(struct check *c, struct cubby__view *a, struct cubby__view *b)
 {
@@ -206,25 +212,19 @@ static int compare_trees(struct check *c, struct cubby__view *a, struct cubby__v
     cubby__view_cursor(a, &ca);
     cubby__view_cursor(b, &cb);
     int ra = cubby__cursor_seek(&ca, zero, 1), rb = cubby__cursor_seek(&cb, zero, 1), rc = 0;
-    for (int found = 0; (ra == 0 || rb == 0) && ra >= 0 && rb >= 0 && rc == 0 && found < 100;) {
+    int found = 0;
+    while ((ra == 0 || rb == 0) && ra >= 0 && rb >= 0 && rc == 0 && found < 100) {
         struct cubby__slice ka = {0}, kb = {0};
         if (ra == 0)
             ka = cubby__cursor_key(&ca);
         if (rb == 0)
             kb = cubby__cursor_key(&cb);
         int d = ra ? 1 : rb ? -1 : cubby__key_cmp(ka, kb);
-        if (d < 0) {
-            rc = differ(c, &ka, "should not be there");
-        } else if (d > 0) {
-            rc = differ(c, &kb, "is missing");
-        } else {
-            struct cubby__slice va = cubby__cursor_value(&ca), vb = cubby__cursor_value(&cb);
-            if (va.n == vb.n && memcmp(va.p, vb.p, va.n) == 0)
-                found--;
-            else
-                rc = differ(c, &ka, "is not what the segments say");
+        const char *how = d < 0 ? "should not be there" : d > 0 ? "is missing" : same_value(&ca, &cb) ? NULL : "is not what the segments say";
+        if (how) {
+            rc = differ(c, d > 0 ? &kb : &ka, how);
+            found++;
         }
-        found++;
         if (d <= 0)
             ra = cubby__cursor_next(&ca);
         if (d >= 0)
@@ -355,15 +355,14 @@ int cubby__store_check_closed(const char *path, const cubby_options *o, const st
 
 int cubby__witness(struct cubby__store *s, struct cubby__witness *w, cubby_error *err)
 {
-    struct check c = {.s = s, .err = err};
+    cubby_error unused;
+    struct check c = {.s = s, .err = &unused};
     struct cubby__pager *p;
     struct cubby__meta meta;
-    cubby_error unused;
     uint32_t *numbers;
     uint64_t size;
     size_t count;
     memset(w, 0, sizeof *w);
-    c.err = &unused;
     w->protected = s->shared_mapped; /* and looked at with care */
     if (w->protected)
         return 0;

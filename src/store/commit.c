@@ -364,17 +364,17 @@ int cubby__txn_commit(struct cubby__txn **txnp, uint64_t *modseq)
     cubby_error *err = txn->err;
     struct cubby__commit_node *n = txn->node;
     int rc = txn->spoiled ? txn->spoiled : cubby__refuse_child(s, err);
-    int empty = n->framer.buf.len == 0;
-    if (rc == 0 && !empty) {
+    int done = n->framer.buf.len == 0; /* nothing to commit, and nothing to wait for */
+    if (rc == 0 && !done) {
         rc = finish(s, txn);
     } else if (rc == 0 && has_seen_more(s)) {
         cubby__tree_abort(s->pager);
         number = last;
-        empty = 0;
+        done = 0;
         n->lazy = 1; /* no sync of its own */
         put_in_queue(s, n);
     }
-    if (rc != 0 || empty) {
+    if (rc != 0 || done) {
         cubby__txn_abort(txnp);
         if (rc == 0 && modseq)
             *modseq = last;

@@ -178,8 +178,8 @@ static int prepare_dir(struct cubby__store *s, cubby_file **id, cubby_error *err
         rc = may_create(s, err); /* still, now that nobody else does */
     if (rc != 0)
         return rc;
-    cubby__empty_dir(s, CUBBY__DIR_SEGMENTS, "");
-    cubby__empty_dir(s, CUBBY__DIR_TMP, CUBBY__FILE_ID);
+    cubby__empty_dir(s, CUBBY__DIR_SEGMENTS, (const char *const[]){NULL});
+    cubby__empty_dir(s, CUBBY__DIR_TMP, (const char *const[]){CUBBY__FILE_ID, NULL});
     unlink_in(s, CUBBY__FILE_INDEX);
     return make_dir(s, CUBBY__DIR_SEGMENTS, err);
 }

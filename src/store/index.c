@@ -447,7 +447,7 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
     return rc;
 }
 
-/* An index that is thrown away unread still proves what was synced (recover.c, R2). One that cannot be read keeps nobody from
+/* An index that is thrown away unread still proves what was synced (recover.h, R2). One that cannot be read keeps nobody from
  * building another: it is told of. */
 static int last_words(struct cubby__store *s, const char *name, struct cubby__meta *meta, cubby_error *err)
 {

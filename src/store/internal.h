@@ -185,7 +185,8 @@ int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to); /* 0: 
 /* open.c */
 int cubby__store_new(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
 void cubby__store_free(struct cubby__store *s);
-void cubby__empty_dir(struct cubby__store *s, const char *name, const char *keep); /* removes every file of a folder of the store but `keep` */
+/* Removes every file of a folder of the store but those in the NULL-ended list. */
+void cubby__empty_dir(struct cubby__store *s, const char *name, const char *const *keep);
 int cubby__store_open_bare(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
 
 /* recover.c */

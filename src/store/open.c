@@ -65,22 +65,25 @@ int cubby__store_new(const char *path, const cubby_options *o, const struct cubb
 
 struct cleanup {
     struct cubby__store *s;
-    const char *dir, *keep;
+    const char *dir;
+    const char *const *keep;
 };
 
 static int unlink_one(void *arg, const char *name)
 {
     struct cleanup *c = arg;
+    for (const char *const *keep = c->keep; *keep; keep++)
+        if (strcmp(name, *keep) == 0)
+            return 0;
     char *dir = cubby__path_join(c->s->path, c->dir), *path = dir ? cubby__path_join(dir, name) : NULL;
-    int old_index = strcmp(c->keep, CUBBY__FILE_RESERVE) == 0 && strcmp(name, CUBBY__FILE_OLD_INDEX) == 0; /* still wanted by a rebuild */
-    if (path && strcmp(name, c->keep) != 0 && !old_index)
+    if (path)
         c->s->vfs->unlink(c->s->vfs->ctx, path);
     cubby__free(dir);
     cubby__free(path);
     return 0;
 }
 
-void cubby__empty_dir(struct cubby__store *s, const char *name, const char *keep)
+void cubby__empty_dir(struct cubby__store *s, const char *name, const char *const *keep)
 {
     struct cleanup c = {s, name, keep};
     char *dir = cubby__path_join(s->path, name);
@@ -197,7 +200,7 @@ static int open_attached(struct cubby__store *s, cubby_error *err)
         }
         return rc;
     }
-    cubby__empty_dir(s, CUBBY__DIR_TMP, CUBBY__FILE_RESERVE);
+    cubby__empty_dir(s, CUBBY__DIR_TMP, (const char *const[]){CUBBY__FILE_RESERVE, CUBBY__FILE_OLD_INDEX, NULL}); /* a rebuild still wants the latter */
     rc = cubby__index_open(s, err);
     return rc == 0 ? cubby__attach_ready(s, err) : rc;
 }

@@ -5,7 +5,8 @@
  *     without a change. What does not verify is covered with DAMAGE frames. Bytes of sound messages are copied, never made anew.
  * P3  It is complete and synced before it is renamed: a crash leaves the old segment or the new one, and repair may run again.
  * P4  A DAMAGE says that all that could be saved has been: whatever is logged to save it is committed before the segment is replaced.
- * P5  The segment that is being appended to is never replaced: a damaged one is first followed by another. */
+ * P5  The segment that is being appended to is never replaced: a damaged one is first followed by another.
+ * P6, what clients must hear of, is for mail/ to keep (FORMAT.md 9.1, mail/resync.h). */
 #ifndef CUBBY_STORE_REPAIR_H
 #define CUBBY_STORE_REPAIR_H
 
@@ -30,7 +31,8 @@ int cubby__ident_repair(const cubby_vfs *vfs, const char *dir, enum cubby__ident
 
 /* ---- segments: repair_names.c, repair_open.c, repair.c ---- */
 
-/* Until s is closed nobody attaches: they would recover what is replaced meanwhile. *in_use: somebody is attached, and nothing is locked. */
+/* Until s is closed nobody attaches: they would recover what is replaced meanwhile. It also makes the shared page void, for those who hold no lock, and takes
+ * the writer lock. *in_use: somebody is attached, and nothing of this was done. */
 int cubby__repair_lock(struct cubby__store *s, int *in_use, cubby_error *err);
 
 /* Segments of this store that stand under another's name get their own, where it is free or can be made so; and, if anybody is attached, none does. What

@@ -37,7 +37,8 @@ void cubby__newseg_abort(struct cubby__newseg *n);
 /* The file itself, whatever it is, under a name that is free there. ENOENT: somebody else has moved it. */
 int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err);
 
-/* repair_header.c: a header for a file whose own are gone, when its nonce is known: then its frames verify. DONE: it has none. */
+/* repair_header.c: a header for a file whose own are gone, when its nonce is known: then its frames verify. proven: a commit, for SEG_PROVEN_COMMIT.
+ * DONE: it has none. */
 int cubby__mend_header(struct cubby__store *s, uint32_t seg, uint64_t nonce, const struct cubby__floors *floors, uint64_t proven, struct cubby__repairs *t,
                        cubby_error *err);
 /* An empty segment in the place of one that is gone, so that nobody waits for it any more. kind: of the DAMAGE in it; floors: NULL: none. */

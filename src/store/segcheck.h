@@ -5,7 +5,7 @@
 #include "store/internal.h"
 
 enum cubby__segproblem_kind {
-    CUBBY__SEG_NOTED,   /* nothing to be done */
+    CUBBY__SEG_NOTED,   /* told, and nothing for a repair: the next writer's recovery sees to it */
     CUBBY__SEG_STRAY,   /* none of the log's: it was to be moved away before */
     CUBBY__SEG_MISSING, /* segments first to seg are not there */
     CUBBY__SEG_HEADER,  /* neither copy of the header verifies */

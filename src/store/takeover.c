@@ -1,4 +1,4 @@
-/* takeover.c - another process wrote last, or a write of this one failed: what is published is where to go on from (index.c, X1 to X7).
+/* takeover.c - another process wrote last, or a write of this one failed: what is published is where to go on from (index.c, X1 to X8).
  *
  * Whoever takes over has the writer lock. What the one before left behind, a latch or bytes behind the published end, is recovered; an index that is damaged,
  * or not there, is built anew; then the pages that nobody uses are learned, and the floors. Only then is the handle the owner. */

@@ -157,8 +157,6 @@ static int only_shrinks(const struct cubby__txn *txn, uint8_t type, const void *
     case CUBBY__REC_FLAGS:
     case CUBBY__REC_MARK:
     case CUBBY__REC_EXPUNGE:
-    case CUBBY__REC_PURGE:
-    case CUBBY__REC_SWITCH:
         return 1;
     default:
         return h->shrinks && h->shrinks(type, payload, len);

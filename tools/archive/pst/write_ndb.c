@@ -275,11 +275,6 @@ void pstw_node(struct pstw *ndb, uint32_t nid, uint64_t data, uint64_t sub, uint
     memcpy(ndb->few + ndb->few_count++ * NODE_RECORD, record, NODE_RECORD);
 }
 
-uint64_t pstw_size(const struct pstw *ndb)
-{
-    return interval_offset(ndb->now->number) + ndb->now->used;
-}
-
 /* ---- taking back --------------------------------------------------------------------------------------------------------------------- */
 
 void pstw_mark(struct pstw *ndb)

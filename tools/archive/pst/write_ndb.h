@@ -28,9 +28,6 @@ void pstw_share(struct pstw *ndb, uint64_t bid, uint32_t more);
 /* A node. Those of messages come in ascending order, all others in any. */
 void pstw_node(struct pstw *ndb, uint32_t nid, uint64_t data, uint64_t sub, uint32_t parent);
 
-/* Bytes of the file so far, with what is not yet in it. */
-uint64_t pstw_size(const struct pstw *ndb);
-
 /* A place to come back to: what was written behind it is undone as if it had never been. One at a time. */
 void pstw_mark(struct pstw *ndb);
 void pstw_rollback(struct pstw *ndb);
