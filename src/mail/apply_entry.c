@@ -229,17 +229,6 @@ static void fill_row(struct cubby__message_row *row, const struct cubby__record 
     row->place = object->place;
 }
 
-static void count_row(struct cubby__folder_row *folder, const struct cubby__message_row *row)
-{
-    folder->messages++;
-    folder->bytes += row->size;
-    folder->unseen += !(row->flags & CUBBY_SEEN);
-    if (row->flags & CUBBY_DELETED) {
-        folder->deleted++;
-        folder->deleted_bytes += row->size;
-    }
-}
-
 static void raise_entry_floors(struct cubby__txn *txn, const struct cubby__entry_rec *e, const struct cubby__keywords *k)
 {
     struct cubby__floors *floors = cubby__txn_floors(txn);
@@ -264,7 +253,7 @@ static int place_entry(struct cubby__txn *txn, const struct cubby__record *rec, 
     if (rc)
         return rc;
     fill_row(row, rec, e, &object);
-    count_row(folder, row);
+    cubby__folder_count(folder, row->flags, row->size, 1);
     rc = put_entry(txn, e->folder, e->uid, row);
     if (!rc)
         rc = add_ref(txn, e->object, &object, 1);

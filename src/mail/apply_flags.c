@@ -62,15 +62,6 @@ static int finish(struct work *w, int rc)
 
 /* ---- FLAGS ---- */
 
-static void recount(struct cubby__folder_row *folder, uint8_t before, uint8_t now, uint64_t size)
-{
-    folder->unseen += (uint64_t)!(now & CUBBY_SEEN) - !(before & CUBBY_SEEN);
-    if ((now ^ before) & CUBBY_DELETED) {
-        folder->deleted += now & CUBBY_DELETED ? 1 : (uint64_t)-1;
-        folder->deleted_bytes += now & CUBBY_DELETED ? size : 0 - size;
-    }
-}
-
 static int flag_row(struct work *w, uint32_t uid)
 {
     struct cubby__message_row *row = &w->row;
@@ -79,7 +70,8 @@ static int flag_row(struct work *w, uint32_t uid)
     int rc = CUBBY_OK;
     if (now < before || (now == before && row->flags == w->flags && cubby__same_keywords(&row->keywords, &w->keywords)))
         return CUBBY_OK;
-    recount(&w->folder, row->flags, w->flags, row->size);
+    cubby__folder_count(&w->folder, row->flags, row->size, -1);
+    cubby__folder_count(&w->folder, w->flags, row->size, 1);
     row->flags = w->flags;
     row->modseq = now;
     row->keywords.count = w->keywords.count;
@@ -130,18 +122,11 @@ int cubby__apply_flags(struct cubby__txn *txn, const struct cubby__record *rec)
 static int expunge_row(struct work *w, uint32_t uid)
 {
     const struct cubby__message_row *row = &w->row;
-    struct cubby__folder_row *f = &w->folder;
     uint8_t key[CUBBY__TREE_KEY_MAX];
     int rc = cubby__apply_del(w->txn, key, cubby__key_change(key, w->id, row->modseq, uid));
     if (rc)
         return rc;
-    f->messages--;
-    f->bytes -= row->size;
-    f->unseen -= !(row->flags & CUBBY_SEEN);
-    if (row->flags & CUBBY_DELETED) {
-        f->deleted--;
-        f->deleted_bytes -= row->size;
-    }
+    cubby__folder_count(&w->folder, row->flags, row->size, -1);
     return cubby__entry_forget(w->txn, w->id, uid, row);
 }
 

@@ -95,6 +95,18 @@ int cubby__folder_row_need(struct cubby__view *view, uint64_t id, uint8_t *buf, 
     return rc;
 }
 
+void cubby__folder_count(struct cubby__folder_row *row, uint8_t flags, uint64_t size, int by)
+{
+    const uint64_t n = (uint64_t)(int64_t)by; /* -1 wraps around */
+    row->messages += n;
+    row->bytes += n * size;
+    row->unseen += flags & CUBBY_SEEN ? 0 : n;
+    if (flags & CUBBY_DELETED) {
+        row->deleted += n;
+        row->deleted_bytes += n * size;
+    }
+}
+
 uint64_t cubby__folder_created(const struct cubby__folder_row *row)
 {
     return row->rec.created ? row->rec.created : row->commit;

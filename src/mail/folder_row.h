@@ -28,6 +28,8 @@ int cubby__folder_row_next(struct cubby__view *view, uint64_t *id, uint8_t *buf,
 int cubby__folder_row_put(struct cubby__txn *txn, uint64_t id, const struct cubby__folder_row *row);
 /* The row of a live folder, or ENOENT with the detail: for operations. */
 int cubby__folder_row_need(struct cubby__view *view, uint64_t id, uint8_t *buf, struct cubby__folder_row *row);
+/* A message with these flags and this size comes (by 1) or goes (by -1): the counters. Its flags change: it goes with the old ones and comes with the new. */
+void cubby__folder_count(struct cubby__folder_row *row, uint8_t flags, uint64_t size, int by);
 uint64_t cubby__folder_created(const struct cubby__folder_row *row);
 /* The name as shown, to out (CUBBY__FOLDER_NAME_MAX + 1 bytes); returns its length. */
 size_t cubby__folder_shown_name(const struct cubby__folder_row *row, char *out);
