@@ -1,6 +1,7 @@
 #include "mail/entry.h"
 
 #include "base/error.h"
+#include "mail/expunge.h"
 #include "mail/folder_row.h"
 #include "mail/keyword.h"
 #include "mail/uidset.h"
@@ -99,27 +100,13 @@ int cubby__entry_add(struct cubby__txn *txn, uint64_t folder, uint64_t object, c
 
 /* ---- expunging ---- */
 
-/* One record, or more if there are very many ranges. */
 static int log_expunge(struct cubby__txn *txn, uint64_t folder, const cubby_uidset *gone)
 {
-    struct cubby__buf b = CUBBY__BUF_INIT;
-    struct cubby__ranges s = {0};
+    struct cubby__expunge_writer w = {.txn = txn, .folder = folder};
     int rc = CUBBY_OK;
-    for (size_t i = 0; i < gone->count && !rc; i++) {
-        uint8_t bytes[2 * CUBBY__VARINT_MAX];
-        if (!b.len)
-            cubby__expunge_head(folder, cubby__txn_now(txn), &b);
-        cubby__buf_add(&b, bytes, cubby__range_put(&s, gone->range[i].first, gone->range[i].last, bytes));
-        if (b.failed)
-            rc = cubby__fail_mem(cubby__txn_err(txn));
-        else if (i + 1 == gone->count || b.len >= CUBBY__RECORD_SPLIT) {
-            rc = cubby__txn_log(txn, CUBBY__REC_EXPUNGE, 0, b.data, b.len);
-            cubby__buf_clear(&b);
-            s.last = 0;
-        }
-    }
-    cubby__buf_release(&b);
-    return rc;
+    for (size_t i = 0; i < gone->count && !rc; i++)
+        rc = cubby__expunge_add(&w, gone->range[i].first, gone->range[i].last);
+    return cubby__expunge_end(&w, rc);
 }
 
 /* The uids that are there, or of these the ones with \Deleted. */

@@ -234,10 +234,9 @@ static int write_run(struct writer *w, const uint32_t *uids, size_t count, const
 {
     struct cubby__ranges s = {0};
     for (size_t i = 0, end; i < count; i = end) {
-        uint8_t bytes[2 * CUBBY__VARINT_MAX];
         for (end = i + 1; end < count && uids[end] == uids[end - 1] + 1;)
             end++;
-        cubby__buf_add(&w->ranges, bytes, cubby__range_put(&s, uids[i], uids[end - 1], bytes));
+        cubby__range_put(&s, uids[i], uids[end - 1], &w->ranges);
         w->range_count++;
         if (w->record.len + w->ranges.len < CUBBY__RECORD_SPLIT)
             continue;

@@ -182,10 +182,7 @@ static int need_folder(struct cubby__txn *txn, uint64_t *id)
 static int expunge(struct cubby__txn *txn, uint64_t folder, uint32_t uid)
 {
     struct cubby__buf b = CUBBY__BUF_INIT;
-    struct cubby__ranges s = {0};
-    uint8_t bytes[2 * CUBBY__VARINT_MAX];
-    cubby__expunge_head(folder, cubby__txn_now(txn), &b);
-    cubby__buf_add(&b, bytes, cubby__range_put(&s, uid, uid, bytes));
+    cubby__expunge_encode(folder, cubby__txn_now(txn), uid, &b);
     return cubby__txn_log_buf(txn, CUBBY__REC_EXPUNGE, &b);
 }
 

@@ -233,11 +233,11 @@ int cubby__subscription_decode(const uint8_t *p, size_t n, struct cubby__subscri
 
 /* ---- uid ranges ---- */
 
-size_t cubby__range_put(struct cubby__ranges *s, uint32_t first, uint32_t last, uint8_t *p)
+void cubby__range_put(struct cubby__ranges *s, uint32_t first, uint32_t last, struct cubby__buf *out)
 {
-    size_t n = cubby__varint_put(p, first - s->last);
+    cubby__buf_varint(out, first - s->last);
+    cubby__buf_varint(out, last - first);
     s->last = last;
-    return n + cubby__varint_put(p + n, last - first);
 }
 
 void cubby__range_read(struct cubby__ranges *s, struct cubby__reader *r, uint32_t *first, uint32_t *last)
@@ -258,6 +258,15 @@ void cubby__flags_head(uint64_t folder, struct cubby__buf *out)
 {
     cubby__buf_varint(out, folder);
     cubby__buf_varint(out, 0);
+}
+
+void cubby__flags_run_put(uint8_t flags, const struct cubby__keywords *k, uint32_t first, uint32_t last, struct cubby__buf *out)
+{
+    struct cubby__ranges s = {0};
+    cubby__buf_byte(out, flags);
+    buf_keywords(k, out);
+    cubby__buf_varint(out, 1);
+    cubby__range_put(&s, first, last, out);
 }
 
 int cubby__flags_decode(const uint8_t *p, size_t n, uint64_t *folder, uint64_t *principal, struct cubby__reader *runs)
@@ -299,6 +308,13 @@ void cubby__expunge_head(uint64_t folder, int64_t time, struct cubby__buf *out)
 {
     cubby__buf_varint(out, folder);
     cubby__buf_signed(out, time);
+}
+
+void cubby__expunge_encode(uint64_t folder, int64_t time, uint32_t uid, struct cubby__buf *out)
+{
+    struct cubby__ranges s = {0};
+    cubby__expunge_head(folder, time, out);
+    cubby__range_put(&s, uid, uid, out);
 }
 
 int cubby__expunge_decode(const uint8_t *p, size_t n, uint64_t *folder, int64_t *time, struct cubby__reader *ranges)

@@ -79,11 +79,12 @@ void cubby__keywords_read(struct cubby__reader *r, struct cubby__keywords *k);
 struct cubby__ranges {
     uint64_t last; /* of the range before; 0: none */
 };
-size_t cubby__range_put(struct cubby__ranges *s, uint32_t first, uint32_t last, uint8_t *p); /* 2 * CUBBY__VARINT_MAX of room */
+void cubby__range_put(struct cubby__ranges *s, uint32_t first, uint32_t last, struct cubby__buf *out);
 void cubby__range_read(struct cubby__ranges *s, struct cubby__reader *r, uint32_t *first, uint32_t *last);
 
 /* FLAGS: the head, then runs to the end. A run: system flags, keywords, number of ranges, ranges. */
 void cubby__flags_head(uint64_t folder, struct cubby__buf *out); /* principal 0 */
+void cubby__flags_run_put(uint8_t flags, const struct cubby__keywords *k, uint32_t first, uint32_t last, struct cubby__buf *out); /* a run of one range */
 int cubby__flags_decode(const uint8_t *p, size_t n, uint64_t *folder, uint64_t *principal, struct cubby__reader *runs);
 /* The head of the next run; its ranges follow with cubby__range_read from a fresh state. CUBBY_DONE at the end. */
 int cubby__flags_run(struct cubby__reader *runs, uint8_t *flags, struct cubby__keywords *k, uint64_t *ranges);
@@ -92,6 +93,7 @@ int cubby__flags_valid(struct cubby__reader runs);
 
 /* EXPUNGE: the head, then ranges to the end. */
 void cubby__expunge_head(uint64_t folder, int64_t time, struct cubby__buf *out);
+void cubby__expunge_encode(uint64_t folder, int64_t time, uint32_t uid, struct cubby__buf *out); /* all of it, for one uid */
 int cubby__expunge_decode(const uint8_t *p, size_t n, uint64_t *folder, int64_t *time, struct cubby__reader *ranges);
 
 #endif

@@ -193,10 +193,7 @@ static int relog_annotations(struct relog *r, uint64_t folder, struct cubby__vie
 
 static int log_expunge(struct relog *r, uint64_t folder, uint32_t uid)
 {
-    struct cubby__ranges s = {0};
-    uint8_t bytes[2 * CUBBY__VARINT_MAX];
-    cubby__expunge_head(folder, cubby__txn_now(r->txn), &r->scratch);
-    cubby__buf_add(&r->scratch, bytes, cubby__range_put(&s, uid, uid, bytes));
+    cubby__expunge_encode(folder, cubby__txn_now(r->txn), uid, &r->scratch);
     return log_scratch(r, CUBBY__REC_EXPUNGE);
 }
 
@@ -223,13 +220,8 @@ static int log_entry(struct relog *r, uint64_t folder, uint32_t uid, const struc
 
 static int log_flags(struct relog *r, uint64_t folder, uint32_t uid, const struct cubby__message_row *row)
 {
-    struct cubby__ranges s = {0};
-    uint8_t bytes[CUBBY__KEYWORDS_BYTES + 2 * CUBBY__VARINT_MAX];
     cubby__flags_head(folder, &r->scratch);
-    cubby__buf_byte(&r->scratch, row->flags);
-    cubby__buf_add(&r->scratch, bytes, cubby__keywords_put(&row->keywords, bytes));
-    cubby__buf_varint(&r->scratch, 1);
-    cubby__buf_add(&r->scratch, bytes, cubby__range_put(&s, uid, uid, bytes));
+    cubby__flags_run_put(row->flags, &row->keywords, uid, uid, &r->scratch);
     return log_scratch(r, CUBBY__REC_FLAGS);
 }
 

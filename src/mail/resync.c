@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "mail/expunge.h"
 #include "mail/folder_row.h"
 #include "mail/keyword.h"
-#include "mail/records.h"
 #include "mail/tomb.h"
 #include "mail/walk.h"
 
@@ -14,32 +14,10 @@ enum { BATCHES_A_STEP = 64 }; /* messages whose flags are logged in one transact
 /* ---- uids that no EXPUNGE explains ---- */
 
 struct expunging {
-    struct cubby__txn *txn;
-    uint64_t folder, ranges;
+    struct cubby__expunge_writer w;
+    uint64_t ranges;
     struct cubby__tombs tombs;
-    struct cubby__buf record;
-    struct cubby__ranges state;
 };
-
-static int flush(struct expunging *x)
-{
-    int rc = x->record.failed ? cubby__fail_mem(cubby__txn_err(x->txn)) : CUBBY_OK;
-    if (!rc && x->record.len)
-        rc = cubby__txn_log(x->txn, CUBBY__REC_EXPUNGE, 0, x->record.data, x->record.len);
-    cubby__buf_clear(&x->record);
-    x->state.last = 0;
-    return rc;
-}
-
-static int expunge(struct expunging *x, uint64_t first, uint64_t last)
-{
-    uint8_t bytes[2 * CUBBY__VARINT_MAX];
-    if (!x->record.len)
-        cubby__expunge_head(x->folder, cubby__txn_now(x->txn), &x->record);
-    cubby__buf_add(&x->record, bytes, cubby__range_put(&x->state, (uint32_t)first, (uint32_t)last, bytes));
-    x->ranges++;
-    return x->record.len < CUBBY__RECORD_SPLIT ? CUBBY_OK : flush(x);
-}
 
 /* Of uids that are not there, those that no tombstone has. */
 static int expunge_gap(struct expunging *x, uint64_t from, uint64_t last)
@@ -48,8 +26,10 @@ static int expunge_gap(struct expunging *x, uint64_t from, uint64_t last)
     int rc = CUBBY_OK;
     for (size_t i = cubby__tombs_seek(t, from); from <= last && !rc; i++) {
         uint64_t until = i < t->count && t->at[i].first <= last ? t->at[i].first : last + 1;
-        if (from < until)
-            rc = expunge(x, from, until - 1);
+        if (from < until) {
+            rc = cubby__expunge_add(&x->w, (uint32_t)from, (uint32_t)(until - 1));
+            x->ranges++;
+        }
         from = until <= last ? t->at[i].last + 1ull : until;
     }
     return rc;
@@ -60,7 +40,7 @@ static int expunge_gaps(struct expunging *x, uint64_t uidnext)
     struct cubby__batch b = {.next = 0};
     uint64_t from = 1;
     int rc;
-    while (!(rc = cubby__batch_read(&b, cubby__txn_view(x->txn), x->folder, NULL, CUBBY__UID_MAX)))
+    while (!(rc = cubby__batch_read(&b, cubby__txn_view(x->w.txn), x->w.folder, NULL, CUBBY__UID_MAX)))
         for (size_t i = 0; i < b.count; from = b.uid[i++] + 1ull)
             if (b.uid[i] > from && (rc = expunge_gap(x, from, b.uid[i] - 1)) != 0)
                 goto out;
@@ -74,29 +54,27 @@ out:
 int cubby__resync_uids(struct cubby__store *s, uint64_t folder, uint64_t *ranges, cubby_error *err)
 {
     uint8_t buf[CUBBY__TREE_VALUE_MAX];
-    struct expunging x = {.folder = folder, .record = CUBBY__BUF_INIT};
+    struct expunging x = {.w = {.folder = folder}};
     struct cubby__folder_row row;
     *ranges = 0;
-    int rc = cubby__txn_begin(s, 0, &x.txn, err);
+    int rc = cubby__txn_begin(s, 0, &x.w.txn, err);
     if (rc)
         return rc;
-    rc = cubby__folder_row_get(cubby__txn_view(x.txn), folder, buf, &row);
+    rc = cubby__folder_row_get(cubby__txn_view(x.w.txn), folder, buf, &row);
     if (!rc && row.dead)
         rc = CUBBY_DONE;
     if (!rc)
-        rc = cubby__tombs_of(&x.tombs, cubby__txn_view(x.txn), folder);
+        rc = cubby__tombs_of(&x.tombs, cubby__txn_view(x.w.txn), folder);
     if (!rc)
         rc = expunge_gaps(&x, row.uidnext);
-    if (!rc)
-        rc = flush(&x);
+    rc = cubby__expunge_end(&x.w, rc);
     cubby__tombs_release(&x.tombs);
-    cubby__buf_release(&x.record);
     if (rc || !x.ranges) {
-        cubby__txn_abort(&x.txn);
+        cubby__txn_abort(&x.w.txn);
         return rc == CUBBY_DONE ? CUBBY_OK : rc;
     }
     *ranges = x.ranges;
-    return cubby__txn_commit(&x.txn, NULL);
+    return cubby__txn_commit(&x.w.txn, NULL);
 }
 
 /* ---- flags ---- */
@@ -137,14 +115,8 @@ struct run {
 
 static void add_run(struct run *run, struct cubby__buf *record)
 {
-    struct cubby__ranges s = {0};
-    uint8_t bytes[CUBBY__KEYWORDS_BYTES + 2 * CUBBY__VARINT_MAX];
-    if (!run->first)
-        return;
-    cubby__buf_byte(record, run->row.flags);
-    cubby__buf_add(record, bytes, cubby__keywords_put(&run->row.keywords, bytes));
-    cubby__buf_varint(record, 1);
-    cubby__buf_add(record, bytes, cubby__range_put(&s, run->first, run->last, bytes));
+    if (run->first)
+        cubby__flags_run_put(run->row.flags, &run->row.keywords, run->first, run->last, record);
     run->first = 0;
 }
 

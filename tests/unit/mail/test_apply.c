@@ -39,12 +39,11 @@ static int apply_flags(uint64_t commit, uint64_t folder, uint32_t first, uint32_
 {
     struct cubby__ranges s = {0};
     struct cubby__buf b = CUBBY__BUF_INIT;
-    uint8_t p[2 * CUBBY__VARINT_MAX];
     cubby__flags_head(folder, &b);
     cubby__buf_byte(&b, flags);
     cubby__buf_byte(&b, 0);
     cubby__buf_byte(&b, 1);
-    cubby__buf_add(&b, p, cubby__range_put(&s, first, last, p));
+    cubby__range_put(&s, first, last, &b);
     int rc = apply(CUBBY__REC_FLAGS, commit, b.data, b.len);
     cubby__buf_release(&b);
     return rc;
@@ -54,9 +53,8 @@ static int apply_expunge(uint64_t commit, uint64_t folder, uint32_t first, uint3
 {
     struct cubby__ranges s = {0};
     struct cubby__buf b = CUBBY__BUF_INIT;
-    uint8_t p[2 * CUBBY__VARINT_MAX];
     cubby__expunge_head(folder, 0, &b);
-    cubby__buf_add(&b, p, cubby__range_put(&s, first, last, p));
+    cubby__range_put(&s, first, last, &b);
     int rc = apply(CUBBY__REC_EXPUNGE, commit, b.data, b.len);
     cubby__buf_release(&b);
     return rc;

@@ -179,9 +179,8 @@ static void expunge(uint32_t first, uint32_t last)
 {
     struct cubby__buf b = CUBBY__BUF_INIT;
     struct cubby__ranges s = {0};
-    uint8_t bytes[2 * CUBBY__VARINT_MAX];
     cubby__expunge_head(1, 0, &b);
-    cubby__buf_add(&b, bytes, cubby__range_put(&s, first, last, bytes));
+    cubby__range_put(&s, first, last, &b);
     begin(st);
     MUST(cubby__txn_log(st->txn, CUBBY__REC_EXPUNGE, 0, b.data, b.len));
     commit(st);
