@@ -58,6 +58,11 @@ void text_release(struct text *t)
     *t = (struct text){0};
 }
 
+int text_hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
 /* ---- characters -------------------------------------------------------------------------------------------------------------------- */
 
 size_t text_next(const char *s, size_t len, uint32_t *code)

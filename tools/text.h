@@ -16,6 +16,9 @@ void text_rune(struct text *t, uint32_t code); /* as UTF-8 */
 void text_clear(struct text *t);
 void text_release(struct text *t);
 
+/* 0 to 15, or -1: no hexadecimal digit. */
+int text_hex(char c);
+
 /* A header field's value without its folding: line ends removed, white space around it removed. Appended to out. */
 void text_unfold(struct text *out, const char *value, size_t len);
 /* The same, with encoded words (RFC 2047) decoded to UTF-8. What is not UTF-8 in the raw value stays as it is; unknown charsets leave

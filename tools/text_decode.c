@@ -127,16 +127,11 @@ static int find_word(const char *s, size_t len, struct word *w)
     return is_known(w->charset);
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 static void decode_q(struct text *out, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (s[i] == '=' && i + 2 < n && hex(s[i + 1]) >= 0 && hex(s[i + 2]) >= 0) {
-            text_byte(out, (char)(hex(s[i + 1]) << 4 | hex(s[i + 2])));
+        if (s[i] == '=' && i + 2 < n && text_hex(s[i + 1]) >= 0 && text_hex(s[i + 2]) >= 0) {
+            text_byte(out, (char)(text_hex(s[i + 1]) << 4 | text_hex(s[i + 2])));
             i += 2;
         } else {
             text_byte(out, s[i] == '_' ? ' ' : s[i]);

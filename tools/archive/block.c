@@ -6,6 +6,7 @@
 
 #include "archive/state.h"
 #include "calendar.h"
+#include "text.h"
 
 #define LINE_MAX_BYTES 900
 
@@ -123,12 +124,6 @@ static int take_letters(struct cursor *c, const char *allowed, uint32_t *flags)
     return take_eol(c);
 }
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef", *d = c ? strchr(digits, c | 0x20) : NULL;
-    return d ? (int)(d - digits) : -1;
-}
-
 /* One word of X-Keywords, decoded. */
 static int take_keyword(struct cursor *c, struct cli_flags *out)
 {
@@ -137,9 +132,9 @@ static int take_keyword(struct cursor *c, struct cli_flags *out)
     for (; c->p < c->end && *c->p > ' '; c->p++) {
         int v = (unsigned char)*c->p;
         if (v == '%') {
-            if (c->end - c->p < 3 || hex_digit(c->p[1]) < 0 || hex_digit(c->p[2]) < 0)
+            if (c->end - c->p < 3 || text_hex(c->p[1]) < 0 || text_hex(c->p[2]) < 0)
                 return 0;
-            v = hex_digit(c->p[1]) * 16 + hex_digit(c->p[2]);
+            v = text_hex(c->p[1]) * 16 + text_hex(c->p[2]);
             c->p += 2;
         }
         if (n == sizeof word)
@@ -211,7 +206,7 @@ static int take_hash(struct cursor *c, uint8_t out[16])
     if (c->end - c->p < 32)
         return 0;
     for (int i = 0; i < 16; i++, c->p += 2) {
-        int high = hex_digit(c->p[0]), low = hex_digit(c->p[1]);
+        int high = text_hex(c->p[0]), low = text_hex(c->p[1]);
         if (high < 0 || low < 0)
             return 0;
         out[i] = (uint8_t)(high << 4 | low);

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "cubby.h"
+#include "text.h"
 
 #define FILE_NAME_MAX 240 /* of 255 bytes; the rest is for endings and the names of temporary files */
 #define FOLDER_NAME_MAX 255
@@ -111,17 +112,11 @@ int names_encode_path(const char *folder, struct text *out)
 
 /* ---- file to folder ---------------------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef", *d = c ? strchr(digits, c | 0x20) : NULL;
-    return d ? (int)(d - digits) : -1;
-}
-
 void names_unescape(const char *file, size_t len, struct text *out)
 {
     for (size_t i = 0; i < len; i++) {
-        int high = i + 2 < len && file[i] == '%' ? hex_digit(file[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(file[i + 2]) : -1;
+        int high = i + 2 < len && file[i] == '%' ? text_hex(file[i + 1]) : -1;
+        int low = high >= 0 ? text_hex(file[i + 2]) : -1;
         text_byte(out, low >= 0 ? (char)(high << 4 | low) : file[i]);
         if (low >= 0)
             i += 2;

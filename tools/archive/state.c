@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive/field.h"
+#include "text.h"
 
 enum { STATUS, X_STATUS, X_KEYWORDS, MOZILLA_STATUS, MOZILLA_STATUS2, MOZILLA_KEYS, FIELDS };
 
@@ -34,10 +35,10 @@ static uint32_t hex(const char *p, size_t n)
     while (i < n && (p[i] == ' ' || p[i] == '\t'))
         i++;
     for (; i < n; i++) {
-        const char *digits = "0123456789abcdef", *d = p[i] ? strchr(digits, p[i] | 0x20) : NULL;
-        if (!d)
+        int digit = text_hex(p[i]);
+        if (digit < 0)
             break;
-        v = v << 4 | (uint32_t)(d - digits);
+        v = v << 4 | (uint32_t)digit;
     }
     return v;
 }

@@ -66,6 +66,19 @@ START_TEST(to_other_files)
 }
 END_TEST
 
+/* A control character is no digit, though it has the lower bits of one. */
+START_TEST(escapes)
+{
+    static const char *const t[][2] = {{"a%2fb", "a/b"}, {"a%2Fb", "a/b"}, {"%4", "%4"}, {"%4g", "%4g"}, {"%\x14\x11", "%\x14\x11"}, {"%4\x11", "%4\x11"}};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct text out = {0};
+        names_unescape(t[i][0], strlen(t[i][0]), &out);
+        ck_assert_str_eq(out.data, t[i][1]);
+        text_release(&out);
+    }
+}
+END_TEST
+
 START_TEST(paths)
 {
     struct text t = {0};
@@ -143,4 +156,4 @@ START_TEST(round_trip)
 }
 END_TEST
 
-UNIT_MAIN("tools/mbox_names", to_files, to_other_files, paths, to_folders, stems, round_trip)
+UNIT_MAIN("tools/mbox_names", to_files, to_other_files, escapes, paths, to_folders, stems, round_trip)

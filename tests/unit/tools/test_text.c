@@ -149,6 +149,15 @@ START_TEST(sizes)
 }
 END_TEST
 
+START_TEST(hex_digits)
+{
+    for (int c = -128; c < 128; c++) {
+        const char *all = "0123456789abcdef0123456789ABCDEF", *at = c ? strchr(all, c) : NULL;
+        ck_assert_int_eq(text_hex((char)c), at ? (int)(at - all) % 16 : -1);
+    }
+}
+END_TEST
+
 START_TEST(dates)
 {
     char b[TEXT_DATE];
@@ -203,5 +212,4 @@ START_TEST(durations)
 END_TEST
 
 UNIT_MAIN("tools/text", encoded_words, neighbouring_words, broken_words_stay, hostile_words_take_no_time, a_word_without_an_end, unfolding, senders,
-          columns, sizes,
-          dates, dates_go_round, durations)
+          columns, sizes, hex_digits, dates, dates_go_round, durations)

@@ -7,6 +7,7 @@
 
 #include "archive/mapi/codepage.h"
 #include "cli.h"
+#include "text.h"
 
 enum { CIDS_MAX = 4096, CID_MAX = 255 };
 
@@ -67,18 +68,13 @@ static uint64_t cid_hash(const char *p, size_t n)
     return h;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static void cid_add(struct bodies *b, const char *p, size_t n)
 {
     char cid[CID_MAX];
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
-        if (p[i] == '%' && i + 2 < n && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0) {
-            cid[len++] = (char)(hex(p[i + 1]) * 16 + hex(p[i + 2]));
+        if (p[i] == '%' && i + 2 < n && text_hex(p[i + 1]) >= 0 && text_hex(p[i + 2]) >= 0) {
+            cid[len++] = (char)(text_hex(p[i + 1]) * 16 + text_hex(p[i + 2]));
             i += 2;
         } else {
             cid[len++] = p[i];

@@ -6,6 +6,7 @@
 
 #include "archive/mapi/codepage.h"
 #include "archive/mapi/from_mime.h"
+#include "text.h"
 
 enum { ADDRESS_BYTES = 500, SEGMENTS_MAX = 64 };
 
@@ -176,17 +177,12 @@ static size_t find_segments(const char *s, size_t n, const char *name, struct se
     return count;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 static void add_segment(struct text *bytes, const struct segment *s, size_t from)
 {
     for (size_t i = from; i < s->len; i++) {
         char c = s->value[i];
-        if (s->percent && c == '%' && i + 2 < s->len && hex(s->value[i + 1]) >= 0 && hex(s->value[i + 2]) >= 0) {
-            text_byte(bytes, (char)(hex(s->value[i + 1]) * 16 + hex(s->value[i + 2])));
+        if (s->percent && c == '%' && i + 2 < s->len && text_hex(s->value[i + 1]) >= 0 && text_hex(s->value[i + 2]) >= 0) {
+            text_byte(bytes, (char)(text_hex(s->value[i + 1]) * 16 + text_hex(s->value[i + 2])));
             i += 2;
         } else if (s->quoted && c == '\\' && i + 1 < s->len) {
             text_byte(bytes, s->value[++i]);

@@ -9,6 +9,7 @@
 #include "archive/mapi/codepage.h"
 #include "archive/mapi/from_mime.h"
 #include "cli.h"
+#include "text.h"
 
 /* ---- base64, quoted-printable ------------------------------------------------------------------------------------------------------------ */
 
@@ -111,11 +112,6 @@ static void decode_base64(struct mime_decoder *d, const uint8_t *p, size_t n, st
     }
 }
 
-static int hex(uint8_t c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* One byte of quoted-printable. */
 static void decode_qp_byte(struct mime_decoder *d, uint8_t c, struct text *out)
 {
@@ -140,8 +136,8 @@ static void decode_qp_byte(struct mime_decoder *d, uint8_t c, struct text *out)
         d->held_len = 1; /* blanks between = and the line end */
     } else if (d->held_len == 3 && d->held[1] == '\r' && c == '\n') {
         d->held_len = 0;
-    } else if (d->held_len == 3 || (c != '\r' && hex(c) < 0)) {
-        int high = hex((uint8_t)d->held[1]), low = d->held_len == 3 ? hex((uint8_t)d->held[2]) : -1;
+    } else if (d->held_len == 3 || (c != '\r' && text_hex((char)c) < 0)) {
+        int high = text_hex(d->held[1]), low = d->held_len == 3 ? text_hex(d->held[2]) : -1;
         if (high >= 0 && low >= 0)
             text_byte(out, (char)(high * 16 + low));
         else
