@@ -21,6 +21,13 @@ void cubby__ident_encode(const struct cubby__ident *id, uint8_t out[CUBBY__ID_SI
     cubby__put64(out + CUBBY__ID_CHECKSUM_OFF, cubby__hash64(out, CUBBY__ID_CHECKSUM_OFF, 0));
 }
 
+void cubby__ident_encode_file(const struct cubby__ident *id, uint8_t out[CUBBY__ID_FILE_SIZE])
+{
+    memset(out, 0, CUBBY__ID_FILE_SIZE);
+    for (int i = 0; i < CUBBY__ID_COPIES; i++)
+        cubby__ident_encode(id, out + i * CUBBY__PAGE_SIZE);
+}
+
 int cubby__ident_decode(const uint8_t *p, struct cubby__ident *out, const char *path, uint64_t offset, cubby_error *err)
 {
     if (memcmp(p + CUBBY__ID_MAGIC_OFF, CUBBY__ID_MAGIC, 8) != 0)

@@ -15,6 +15,8 @@ struct cubby__ident {
 };
 
 void cubby__ident_encode(const struct cubby__ident *id, uint8_t out[CUBBY__ID_SIZE]);
+/* All of cubby.id: both copies, and a shared page of zeros. */
+void cubby__ident_encode_file(const struct cubby__ident *id, uint8_t out[CUBBY__ID_FILE_SIZE]);
 /* ENOTSTORE: no identity block. EVERSION: another version, or features that must be known. ECORRUPT. *err names path. */
 int cubby__ident_decode(const uint8_t *p, struct cubby__ident *out, const char *path, uint64_t offset, cubby_error *err);
 

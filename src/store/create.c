@@ -212,9 +212,8 @@ static int sync_parent(struct cubby__store *s, cubby_error *err)
 /* cubby.id comes last, complete, by rename, after everything else is on stable storage: without it there is no store. */
 static int write_id(struct cubby__store *s, cubby_file *f, cubby_error *err)
 {
-    uint8_t page[CUBBY__ID_FILE_SIZE] = {0};
-    for (int i = 0; i < CUBBY__ID_COPIES; i++)
-        cubby__ident_encode(&s->ident, page + i * CUBBY__PAGE_SIZE);
+    uint8_t page[CUBBY__ID_FILE_SIZE];
+    cubby__ident_encode_file(&s->ident, page);
     char *tmp = cubby__path_join(s->path, CUBBY__DIR_TMP "/" CUBBY__FILE_ID), *path = cubby__path_join(s->path, CUBBY__FILE_ID);
     int rc = tmp && path ? 0 : cubby__fail_mem(err);
     if (rc != 0)

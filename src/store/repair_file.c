@@ -166,20 +166,38 @@ static int same_bytes(const cubby_vfs *vfs, cubby_file *a, uint64_t size, cubby_
     return same;
 }
 
-static char *path_in_quarantine(struct cubby__store *s, uint32_t seg, int i)
+static char *path_in_quarantine(const char *dir, const char *name, int i)
 {
-    char name[64];
-    snprintf(name, sizeof name, i ? "%s/%08u.seg.%d" : "%s/%08u.seg", CUBBY__DIR_QUARANTINE, seg, i);
-    return cubby__path_join(s->path, name);
+    char path[64];
+    snprintf(path, sizeof path, i ? "%s/%s.%d" : "%s/%s", CUBBY__DIR_QUARANTINE, name, i);
+    return cubby__path_join(dir, path);
+}
+
+int cubby__quarantine_name(const cubby_vfs *vfs, const char *dir, const char *name, char **out)
+{
+    cubby_vfs_stat st;
+    *out = NULL;
+    for (int i = 0; i < NAMES_MAX; i++) {
+        char *path = path_in_quarantine(dir, name, i);
+        int rc = path ? vfs->stat(vfs->ctx, path, &st) : -ENOMEM;
+        if (rc == -ENOENT)
+            *out = path;
+        else
+            cubby__free(path);
+        if (rc != 0)
+            return rc == -ENOENT ? 0 : rc;
+    }
+    return -EEXIST;
 }
 
 /* A name that is free; NULL and rc 0: the same bytes are there already, of a repair that was interrupted. */
-static char *quarantine_name(struct cubby__newseg *n, int *rc)
+static char *name_for_copy(struct cubby__newseg *n, int *rc)
 {
     const cubby_vfs *vfs = n->s->vfs;
+    char file[CUBBY__SEGNAME_MAX];
     for (int i = 0; i < NAMES_MAX; i++) {
         cubby_file *f;
-        char *path = path_in_quarantine(n->s, n->seg, i);
+        char *path = path_in_quarantine(n->s->path, cubby__segname_file(n->seg, file), i);
         *rc = path ? vfs->open(vfs->ctx, path, CUBBY_OPEN_READ, &f) : -ENOMEM;
         if (*rc == -ENOENT) {
             *rc = 0;
@@ -199,20 +217,12 @@ static char *quarantine_name(struct cubby__newseg *n, int *rc)
 
 static int name_moved(struct cubby__store *s, uint32_t seg, const char *path)
 {
-    const cubby_vfs *vfs = s->vfs;
-    for (int i = 0; i < NAMES_MAX; i++) {
-        cubby_vfs_stat st;
-        char *to = path_in_quarantine(s, seg, i);
-        int rc = to ? vfs->stat(vfs->ctx, to, &st) : -ENOMEM;
-        if (rc == -ENOENT)
-            rc = vfs->rename(vfs->ctx, path, to);
-        else if (rc == 0)
-            rc = -EEXIST;
-        cubby__free(to);
-        if (rc != -EEXIST)
-            return rc;
-    }
-    return -EEXIST;
+    char file[CUBBY__SEGNAME_MAX], *to;
+    int rc = cubby__quarantine_name(s->vfs, s->path, cubby__segname_file(seg, file), &to);
+    if (rc == 0)
+        rc = s->vfs->rename(s->vfs->ctx, path, to);
+    cubby__free(to);
+    return rc;
 }
 
 int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err)
@@ -242,7 +252,7 @@ static int quarantine(struct cubby__newseg *n)
     int rc = make_dir(s, CUBBY__DIR_QUARANTINE);
     if (rc != 0)
         return rc;
-    char *name = quarantine_name(n, &rc), *tmp = cubby__path_join(s->path, CUBBY__DIR_TMP "/quarantine");
+    char *name = name_for_copy(n, &rc), *tmp = cubby__path_join(s->path, CUBBY__DIR_TMP "/quarantine");
     if (rc == 0 && !tmp)
         rc = -ENOMEM;
     if (rc == 0 && name) {

@@ -34,6 +34,8 @@ int cubby__newseg_quarantine(struct cubby__newseg *n, cubby_error *err);
 int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err);
 void cubby__newseg_abort(struct cubby__newseg *n);
 
+/* A path in quarantine/ that nothing has: NAME, NAME.1 and so on. 0 or a negative errno; owner: the caller, NULL on an error. */
+int cubby__quarantine_name(const cubby_vfs *vfs, const char *dir, const char *name, char **out);
 /* The file itself, whatever it is, under a name that is free there. ENOENT: somebody else has moved it. */
 int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err);
 

@@ -1,13 +1,12 @@
 /* repair_id.c - cubby.id: every segment header repeats the identity, so that it can be made again from any one of them. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "log/segname.h"
 #include "store/internal.h"
-#include "store/repair.h"
+#include "store/repair_file.h"
 
 /* What is there of cubby.id. */
 struct id_file {
@@ -173,18 +172,11 @@ static int is_foreign(const cubby_vfs *vfs, const char *dir, struct id_file *id,
 
 /* ---- writing ---- */
 
-static void encode(const struct cubby__ident *id, uint8_t page[CUBBY__ID_FILE_SIZE])
-{
-    memset(page, 0, CUBBY__ID_FILE_SIZE);
-    for (int i = 0; i < CUBBY__ID_COPIES; i++)
-        cubby__ident_encode(id, page + i * CUBBY__PAGE_SIZE);
-}
-
 /* One copy is good: the other is written from it, and until that is synced the good one serves. */
 static int mend_copy(const cubby_vfs *vfs, cubby_file *f, const struct id_file *id, cubby_error *err)
 {
     uint8_t page[CUBBY__ID_FILE_SIZE];
-    encode(&id->ident, page);
+    cubby__ident_encode_file(&id->ident, page);
     int bad = id->good[0] ? 1 : 0;
     uint64_t off = (uint64_t)bad * CUBBY__PAGE_SIZE;
     int rc = vfs->pwrite(vfs->ctx, f, page + off, CUBBY__PAGE_SIZE, off);
@@ -201,7 +193,7 @@ static int make_file(const cubby_vfs *vfs, const char *dir, const struct cubby__
     char *folder = cubby__path_join(dir, CUBBY__DIR_TMP), *tmp = cubby__path_join(dir, CUBBY__DIR_TMP "/" CUBBY__FILE_ID);
     char *path = cubby__path_join(dir, CUBBY__FILE_ID);
     int rc = folder && tmp && path ? 0 : -ENOMEM;
-    encode(id, page);
+    cubby__ident_encode_file(id, page);
     if (rc == 0) {
         vfs->mkdir(vfs->ctx, folder);
         rc = vfs->open(vfs->ctx, tmp, CUBBY_OPEN_WRITE | CUBBY_OPEN_CREATE, &f);
@@ -222,23 +214,6 @@ static int make_file(const cubby_vfs *vfs, const char *dir, const struct cubby__
     return rc == 0 ? 0 : cubby__fail_io(err, rc, dir, CUBBY__NO_OFFSET, "making the store's identity");
 }
 
-/* What is replaced is kept, under a name that is free (repair.h, P1). */
-static int free_name(const cubby_vfs *vfs, const char *dir, char **out)
-{
-    enum { NAMES_MAX = 1000 };
-    cubby_vfs_stat st;
-    char name[64];
-    int rc = 0;
-    *out = NULL;
-    for (int i = 0; i < NAMES_MAX && rc == 0; i++) {
-        snprintf(name, sizeof name, i ? "%s/%s.%d" : "%s/%s", CUBBY__DIR_QUARANTINE, CUBBY__FILE_ID, i);
-        cubby__free(*out);
-        *out = cubby__path_join(dir, name);
-        rc = *out ? vfs->stat(vfs->ctx, *out, &st) : -ENOMEM;
-    }
-    return rc == -ENOENT ? 0 : rc ? rc : -EEXIST;
-}
-
 static int keep_bytes(const cubby_vfs *vfs, cubby_file *old, const char *tmp, const char *name)
 {
     uint8_t page[CUBBY__ID_FILE_SIZE];
@@ -256,6 +231,7 @@ static int keep_bytes(const cubby_vfs *vfs, cubby_file *old, const char *tmp, co
     return rc == 0 ? vfs->rename(vfs->ctx, tmp, name) : rc;
 }
 
+/* What is replaced is kept, under a name that is free (repair.h, P1). */
 static int keep_file(const cubby_vfs *vfs, const char *dir, cubby_file *old, cubby_error *err)
 {
     char *quarantine = cubby__path_join(dir, CUBBY__DIR_QUARANTINE), *temps = cubby__path_join(dir, CUBBY__DIR_TMP);
@@ -266,7 +242,7 @@ static int keep_file(const cubby_vfs *vfs, const char *dir, cubby_file *old, cub
         rc = vfs->mkdir(vfs->ctx, quarantine);
     }
     if (rc == 0 || rc == -EEXIST)
-        rc = free_name(vfs, dir, &name);
+        rc = cubby__quarantine_name(vfs, dir, CUBBY__FILE_ID, &name);
     if (rc == 0)
         rc = keep_bytes(vfs, old, tmp, name);
     if (rc == 0)
