@@ -198,17 +198,13 @@ static int find_tombstone(struct cubby__view *view, uint64_t folder, uint32_t ui
 /* For a uid below uidnext, which only repeats and damage bring: OK if it is free and may be filled, DONE if there is nothing to do. */
 static int check_uid(struct cubby__txn *txn, const struct cubby__record *rec, const struct cubby__entry_rec *e)
 {
-    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
     struct cubby__view *view = cubby__txn_view(txn);
     struct cubby__message_row row;
-    size_t len;
-    int rc = cubby__view_get(view, key, cubby__key_message(key, e->folder, e->uid), value, &len);
+    int rc = cubby__message_row_get(view, e->folder, e->uid, &row);
     if (rc == CUBBY_DONE) {
         rc = find_tombstone(view, e->folder, e->uid, rec->commit);
         return rc < 0 ? rc : rc == CUBBY_DONE ? CUBBY_OK : CUBBY_DONE;
     }
-    if (!rc)
-        rc = cubby__walk_row(view, (struct cubby__slice){value, len}, e->folder, e->uid, &row);
     if (!rc && row.created != rec->commit)
         cubby__txn_misplaced(txn, rec, "its uid is another message's");
     return rc ? rc : CUBBY_DONE;

@@ -2,6 +2,7 @@
 #ifndef CUBBY_MAIL_CHANGES_H
 #define CUBBY_MAIL_CHANGES_H
 
+#include "base/key.h"
 #include "cubby.h"
 #include "mail/row.h"
 #include "store/store.h"
@@ -9,7 +10,7 @@
 /* A walk over the changes of one folder. Must not move between open and close; the cursor is the view's. */
 struct cubby__changes {
     struct cubby__cursor cursor;
-    uint8_t prefix[1 + 9]; /* of the folder's keys */
+    uint8_t prefix[1 + CUBBY__KEYNUM_MAX]; /* of the folder's keys */
     size_t prefix_len;
     uint64_t since;
     int exact, started;

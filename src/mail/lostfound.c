@@ -13,6 +13,7 @@
 #include "mail/incoming.h"
 #include "mail/records.h"
 #include "mail/scan.h"
+#include "mail/walk.h"
 
 enum {
     TOKEN = 1, /* of the transaction that an incoming message is logged in */
@@ -317,16 +318,6 @@ int cubby__lost_pieces(struct cubby__lostfound *lf, const struct cubby__orphans 
     return rc;
 }
 
-static int find_row(struct making *m, struct cubby__lostfound *lf, uint64_t folder, uint32_t uid, struct cubby__message_row *row)
-{
-    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
-    size_t len;
-    int rc = cubby__view_get(&m->view, key, cubby__key_message(key, folder, uid), value, &len);
-    if (!rc && cubby__message_row_decode(value, len, row))
-        rc = cubby__fail(lf->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of a message breaks its format");
-    return rc;
-}
-
 int cubby__lost_message(struct cubby__lostfound *lf, uint64_t folder, uint32_t uid)
 {
     struct making m;
@@ -335,7 +326,7 @@ int cubby__lost_message(struct cubby__lostfound *lf, uint64_t folder, uint32_t u
     uint32_t now = 0;
     int rc = begin(&m, lf);
     if (!rc)
-        rc = find_row(&m, lf, folder, uid, &row);
+        rc = cubby__message_row_get(&m.view, folder, uid, &row);
     snprintf(line, sizeof line, "X-Cubby-Salvage: what could be read of uid %u in folder %llu\n", uid, (unsigned long long)folder);
     if (!rc)
         rc = write_text(&m, lf, line);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "mail/folder_row.h"
 #include "mail/row.h"
+#include "mail/walk.h"
 
 /* Says in the detail which message it was. */
 static int blame(struct cubby__msgreader *r, int rc)
@@ -22,17 +23,10 @@ static int blame(struct cubby__msgreader *r, int rc)
 
 static int find_row(struct cubby__view *view, uint64_t folder, uint32_t uid, struct cubby__message_row *row)
 {
-    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
     struct cubby__folder_row f;
-    size_t len;
-    int rc = cubby__folder_row_need(view, folder, value, &f);
-    if (!rc)
-        rc = cubby__view_get(view, key, cubby__key_message(key, folder, uid), value, &len);
-    if (rc)
-        return rc;
-    if (cubby__message_row_decode(value, len, row))
-        return cubby__fail(view->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the row of a message breaks its format");
-    return 0;
+    int rc = cubby__folder_row_need(view, folder, buf, &f);
+    return rc ? rc : cubby__message_row_get(view, folder, uid, row);
 }
 
 int cubby__msgreader_open(struct cubby__msgreader *r, struct cubby__view *view, uint64_t folder, uint32_t uid)

@@ -128,6 +128,14 @@ int cubby__walk_row(const struct cubby__view *view, struct cubby__slice value, u
                        (unsigned long long)folder);
 }
 
+int cubby__message_row_get(struct cubby__view *view, uint64_t folder, uint32_t uid, struct cubby__message_row *row)
+{
+    uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
+    size_t len;
+    int rc = cubby__view_get(view, key, cubby__key_message(key, folder, uid), value, &len);
+    return rc ? rc : cubby__walk_row(view, (struct cubby__slice){value, len}, folder, uid, row);
+}
+
 void cubby__batch_release(struct cubby__batch *b)
 {
     cubby__buf_release(&b->bytes);

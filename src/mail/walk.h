@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/key.h"
 #include "mail/row.h"
 #include "mail/uidset.h"
 #include "store/store.h"
@@ -13,7 +14,7 @@
 /* Must not move while open; in a transaction it is closed before the next change. */
 struct cubby__walk {
     struct cubby__cursor cursor;
-    uint8_t key[1 + 9 + 4]; /* prefix and a uid */
+    uint8_t key[1 + CUBBY__KEYNUM_MAX + 4]; /* prefix and a uid */
     size_t prefix_len;
     const cubby_uidset *uids; /* NULL: all */
     size_t range;             /* of uids */
@@ -44,6 +45,8 @@ int cubby__batch_read(struct cubby__batch *b, const struct cubby__view *view, ui
 int cubby__batch_row(const struct cubby__batch *b, size_t i, const struct cubby__view *view, uint64_t folder, struct cubby__message_row *row);
 void cubby__batch_release(struct cubby__batch *b);
 
+/* The row of one message. DONE: it is not there; ECORRUPT with the detail. */
+int cubby__message_row_get(struct cubby__view *view, uint64_t folder, uint32_t uid, struct cubby__message_row *row);
 /* Decodes a message row; ECORRUPT with the detail. */
 int cubby__walk_row(const struct cubby__view *view, struct cubby__slice value, uint64_t folder, uint32_t uid, struct cubby__message_row *row);
 
