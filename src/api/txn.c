@@ -15,8 +15,6 @@ struct cubby_txn {
     int spoiled; /* what a change failed with, if it may have been left half done: nothing but abort from then on */
 };
 
-#define ZONE_MAX 1439 /* minutes */
-
 /* ---- life ---- */
 
 int cubby_txn_begin(cubby_store *store, unsigned flags, cubby_txn **out)
@@ -194,7 +192,7 @@ static int check_add(cubby_txn *txn, const cubby_message *m, const cubby_add_opt
         return invalid(txn, "unknown system flags");
     if (!o->keywords && o->keyword_count)
         return invalid(txn, "no keywords");
-    if (o->has_date && (o->internaldate_zone < -ZONE_MAX || o->internaldate_zone > ZONE_MAX))
+    if (o->has_date && (o->internaldate_zone < -CUBBY__ZONE_MAX || o->internaldate_zone > CUBBY__ZONE_MAX))
         return invalid(txn, "the zone of the internal date is outside a day");
     return 0;
 }

@@ -7,8 +7,6 @@
 #include "mail/uidset.h"
 #include "mail/walk.h"
 
-#define ZONE_MAX 1439 /* minutes */
-
 static int invalid(struct cubby__view *view, const char *what)
 {
     return cubby__fail(view->err, CUBBY_EINVAL, NULL, CUBBY__NO_OFFSET, "%s", what);
@@ -25,7 +23,7 @@ static int check_options(struct cubby__view *view, const struct cubby__folder_ro
 {
     if (o->flags & ~CUBBY_FLAGS_ALL)
         return invalid(view, "no such system flag");
-    if (o->has_date && (o->internaldate_zone < -ZONE_MAX || o->internaldate_zone > ZONE_MAX))
+    if (o->has_date && (o->internaldate_zone < -CUBBY__ZONE_MAX || o->internaldate_zone > CUBBY__ZONE_MAX))
         return invalid(view, "a zone is at most 1439 minutes from UTC");
     if (o->uid && o->uid < row->uidnext)
         return invalid(view, "a new message cannot have a uid below uidnext");

@@ -5,6 +5,8 @@
 #include "cubby.h"
 #include "store/store.h"
 
+#define CUBBY__ZONE_MAX 1439 /* minutes from UTC */
+
 /* Whether cubby__entry_add would take these arguments: asked before the object is logged, so that a refusal leaves nothing behind.
  * options may be NULL. */
 int cubby__entry_check(struct cubby__txn *txn, uint64_t folder, const cubby_add_options *options);

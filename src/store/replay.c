@@ -58,7 +58,7 @@ static int apply_damage(struct cubby__replay *r, uint32_t seg, const uint8_t *p,
         kind = CUBBY__DAMAGE_STRETCH;
         records = cubby__records_in(CUBBY__FRAME_SIZE);
     } else if (in.bad || records > CUBBY__DAMAGE_RECORDS_MAX) /* of another version; as much as it could say */
-        records = CUBBY__SEG_CAPACITY_MAX / CUBBY__FRAME_SIZE + 1;
+        records = cubby__records_in(CUBBY__SEG_CAPACITY_MAX);
     if (kind == CUBBY__DAMAGE_CUT) {
         int rc = apply_cut(r, seg);
         if (rc != 0)

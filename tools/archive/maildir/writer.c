@@ -12,14 +12,23 @@
 #include "archive/manyfiles.h"
 #include "cli.h"
 
+/* Files that were in the folder before, by name. */
+struct there {
+    struct there_file {
+        char *name;
+        const char *sub; /* "new" or "cur" */
+    } *files;
+    size_t count;
+};
+
 struct maildir_out {
     struct writer base;
     struct manyfiles files;
     struct filenames *names;
     struct maildir_folder folder;
     uint32_t uidvalidity, recent_uid;
-    struct uidlist there; /* files that were in the folder before, by base name; `uid` 1: in new, 2: in cur */
-    int64_t date;         /* of the message in hand */
+    struct there there;
+    int64_t date; /* of the message in hand */
     uint32_t uid;
     char name[MAILDIR_NAME];
 };
@@ -81,17 +90,24 @@ static int maildir_out_check(struct writer *w, const struct writer_folder *f)
 
 /* ---- folders ------------------------------------------------------------------------------------------------------------------------- */
 
-static void add_there(struct maildir_out *m, const char *name, uint32_t where)
+static void add_there(struct there *t, const char *name, const char *sub)
 {
-    struct uidlist *l = &m->there;
-    if ((l->count & (l->count - 1)) == 0)
-        l->entries = cli_realloc(l->entries, (l->count ? l->count * 2 : 1) * sizeof *l->entries);
-    l->entries[l->count++] = (struct uidlist_entry){cli_strdup(name), where};
+    if ((t->count & (t->count - 1)) == 0)
+        t->files = cli_realloc(t->files, (t->count ? t->count * 2 : 1) * sizeof *t->files);
+    t->files[t->count++] = (struct there_file){cli_strdup(name), sub};
+}
+
+static void forget_there(struct there *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->files[i].name);
+    free(t->files);
+    *t = (struct there){0};
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct uidlist_entry *)a)->base, ((const struct uidlist_entry *)b)->base);
+    return strcmp(((const struct there_file *)a)->name, ((const struct there_file *)b)->name);
 }
 
 /* What is not seen would be written a second time. CLI_OK or an exit code, printed. */
@@ -99,16 +115,16 @@ static int list_there(struct maildir_out *m)
 {
     static const char *const subs[] = {"new", "cur"};
     int rc = CLI_OK;
-    for (uint32_t i = 0; m->base.o->force && rc == CLI_OK && i < 2; i++) {
+    for (int i = 0; m->base.o->force && rc == CLI_OK && i < 2; i++) {
         DIR *d = open_there(m->folder.path, subs[i], &rc);
         for (struct dirent *e; d && (e = readdir(d));)
             if (*e->d_name != '.')
-                add_there(m, e->d_name, i + 1);
+                add_there(&m->there, e->d_name, subs[i]);
         if (d)
             closedir(d);
     }
     if (m->there.count)
-        qsort(m->there.entries, m->there.count, sizeof *m->there.entries, by_name);
+        qsort(m->there.files, m->there.count, sizeof *m->there.files, by_name);
     return rc;
 }
 
@@ -118,15 +134,15 @@ static char *find_there(struct maildir_out *m, const char *base)
     size_t low = 0, high = m->there.count, len = strlen(base);
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (strcmp(m->there.entries[mid].base, base) < 0)
+        if (strcmp(m->there.files[mid].name, base) < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    const struct uidlist_entry *e = low < m->there.count ? &m->there.entries[low] : NULL;
-    if (!e || strncmp(e->base, base, len) != 0 || maildir_base(e->base) != len)
+    const struct there_file *f = low < m->there.count ? &m->there.files[low] : NULL;
+    if (!f || strncmp(f->name, base, len) != 0 || maildir_base(f->name) != len)
         return NULL;
-    return cli_printf("%s/%s/%s", m->folder.path, e->uid == 1 ? "new" : "cur", e->base);
+    return cli_printf("%s/%s/%s", m->folder.path, f->sub, f->name);
 }
 
 /* Messages first: a list may name no file that is not there. */
@@ -140,7 +156,7 @@ static int end_folder(struct maildir_out *m)
     }
     manyfiles_count(&m->files, &m->base);
     maildir_folder_release(&m->folder);
-    uidlist_release(&m->there);
+    forget_there(&m->there);
     return rc;
 }
 
@@ -230,7 +246,7 @@ static void maildir_out_close(struct writer *w)
     struct maildir_out *m = self(w);
     manyfiles_release(&m->files);
     maildir_folder_release(&m->folder);
-    uidlist_release(&m->there);
+    forget_there(&m->there);
     filenames_free(&m->names);
     free(m);
 }
