@@ -145,7 +145,8 @@ enum {
  * EEXIST: there is a store. EINVAL: something else is there. ENOTSTORE: there was one, whose cubby.id is missing; nothing is touched. */
 CUBBY_EXTERN int cubby_create(const char *path, const cubby_options *options, cubby_error *err);
 
-/* Opens a store; owner: the caller, ends with cubby_close. Recovers from an unclean stop if this is the first handle on it and it
+/* Opens a store; owner: the caller, ends with cubby_close. If path is relative, the working directory must stay while the store is open: files are
+ * looked up again. Recovers from an unclean stop if this is the first handle on it and it
  * may write. Without write permission, or without the space that a recovery takes, it opens as with CUBBY_READ_ONLY (see cubby_is_read_only).
  * ENOENT, ENOTSTORE, EVERSION, EACCES, ECORRUPT (cubby.id, or no segment with a readable header), EIO. EINVAL: on a network file system, without
  * CUBBY_ON_NETWORK. EBUSY: somebody else has been opening it for too long; or, for a handle that writes, as many as can be (448) are attached, or the
