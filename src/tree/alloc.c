@@ -47,6 +47,7 @@ static void forget(struct cubby__page_alloc *a)
         cubby__free(a->blocked[i].spans.at);
     a->blocked_len = a->ready_len = 0;
     a->unsettled.len = a->fresh.len = a->read.len = a->unread.len = 0;
+    a->unread_pages = 0;
     atomic_store_explicit(&a->free_pages, 0, memory_order_relaxed);
 }
 
@@ -240,8 +241,15 @@ int cubby__alloc_reset(struct cubby__page_alloc *a, uint64_t pages, const uint64
 
 void cubby__alloc_found(struct cubby__page_alloc *a, uint64_t page, uint64_t reached, uint64_t next)
 {
-    if (push_span(&a->unread, (struct cubby__span){page, reached, next}) == 0)
-        count_free(a, 1);
+    struct cubby__span *last = a->unread.len ? &a->unread.at[a->unread.len - 1] : NULL;
+    if (!reached && last && last->birth == CUBBY__BIRTH_UNREACHED && last->page == page + 1) {
+        last->page = page;
+        last->death++;
+    } else if (push_span(&a->unread, (struct cubby__span){page, reached, reached ? next : 1}) != 0) {
+        return;
+    }
+    a->unread_pages++;
+    count_free(a, 1);
 }
 
 /* The lifetime of one. A page that lies about its birth is in no version that verifies. */
@@ -259,9 +267,16 @@ static struct cubby__span lifetime(const struct cubby__page_alloc *a, struct cub
 
 static int read_one(struct cubby__page_alloc *a)
 {
-    if (place(a, lifetime(a, a->unread.at[a->unread.len - 1])) != 0)
+    struct cubby__span *last = &a->unread.at[a->unread.len - 1];
+    if (place(a, lifetime(a, *last)) != 0)
         return CUBBY_ENOMEM;
-    a->unread.len--;
+    a->unread_pages--;
+    if (last->birth == CUBBY__BIRTH_UNREACHED && last->death > 1) {
+        last->page++;
+        last->death--;
+    } else {
+        a->unread.len--;
+    }
     return 0;
 }
 

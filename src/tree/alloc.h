@@ -5,7 +5,8 @@
  *  fresh      lifetimes not looked at since they came or since what held them ended
  *  blocked    lifetimes held by a version in use, one list for each such version: looked at again only when that version ends
  *  read       lifetimes held by readers, a heap by death: looked at again when the oldest reader has got there
- *  unread     pages of which a walk knows no more than what it found; their birth is read when numbers are wanted, for they may be many
+ *  unread     pages of which a walk knows no more than what it found; their birth is read when numbers are wanted, for they may be many.
+ *             Neighbours that no version reaches are one span, with how many they are in place of a death: a file may be long and hold little
  *  ready      numbers that may be taken now
  * Every step that runs out of memory forgets a number at worst: it stays unused until the next cubby__pager_load_live. */
 #ifndef CUBBY_TREE_ALLOC_H
@@ -44,6 +45,7 @@ struct cubby__page_alloc {
     uint64_t *ready;             /* a stack */
     size_t ready_len, ready_cap;
     struct cubby__spans unsettled, fresh, read, unread;
+    uint64_t unread_pages;
     uint64_t (*birth)(void *arg, uint64_t page); /* what the page itself says; NULL: nobody knows */
     void *birth_arg;
     struct cubby__blocked *blocked;

@@ -226,7 +226,7 @@ int cubby__pager_get_leased(struct cubby__pager *p, struct cubby__link link, con
 
 size_t cubby__pager_held_by_readers(struct cubby__pager *p, size_t enough)
 {
-    if (p->alloc.read.len < enough && p->alloc.read.len + p->alloc.unread.len >= enough)
+    if (p->alloc.read.len < enough && p->alloc.read.len + p->alloc.unread_pages >= enough)
         cubby__alloc_read_all(&p->alloc);
     return p->alloc.read.len;
 }
