@@ -167,37 +167,38 @@ static void join(struct cubby__pager *p, uint8_t *parent, unsigned left, struct 
     cubby__txn_give_up(p, sibling);
 }
 
-/* Joins the page with its neighbour in cell `other` of the parent if both fit in one. *done says whether. */
-static int try_join(struct cubby__pager *p, struct cubby__page *parent, unsigned index, unsigned other, struct cubby__page *page, int *done,
-                    cubby_error *err)
-{
-    struct cubby__page *sibling;
-    int rc = cubby__txn_reserve(p, 0, 1, err);
-    if (rc == 0)
-        rc = cubby__pager_get(p, cubby__link_child(parent->data, other), &sibling, err);
-    if (rc != 0)
-        return rc;
-    unsigned left = index < other ? index : other;
-    size_t used = cubby__node_used(page->data) + cubby__node_used(sibling->data) +
-                  joint_len(parent->data, left + 1, cubby__node_level(page->data));
-    *done = used <= JOINED;
-    if (*done)
-        join(p, parent->data, left, page, sibling);
-    cubby__page_unref(sibling);
-    return 0;
-}
-
-static int join_neighbour(struct cubby__pager *p, int l, int *done, cubby_error *err)
+/* Joins the page at depth l of the path with its neighbour in cell `other` of the parent if both fit in one. *done says whether. */
+static int try_join(struct cubby__pager *p, unsigned l, unsigned other, int *done, cubby_error *err)
 {
     struct cubby__path *path = &p->txn.path;
-    struct cubby__page *parent = path->at[l - 1].page, *page = path->at[l].page;
+    struct cubby__page *page = path->at[l].page, *sibling;
+    uint8_t *parent = path->at[l - 1].page->data;
+    int rc = cubby__txn_reserve(p, 0, 1, err);
+    if (rc == 0)
+        rc = cubby__pager_get(p, cubby__link_child(parent, other), &sibling, err);
+    if (rc != 0)
+        return rc;
+    unsigned left = path->at[l - 1].index < other ? other - 1 : other;
+    size_t used = cubby__node_used(page->data) + cubby__node_used(sibling->data) + joint_len(parent, left + 1, cubby__node_level(page->data));
+    if (used <= JOINED)
+        rc = cubby__txn_may_change(p, sibling, cubby__branch_bounds(parent, other, cubby__path_bounds(path, l - 1)), err);
+    *done = rc == 0 && used <= JOINED;
+    if (*done)
+        join(p, parent, left, page, sibling);
+    cubby__page_unref(sibling);
+    return rc;
+}
+
+static int join_neighbour(struct cubby__pager *p, unsigned l, int *done, cubby_error *err)
+{
+    const struct cubby__path *path = &p->txn.path;
     unsigned index = path->at[l - 1].index;
     int rc = 0;
     *done = 0;
-    if (index + 1 < cubby__node_count(parent->data))
-        rc = try_join(p, parent, index, index + 1, page, done, err);
+    if (index + 1 < cubby__node_count(path->at[l - 1].page->data))
+        rc = try_join(p, l, index + 1, done, err);
     if (rc == 0 && !*done && index > 0)
-        rc = try_join(p, parent, index, index - 1, page, done, err);
+        rc = try_join(p, l, index - 1, done, err);
     return rc;
 }
 
@@ -241,7 +242,7 @@ int cubby__tree_shrink(struct cubby__pager *p, cubby_error *err)
             cubby__txn_give_up(p, page);
             changed = 1;
         } else if (cubby__node_used(page->data) < TOO_EMPTY) {
-            rc = join_neighbour(p, l, &changed, err);
+            rc = join_neighbour(p, (unsigned)l, &changed, err);
         }
         path->owned = path->owned && !changed;
     }

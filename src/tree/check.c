@@ -12,48 +12,31 @@ struct walk {
     cubby_error *err;
 };
 
-/* Keys of the page lie in [low, high); p NULL: open. */
-struct bounds {
-    struct cubby__slice low, high;
-};
-
-static const char *bounds_problem(const uint8_t *d, struct bounds b)
-{
-    unsigned count = cubby__node_count(d), level = cubby__node_level(d);
-    struct cubby__slice last = level ? cubby__branch_key(d, count - 1) : cubby__leaf_cell(d, count - 1).key;
-    if (level && count == 1)
-        return NULL; /* the empty key stands for any */
-    struct cubby__slice first = level ? cubby__branch_key(d, 1) : cubby__leaf_cell(d, 0).key;
-    if ((b.low.p && cubby__key_cmp(first, b.low) < 0) || (b.high.p && cubby__key_cmp(last, b.high) >= 0))
-        return "keys lie outside what the parent says";
-    return NULL;
-}
-
-static const char *page_problem(const struct walk *w, struct cubby__link link, const uint8_t *d, struct bounds b)
+static const char *page_problem(const struct walk *w, struct cubby__link link, const uint8_t *d, struct cubby__bounds b)
 {
     const char *problem = link.sum ? NULL : cubby__node_problem(d, 1);
     if (!problem)
-        problem = cubby__node_deep_problem(d);
+        problem = cubby__node_order_problem(d);
     if (!problem)
-        problem = bounds_problem(d, b);
+        problem = cubby__node_bounds_problem(d, b);
+    if (!problem)
+        problem = cubby__node_rest_problem(d);
     if (!problem && link.page < w->pages && w->seen[link.page]++)
         problem = "the page is reached twice";
     return problem;
 }
 
-static int check_page(struct walk *w, struct cubby__link link, struct bounds b);
+static int check_page(struct walk *w, struct cubby__link link, struct cubby__bounds b);
 
-static int check_children(struct walk *w, const uint8_t *d, struct bounds b)
+static int check_children(struct walk *w, const uint8_t *d, struct cubby__bounds b)
 {
     int rc = 0;
-    for (unsigned i = 0, count = cubby__node_count(d); rc == 0 && i < count; i++) {
-        struct bounds inner = {i ? cubby__branch_key(d, i) : b.low, i + 1 < count ? cubby__branch_key(d, i + 1) : b.high};
-        rc = check_page(w, cubby__link_child(d, i), inner);
-    }
+    for (unsigned i = 0, count = cubby__node_count(d); rc == 0 && i < count; i++)
+        rc = check_page(w, cubby__link_child(d, i), cubby__branch_bounds(d, i, b));
     return rc;
 }
 
-static int check_page(struct walk *w, struct cubby__link link, struct bounds b)
+static int check_page(struct walk *w, struct cubby__link link, struct cubby__bounds b)
 {
     struct cubby__page *page;
     cubby_error why = {0};
@@ -81,7 +64,7 @@ int cubby__tree_check(struct cubby__pager *p, const struct cubby__root *root, cu
     w.seen = cubby__calloc(w.pages, 1);
     if (!w.seen)
         return cubby__fail_mem(err);
-    int rc = check_page(&w, cubby__link_root(root), (struct bounds){{NULL, 0}, {NULL, 0}});
+    int rc = check_page(&w, cubby__link_root(root), (struct cubby__bounds){0});
     cubby__free(w.seen);
     return rc;
 }

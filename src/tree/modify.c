@@ -56,6 +56,26 @@ static int walk(struct cubby__pager *p, struct cubby__slice key, cubby_error *er
     }
 }
 
+struct cubby__bounds cubby__path_bounds(const struct cubby__path *path, unsigned l)
+{
+    struct cubby__bounds b = {0};
+    for (unsigned i = 0; i < l; i++)
+        b = cubby__branch_bounds(path->at[i].page->data, path->at[i].index, b);
+    return b;
+}
+
+/* What no access depends on, every change does: a byte that is written must not be part of another cell, and two halves of a page, or two pages that are
+ * joined, must have a separator. The order is looked at once for each page that was read; the bounds are the parent's word, which may be another one. */
+int cubby__txn_may_change(struct cubby__pager *p, struct cubby__page *page, struct cubby__bounds bounds, cubby_error *err)
+{
+    const char *problem = page->ordered ? NULL : cubby__node_order_problem(page->data);
+    if (!problem) {
+        page->ordered = 1;
+        problem = cubby__node_bounds_problem(page->data, bounds);
+    }
+    return problem ? cubby__pager_refuse(p, err, page->number, problem) : 0;
+}
+
 /* Copies the pages of the path that are not the transaction's, from the root down: the tree is whole after each. */
 static int own_path(struct cubby__pager *p, cubby_error *err)
 {
@@ -64,12 +84,13 @@ static int own_path(struct cubby__pager *p, cubby_error *err)
     if (path->owned)
         return 0;
     int rc = cubby__txn_reserve(p, path->depth, path->depth, err);
-    if (rc != 0)
-        return rc;
-    for (unsigned l = 0; l < path->depth; l++) {
+    for (unsigned l = 0; rc == 0 && l < path->depth; l++) {
         struct cubby__page *old = path->at[l].page;
         if (cubby__txn_owns(p, old))
             continue;
+        rc = cubby__txn_may_change(p, old, cubby__path_bounds(path, l), err);
+        if (rc != 0)
+            break;
         struct cubby__page *page = cubby__txn_copy(p, old);
         if (l == 0) {
             t->root.page = page->number;
@@ -81,8 +102,8 @@ static int own_path(struct cubby__pager *p, cubby_error *err)
         cubby__txn_give_up(p, old);
         cubby__page_unref(old);
     }
-    path->owned = 1;
-    return 0;
+    path->owned = rc == 0;
+    return rc;
 }
 
 /* After a look that changed nothing: only an owned path is worth keeping. */

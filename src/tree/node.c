@@ -68,24 +68,67 @@ const char *cubby__node_problem(const uint8_t *d, int unflushed)
     return NULL;
 }
 
-static struct cubby__slice key_at(const uint8_t *d, unsigned i)
+static struct cubby__slice key_at(const uint8_t *d, unsigned i, const uint8_t **end)
 {
-    return cubby__node_level(d) ? cubby__branch_key(d, i) : cubby__leaf_cell(d, i).key;
+    if (cubby__node_level(d)) {
+        struct cubby__slice key = cubby__branch_key(d, i);
+        *end = key.p + key.n;
+        return key;
+    }
+    struct cubby__leaf_cell c = cubby__leaf_cell(d, i);
+    *end = c.value.p + c.value.n;
+    return c.key;
 }
 
-const char *cubby__node_deep_problem(const uint8_t *d)
+enum { WORD = 64, WORDS = CUBBY__PAGE_SIZE / WORD };
+
+/* Takes bytes of the page, a bit each; 0: one of them is taken. */
+static int take(uint64_t *taken, size_t from, size_t end)
+{
+    for (size_t n; from < end; from += n) {
+        size_t bit = from % WORD;
+        n = end - from < WORD - bit ? end - from : WORD - bit;
+        uint64_t mask = UINT64_MAX >> (WORD - n) << bit;
+        if (taken[from / WORD] & mask)
+            return 0;
+        taken[from / WORD] |= mask;
+    }
+    return 1;
+}
+
+const char *cubby__node_order_problem(const uint8_t *d)
+{
+    uint64_t taken[WORDS] = {0};
+    struct cubby__slice key, before = {NULL, 0};
+    const uint8_t *end;
+    for (unsigned i = 0, count = cubby__node_count(d); i < count; before = key, i++) {
+        key = key_at(d, i, &end);
+        if (!take(taken, (size_t)(cubby__node_cell(d, i) - d), (size_t)(end - d)))
+            return "cells overlap";
+        if (i && cubby__key_cmp(before, key) >= 0)
+            return "keys are out of order";
+    }
+    return NULL;
+}
+
+const char *cubby__node_bounds_problem(const uint8_t *d, struct cubby__bounds b)
+{
+    unsigned count = cubby__node_count(d), first = cubby__node_level(d) ? 1 : 0; /* a branch's first key stands for any */
+    const uint8_t *end;
+    if (first == count)
+        return NULL;
+    if ((b.low.p && cubby__key_cmp(key_at(d, first, &end), b.low) < 0) || (b.high.p && cubby__key_cmp(key_at(d, count - 1, &end), b.high) >= 0))
+        return "keys lie outside what the parent says";
+    return NULL;
+}
+
+const char *cubby__node_rest_problem(const uint8_t *d)
 {
     uint8_t used[CUBBY__PAGE_SIZE] = {0};
     unsigned count = cubby__node_count(d);
     memset(used, 1, CUBBY__TREE_SLOTS_OFF + CUBBY__NODE_SLOT * count);
-    for (unsigned i = 0; i < count; i++) {
-        size_t off = (size_t)(cubby__node_cell(d, i) - d), n = cubby__node_cell_len(d, i);
-        if (memchr(used + off, 1, n))
-            return "cells overlap";
-        memset(used + off, 1, n);
-        if (i && cubby__key_cmp(key_at(d, i - 1), key_at(d, i)) >= 0)
-            return "keys are out of order";
-    }
+    for (unsigned i = 0; i < count; i++)
+        memset(used + (cubby__node_cell(d, i) - d), 1, cubby__node_cell_len(d, i));
     for (size_t i = 0; i < sizeof used; i++)
         if (!used[i] && d[i])
             return "unused bytes are not zero";
@@ -139,13 +182,9 @@ void cubby__node_init(uint8_t *d, uint64_t page, uint64_t birth, unsigned level)
 
 size_t cubby__node_cell_len(const uint8_t *d, unsigned i)
 {
-    const uint8_t *cell = cubby__node_cell(d, i);
-    if (cubby__node_level(d)) {
-        struct cubby__slice key = cubby__branch_key(d, i);
-        return (size_t)(key.p - cell) + key.n;
-    }
-    struct cubby__leaf_cell c = cubby__leaf_cell(d, i);
-    return (size_t)(c.value.p - cell) + c.value.n;
+    const uint8_t *end;
+    key_at(d, i, &end);
+    return (size_t)(end - cubby__node_cell(d, i));
 }
 
 size_t cubby__node_used(const uint8_t *d)

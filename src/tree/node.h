@@ -2,7 +2,8 @@
  *
  * A leaf cell is key length, value length (varints), key, value. A branch cell is child page (u64), child checksum (u64, 0 while the child is
  * not flushed), key length (varint), key: every key below that child is >= this one; the first cell's key is empty. Bytes that belong to
- * no cell are zero. Everything here takes a page that cubby__node_problem found sound, so nothing checks bounds again. */
+ * no cell are zero. Everything here takes a page that cubby__node_problem found sound, so nothing checks bounds again; what changes a page takes
+ * one that cubby__node_order_problem passed, too. */
 #ifndef CUBBY_TREE_NODE_H
 #define CUBBY_TREE_NODE_H
 
@@ -87,8 +88,27 @@ uint64_t cubby__node_sum(const uint8_t *d, uint64_t page, uint64_t salt);
 
 /* NULL if header, slots and cells are sound; else what is not, in a few words. Trusts nothing. unflushed: child checksums may be 0. */
 const char *cubby__node_problem(const uint8_t *d, int unflushed);
-/* The same for what no access depends on: key order, zeros in unused bytes. For a page that cubby__node_problem passed. */
-const char *cubby__node_deep_problem(const uint8_t *d);
+
+/* The rest of what FORMAT.md 7.2 says, for a page that cubby__node_problem passed. No access depends on it; a change does on the first two. */
+
+/* Cells do not overlap, keys ascend. */
+const char *cubby__node_order_problem(const uint8_t *d);
+
+/* What the parents say of the keys below a link: all are >= low and < high; p NULL: open. */
+struct cubby__bounds {
+    struct cubby__slice low, high;
+};
+
+/* Of the child in cell i of a branch that has the bounds b. */
+static inline struct cubby__bounds cubby__branch_bounds(const uint8_t *d, unsigned i, struct cubby__bounds b)
+{
+    return (struct cubby__bounds){i ? cubby__branch_key(d, i) : b.low, i + 1 < cubby__node_count(d) ? cubby__branch_key(d, i + 1) : b.high};
+}
+
+/* The keys lie within the bounds. */
+const char *cubby__node_bounds_problem(const uint8_t *d, struct cubby__bounds b);
+/* Bytes that belong to no cell are zero. */
+const char *cubby__node_rest_problem(const uint8_t *d);
 
 /* ---- searching ---- */
 

@@ -10,7 +10,7 @@ struct cubby__page *cubby__page_new(uint64_t number)
     page->number = number;
     page->sum = page->owner = 0;
     atomic_init(&page->refs, 1);
-    page->recent = page->permanent = 0;
+    page->recent = page->permanent = page->ordered = 0;
     page->last_insert = page->run = 0;
     page->chain = page->prev = page->next = NULL;
     return page;

@@ -17,6 +17,7 @@ struct cubby__page {
     _Atomic uint32_t refs;
     uint8_t recent;    /* CLOCK: used since the hand passed. Under the cache's lock */
     uint8_t permanent; /* lives in no file: never evicted */
+    uint8_t ordered;   /* has passed cubby__node_order_problem, or was made of such. The writer's */
     uint16_t last_insert, run; /* hint: cell inserted last, and how many before it came in a row */
     struct cubby__page *chain; /* in a table */
     struct cubby__page *prev, *next; /* in the CLOCK ring */

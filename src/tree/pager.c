@@ -128,6 +128,12 @@ int cubby__pager_corrupt(const struct cubby__pager *p, cubby_error *err, uint64_
     return cubby__fail(err, CUBBY_ECORRUPT, p->path, offset, "index page %" PRIu64 ": %s", page, problem);
 }
 
+int cubby__pager_refuse(struct cubby__pager *p, cubby_error *err, uint64_t page, const char *problem)
+{
+    atomic_store_explicit(&p->damaged, 1, memory_order_relaxed);
+    return cubby__pager_corrupt(p, err, page, problem);
+}
+
 /* Level and birth are looked at on every use: a page may be sound and yet not what this parent asks for. */
 static int check_link(const struct cubby__pager *p, struct cubby__link link, const uint8_t *d, cubby_error *err)
 {

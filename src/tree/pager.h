@@ -86,6 +86,8 @@ int cubby__pager_get_leased(struct cubby__pager *p, struct cubby__link link, con
 /* Past the cache: what the file holds now. No file, or a page that lives in none: like cubby__pager_get. */
 int cubby__pager_get_fresh(struct cubby__pager *p, struct cubby__link link, struct cubby__page **out, cubby_error *err);
 int cubby__pager_corrupt(const struct cubby__pager *p, cubby_error *err, uint64_t page, const char *problem);
+/* The same for a page that verifies and must not be all the same: the index is damaged. */
+int cubby__pager_refuse(struct cubby__pager *p, cubby_error *err, uint64_t page, const char *problem);
 
 /* ---- meta.c ---- */
 
@@ -107,6 +109,13 @@ static inline int cubby__txn_owns(const struct cubby__pager *p, const struct cub
 {
     return page->sum == 0 && page->owner == p->txn.id;
 }
+
+/* ---- modify.c ---- */
+
+/* Of the page at depth l of the path. Good until a page above it changes. */
+struct cubby__bounds cubby__path_bounds(const struct cubby__path *path, unsigned l);
+/* Before anything of a page is changed, or goes to another page. ECORRUPT: its cells overlap, or its keys are out of order or out of bounds. */
+int cubby__txn_may_change(struct cubby__pager *p, struct cubby__page *page, struct cubby__bounds bounds, cubby_error *err);
 
 /* ---- flush.c ---- */
 

@@ -76,6 +76,7 @@ static struct cubby__page *take_page(struct cubby__pager *p)
     page->chain = NULL;
     page->number = cubby__alloc_take(&p->alloc);
     page->owner = p->txn.id;
+    page->ordered = 1; /* what it is made of is */
     page->last_insert = page->run = 0;
     cubby__table_insert(&p->dirty, page);
     atomic_fetch_add_explicit(&p->dirty_pages, 1, memory_order_relaxed);

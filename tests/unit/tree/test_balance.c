@@ -196,5 +196,54 @@ START_TEST(largest_cells_in_every_order)
 }
 END_TEST
 
+/* Keys of leaf `child` go, from the front, until `left` are left or it fails. */
+static int thin_out(struct cubby__pager *p, struct disk *d, const struct cubby__root *root, unsigned child, unsigned left, cubby_error *err)
+{
+    uint8_t leaf[CUBBY__PAGE_SIZE];
+    int rc = 0;
+    forge_peek(d, root, child, leaf);
+    for (unsigned i = 0; rc == 0 && i + left < cubby__node_count(leaf); i++) {
+        struct cubby__slice key = cubby__leaf_cell(leaf, i).key;
+        rc = cubby__tree_del(p, key.p, key.n, err);
+    }
+    return rc;
+}
+
+/* A neighbour with room for both whose checksum is right, and whose keys are not in order, or not its own: nothing of it comes into another page. */
+START_TEST(a_forged_neighbour_is_not_joined)
+{
+    for (int i = 0; i < 6; i++) {
+        struct disk d;
+        cubby_error err = {0};
+        struct cubby__root root = {0};
+        uint8_t leaf[CUBBY__PAGE_SIZE];
+        unsigned forged = i % 2 ? 3 : 2, page = 5 - forged;
+        disk_init(&d);
+        struct cubby__pager *p = disk_pager(&d, 1);
+        tree_fill(p, &root, 1500, "some value");
+        tree_begin(p, &root);
+        ck_assert_int_eq(thin_out(p, &d, &root, forged, 50, &err), 0);
+        cubby__tree_commit(p, &root);
+        tree_flush(p, &root);
+        cubby__pager_close(&p);
+        forge_peek(&d, &root, forged, leaf);
+        ck_assert_uint_eq(cubby__node_count(leaf), 50);
+        if (i / 2 == 0)
+            memcpy(forge_key(leaf, 3), forge_key(leaf, 4), 10);
+        else
+            forge_key(leaf, i / 2 == 1 ? 0 : 49)[4] = i / 2 == 1 ? '/' : '1';
+        forge_leaf(&d, &root, forged, leaf);
+        p = disk_pager(&d, 0);
+        tree_begin(p, &root);
+        ck_assert_int_eq(thin_out(p, &d, &root, page, 0, &err), CUBBY_ECORRUPT);
+        ck_assert_msg(strstr(err.message, "keys") != NULL, "%s", err.message);
+        ck_assert_int_eq(cubby__pager_damaged(p), 1);
+        cubby__tree_abort(p);
+        cubby__pager_close(&p);
+        disk_release(&d);
+    }
+}
+END_TEST
+
 UNIT_MAIN("tree/balance", ascending, ascending_in_the_middle, random_order, descending, thinned_out, a_queue_stays_small, separators_are_short,
-          largest_cells_in_every_order)
+          largest_cells_in_every_order, a_forged_neighbour_is_not_joined)

@@ -31,27 +31,6 @@ static struct found check(struct disk *d, const struct cubby__root *root)
     return f;
 }
 
-/* A leaf was changed by someone who knows the salt: checksums up to the root are made to fit. Level 1. */
-static void forge(struct disk *d, struct cubby__root *root, unsigned child, uint8_t *leaf)
-{
-    uint8_t top[CUBBY__PAGE_SIZE];
-    disk_peek(d, root->page * CUBBY__PAGE_SIZE, top, sizeof top);
-    uint64_t page = cubby__branch_page(top, child), sum = cubby__node_sum(leaf, page, SALT);
-    cubby__put64(leaf + CUBBY__TREE_SUM_OFF, sum);
-    disk_poke(d, page * CUBBY__PAGE_SIZE, leaf, CUBBY__PAGE_SIZE);
-    cubby__branch_set(top, child, page, sum);
-    root->sum = cubby__node_sum(top, root->page, SALT);
-    cubby__put64(top + CUBBY__TREE_SUM_OFF, root->sum);
-    disk_poke(d, root->page * CUBBY__PAGE_SIZE, top, sizeof top);
-}
-
-static void peek_leaf(struct disk *d, const struct cubby__root *root, unsigned child, uint8_t *leaf)
-{
-    uint8_t top[CUBBY__PAGE_SIZE];
-    disk_peek(d, root->page * CUBBY__PAGE_SIZE, top, sizeof top);
-    disk_peek(d, cubby__branch_page(top, child) * CUBBY__PAGE_SIZE, leaf, CUBBY__PAGE_SIZE);
-}
-
 static struct cubby__root fixture(struct disk *d)
 {
     struct cubby__root root = {0};
@@ -112,10 +91,10 @@ START_TEST(keys_outside_the_parents_bounds)
     struct disk d;
     uint8_t leaf[CUBBY__PAGE_SIZE];
     struct cubby__root root = fixture(&d);
-    peek_leaf(&d, &root, 2, leaf);
+    forge_peek(&d, &root, 2, leaf);
     uint8_t *key = leaf + (cubby__leaf_cell(leaf, 0).key.p - leaf);
     key[4] = '/'; /* below every "key 0" */
-    forge(&d, &root, 2, leaf);
+    forge_leaf(&d, &root, 2, leaf);
     struct found f = check(&d, &root);
     ck_assert_int_eq(f.bad, 1);
     ck_assert_str_eq(f.problem, "keys lie outside what the parent says");
@@ -128,10 +107,10 @@ START_TEST(keys_out_of_order)
     struct disk d;
     uint8_t leaf[CUBBY__PAGE_SIZE];
     struct cubby__root root = fixture(&d);
-    peek_leaf(&d, &root, 2, leaf);
+    forge_peek(&d, &root, 2, leaf);
     uint8_t *key = leaf + (cubby__leaf_cell(leaf, 3).key.p - leaf);
     key[9] ^= 0x0f;
-    forge(&d, &root, 2, leaf);
+    forge_leaf(&d, &root, 2, leaf);
     struct found f = check(&d, &root);
     ck_assert_str_eq(f.problem, "keys are out of order");
     disk_release(&d);
@@ -145,9 +124,7 @@ START_TEST(a_page_in_two_places)
     struct cubby__root root = fixture(&d);
     disk_peek(&d, root.page * CUBBY__PAGE_SIZE, top, sizeof top);
     cubby__branch_set(top, 1, cubby__branch_page(top, 0), cubby__branch_sum(top, 0));
-    root.sum = cubby__node_sum(top, root.page, SALT);
-    cubby__put64(top + CUBBY__TREE_SUM_OFF, root.sum);
-    disk_poke(&d, root.page * CUBBY__PAGE_SIZE, top, sizeof top);
+    forge_root(&d, &root, top);
     struct found f = check(&d, &root);
     ck_assert_int_eq(f.bad, 1);
     disk_release(&d);

@@ -112,6 +112,90 @@ START_TEST(damage_stops_a_change)
 }
 END_TEST
 
+/* Makes one of the leaves what a hostile file may hold, checksums and all. */
+static void overlap(uint8_t *leaf)
+{
+    forge_overlap(leaf, 3, 4);
+}
+
+static void twice_the_same_key(uint8_t *leaf)
+{
+    memcpy(forge_key(leaf, 3), forge_key(leaf, 4), 10);
+}
+
+static void below_the_bounds(uint8_t *leaf)
+{
+    forge_key(leaf, 0)[4] = '/';
+}
+
+static void above_the_bounds(uint8_t *leaf)
+{
+    forge_key(leaf, cubby__node_count(leaf) - 1)[4] = '1';
+}
+
+/* Checksums do not say that a page may be changed: its cells may overlap, and its keys be out of order, or belong elsewhere. Lookups need none of that; a
+ * put and a del refuse the page, and the index is to be replaced. */
+START_TEST(a_forged_leaf_is_not_changed)
+{
+    void (*const forge[])(uint8_t *) = {overlap, twice_the_same_key, below_the_bounds, above_the_bounds};
+    static const char *const why[] = {"cells overlap", "keys are out of order", "keys lie outside", "keys lie outside"};
+    for (int i = 0; i < 4; i++) {
+        struct disk d;
+        cubby_error err = {0};
+        struct cubby__root root = {0};
+        uint8_t leaf[CUBBY__PAGE_SIZE];
+        disk_init(&d);
+        struct cubby__pager *p = disk_pager(&d, 1);
+        tree_fill(p, &root, 1500, "some value");
+        cubby__pager_close(&p);
+        forge_peek(&d, &root, 2, leaf);
+        char key[16] = "";
+        memcpy(key, cubby__leaf_cell(leaf, 10).key.p, 10);
+        forge[i](leaf);
+        forge_leaf(&d, &root, 2, leaf);
+        p = disk_pager(&d, 0);
+        tree_begin(p, &root);
+        expect_value_of(p, key, "some value");
+        tree_put(p, "key 000000", "another leaf");
+        tree_put(p, key, "some value"); /* as it is: no change */
+        ck_assert_int_eq(cubby__pager_damaged(p), 0);
+        ck_assert_int_eq(cubby__tree_put(p, key, 10, "x", 1, &err), CUBBY_ECORRUPT);
+        ck_assert_msg(strstr(err.message, why[i]) != NULL, "%s", err.message);
+        ck_assert_int_eq(cubby__tree_del(p, key, 10, &err), CUBBY_ECORRUPT);
+        ck_assert_int_eq(cubby__pager_damaged(p), 1);
+        cubby__tree_abort(p);
+        cubby__pager_close(&p);
+        disk_release(&d);
+    }
+}
+END_TEST
+
+/* The same for a branch: keys of the root out of order. */
+START_TEST(a_forged_branch_is_not_changed)
+{
+    struct disk d;
+    cubby_error err = {0};
+    struct cubby__root root = {0};
+    uint8_t top[CUBBY__PAGE_SIZE];
+    disk_init(&d);
+    struct cubby__pager *p = disk_pager(&d, 1);
+    tree_fill(p, &root, 1500, "some value");
+    cubby__pager_close(&p);
+    disk_peek(&d, root.page * CUBBY__PAGE_SIZE, top, sizeof top);
+    ck_assert_uint_eq(root.level, 1);
+    top[cubby__branch_key(top, 3).p + 4 - top] = '/';
+    forge_root(&d, &root, top);
+    p = disk_pager(&d, 0);
+    tree_begin(p, &root);
+    ck_assert_int_eq(cubby__tree_put(p, "key 000000", 10, "x", 1, &err), CUBBY_ECORRUPT);
+    ck_assert_uint_eq(err.offset, root.page * CUBBY__PAGE_SIZE);
+    ck_assert_int_eq(cubby__pager_damaged(p), 1);
+    cubby__tree_abort(p);
+    cubby__pager_close(&p);
+    disk_release(&d);
+}
+END_TEST
+
 START_TEST(nothing_of_a_deleted_row_stays_in_the_file)
 {
     struct disk d;
@@ -145,5 +229,5 @@ START_TEST(nothing_of_a_deleted_row_stays_in_the_file)
 }
 END_TEST
 
-UNIT_MAIN("tree/modify", replace_by_any_length, keys_that_are_prefixes, jumping_between_leaves, damage_stops_a_change,
-          nothing_of_a_deleted_row_stays_in_the_file)
+UNIT_MAIN("tree/modify", replace_by_any_length, keys_that_are_prefixes, jumping_between_leaves, damage_stops_a_change, a_forged_leaf_is_not_changed,
+          a_forged_branch_is_not_changed, nothing_of_a_deleted_row_stays_in_the_file)

@@ -20,7 +20,9 @@ static void expect_ok(const uint8_t *d)
 {
     const char *problem = cubby__node_problem(d, 1);
     ck_assert_msg(!problem, "%s", problem);
-    problem = cubby__node_deep_problem(d);
+    problem = cubby__node_order_problem(d);
+    ck_assert_msg(!problem, "%s", problem);
+    problem = cubby__node_rest_problem(d);
     ck_assert_msg(!problem, "%s", problem);
 }
 
@@ -203,8 +205,8 @@ START_TEST(random_damage_is_safe)
         if (cubby__node_problem(d, 0))
             continue;
         passed++;
-        cubby__node_deep_problem(d);
-        if (cubby__node_level(d) == 0) {
+        cubby__node_rest_problem(d);
+        if (!cubby__node_order_problem(d) && cubby__node_level(d) == 0) {
             cubby__leaf_find(d, str("banana"), &exact);
             put(d, 1, "new", 1000);
             while (cubby__node_count(d))
@@ -216,7 +218,15 @@ START_TEST(random_damage_is_safe)
 }
 END_TEST
 
-START_TEST(deep_problems)
+/* Cell i becomes one of a key of 3 bytes and a value, len bytes in all, at off. Bytes that it takes from other cells are theirs, too. */
+static void lay(uint8_t *d, unsigned i, unsigned off, unsigned len)
+{
+    cubby__put16(d + CUBBY__TREE_SLOTS_OFF + 2 * i, (uint16_t)off);
+    d[off] = 3;
+    d[off + 1] = (uint8_t)(len - 5);
+}
+
+START_TEST(problems_that_only_a_change_meets)
 {
     uint8_t d[CUBBY__PAGE_SIZE];
     three(d);
@@ -224,20 +234,76 @@ START_TEST(deep_problems)
     cubby__put16(d + CUBBY__TREE_SLOTS_OFF, cubby__get16(d + CUBBY__TREE_SLOTS_OFF + 2));
     cubby__put16(d + CUBBY__TREE_SLOTS_OFF + 2, first);
     ck_assert_ptr_null(cubby__node_problem(d, 0));
-    ck_assert_str_eq(cubby__node_deep_problem(d), "keys are out of order");
+    ck_assert_str_eq(cubby__node_order_problem(d), "keys are out of order");
     three(d);
-    d[100] = 1;
-    ck_assert_ptr_null(cubby__node_problem(d, 0));
-    ck_assert_str_eq(cubby__node_deep_problem(d), "unused bytes are not zero");
-    three(d);
-    cubby__put16(d + CUBBY__TREE_SLOTS_OFF, cubby__get16(d + CUBBY__TREE_SLOTS_OFF + 2)); /* twice the same, the free bytes adjusted */
+    cubby__put16(d + CUBBY__TREE_SLOTS_OFF, cubby__get16(d + CUBBY__TREE_SLOTS_OFF + 2)); /* twice the same */
     cubby__put16(d + CUBBY__TREE_FREE_OFF, 0);
     size_t used = 0;
     for (unsigned i = 0; i < 3; i++)
         used += cubby__node_cell_len(d, i);
     cubby__put16(d + CUBBY__TREE_CELLS_OFF, (uint16_t)(CUBBY__PAGE_SIZE - used));
     ck_assert_ptr_null(cubby__node_problem(d, 0));
-    ck_assert_str_eq(cubby__node_deep_problem(d), "cells overlap");
+    ck_assert_str_eq(cubby__node_order_problem(d), "cells overlap");
+    three(d);
+    d[100] = 1;
+    ck_assert_ptr_null(cubby__node_problem(d, 0));
+    ck_assert_ptr_null(cubby__node_order_problem(d));
+    ck_assert_str_eq(cubby__node_rest_problem(d), "unused bytes are not zero");
+}
+END_TEST
+
+/* Two cells, at every distance from each other and from where words of bits begin: they overlap exactly if they have a byte in common. */
+START_TEST(cells_that_overlap_by_any_number_of_bytes)
+{
+    uint8_t d[CUBBY__PAGE_SIZE];
+    for (unsigned a = 3000; a < 3070; a++)
+        for (unsigned gap = 5; gap < 140; gap++) {
+            cubby__node_init(d, 9, 4, 0);
+            cubby__put16(d + CUBBY__TREE_COUNT_OFF, 2);
+            lay(d, 0, a, 70);
+            lay(d, 1, a + gap, 20);
+            d[a + gap + 2] = 'z'; /* the keys ascend: the second one begins higher */
+            const char *problem = cubby__node_order_problem(d);
+            EXPECT(gap < 70 ? problem && !strcmp(problem, "cells overlap") : !problem);
+            cubby__put16(d + CUBBY__TREE_SLOTS_OFF, (uint16_t)(a + gap));
+            cubby__put16(d + CUBBY__TREE_SLOTS_OFF + 2, (uint16_t)a);
+            problem = cubby__node_order_problem(d);
+            EXPECT(problem && !strcmp(problem, gap < 70 ? "cells overlap" : "keys are out of order"));
+        }
+}
+END_TEST
+
+static const char *leaf_bounds(const char *low, const char *high)
+{
+    static uint8_t d[CUBBY__PAGE_SIZE];
+    struct cubby__bounds b = {0};
+    three(d);
+    if (low)
+        b.low = str(low);
+    if (high)
+        b.high = str(high);
+    return cubby__node_bounds_problem(d, b);
+}
+
+START_TEST(bounds)
+{
+    uint8_t d[CUBBY__PAGE_SIZE];
+    ck_assert_ptr_null(leaf_bounds(NULL, NULL)); /* apple, banana, cherry */
+    ck_assert_ptr_null(leaf_bounds("apple", "cherry."));
+    ck_assert_ptr_nonnull(leaf_bounds("apple.", NULL));
+    ck_assert_ptr_nonnull(leaf_bounds(NULL, "cherry"));
+    cubby__node_init(d, 9, 4, 1);
+    branch_add(d, 0, 20, "");
+    struct cubby__bounds b = {str("g"), str("p")}, inner = cubby__branch_bounds(d, 0, b);
+    ck_assert_ptr_null(cubby__node_bounds_problem(d, b)); /* the empty key stands for any */
+    ck_assert_int_eq(cubby__key_cmp(inner.low, b.low) | cubby__key_cmp(inner.high, b.high), 0);
+    branch_add(d, 1, 21, "h");
+    branch_add(d, 2, 22, "k");
+    ck_assert_ptr_null(cubby__node_bounds_problem(d, b));
+    ck_assert_ptr_nonnull(cubby__node_bounds_problem(d, (struct cubby__bounds){str("i"), b.high}));
+    ck_assert_ptr_nonnull(cubby__node_bounds_problem(d, (struct cubby__bounds){b.low, str("k")}));
+    inner = cubby__branch_bounds(d, 1, b);
+    ck_assert_int_eq(cubby__key_cmp(inner.low, str("h")) | cubby__key_cmp(inner.high, str("k")), 0);
 }
 END_TEST
 
@@ -256,4 +322,5 @@ START_TEST(checksum_depends_on_everything)
 END_TEST
 
 UNIT_MAIN("tree/node", insert_find_remove, holes_are_used_and_cleared, two_largest_cells_fit, branches, an_unflushed_child_is_a_problem_on_disk,
-          hostile_headers_and_cells, random_damage_is_safe, deep_problems, checksum_depends_on_everything)
+          hostile_headers_and_cells, random_damage_is_safe, problems_that_only_a_change_meets, cells_that_overlap_by_any_number_of_bytes, bounds,
+          checksum_depends_on_everything)

@@ -203,6 +203,55 @@ static inline void tree_fill(struct cubby__pager *p, struct cubby__root *root, i
     tree_flush(p, root);
 }
 
+/* ---- pages that someone changed who knows the salt: checksums up to the root are made to fit ---- */
+
+static inline uint64_t forge_page(struct disk *d, uint64_t page, uint8_t *bytes)
+{
+    uint64_t sum = cubby__node_sum(bytes, page, SALT);
+    cubby__put64(bytes + CUBBY__TREE_SUM_OFF, sum);
+    disk_poke(d, page * CUBBY__PAGE_SIZE, bytes, CUBBY__PAGE_SIZE);
+    return sum;
+}
+
+static inline void forge_root(struct disk *d, struct cubby__root *root, uint8_t *bytes)
+{
+    root->sum = forge_page(d, root->page, bytes);
+}
+
+/* Below a root of level 1. */
+static inline void forge_leaf(struct disk *d, struct cubby__root *root, unsigned child, uint8_t *leaf)
+{
+    uint8_t top[CUBBY__PAGE_SIZE];
+    disk_peek(d, root->page * CUBBY__PAGE_SIZE, top, sizeof top);
+    uint64_t page = cubby__branch_page(top, child);
+    cubby__branch_set(top, child, page, forge_page(d, page, leaf));
+    forge_root(d, root, top);
+}
+
+static inline void forge_peek(struct disk *d, const struct cubby__root *root, unsigned child, uint8_t *leaf)
+{
+    uint8_t top[CUBBY__PAGE_SIZE];
+    disk_peek(d, root->page * CUBBY__PAGE_SIZE, top, sizeof top);
+    disk_peek(d, cubby__branch_page(top, child) * CUBBY__PAGE_SIZE, leaf, CUBBY__PAGE_SIZE);
+}
+
+/* Bytes of the key in cell i of a leaf, to be changed. */
+static inline uint8_t *forge_key(uint8_t *leaf, unsigned i)
+{
+    return leaf + (cubby__leaf_cell(leaf, i).key.p - leaf);
+}
+
+/* Slot i points where another one does, and the cells add up all the same. */
+static inline void forge_overlap(uint8_t *leaf, unsigned i, unsigned other)
+{
+    size_t used = 0;
+    cubby__put16(leaf + CUBBY__TREE_SLOTS_OFF + CUBBY__NODE_SLOT * i, (uint16_t)(cubby__node_cell(leaf, other) - leaf));
+    for (unsigned c = 0; c < cubby__node_count(leaf); c++)
+        used += cubby__node_cell_len(leaf, c);
+    cubby__put16(leaf + CUBBY__TREE_FREE_OFF, (uint16_t)(CUBBY__PAGE_SIZE - cubby__get16(leaf + CUBBY__TREE_CELLS_OFF) - used));
+    EXPECT(!cubby__node_problem(leaf, 0));
+}
+
 /* ---- the model: a fixed set of keys; a tree says for each which value (a seed, 0: none) it has ---- */
 
 static inline uint64_t mix(uint64_t x)
