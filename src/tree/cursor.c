@@ -68,38 +68,58 @@ static int descend(struct cubby__cursor *c, struct cubby__slice key, int *exact)
     return rc;
 }
 
-/* From depth l down to a leaf, along the first or the last cells. */
-static int to_edge(struct cubby__cursor *c, int l, int last)
+static struct cubby__slice key_at(const struct cubby__cursor *c, unsigned i)
 {
+    return cubby__leaf_cell(c->level[leaf_level(c)].data, i).key;
+}
+
+/* In an index whose checksums are right and that reaches a page twice a walk would have no end: so each leaf that it comes to must lie beyond the one
+ * before, or beyond the key that was sought there. */
+static int goes_on(struct cubby__cursor *c, struct cubby__slice from, int back)
+{
+    int leaf = leaf_level(c);
+    struct cubby__slice first = key_at(c, 0), last = key_at(c, c->level[leaf].count - 1u);
+    if (cubby__key_cmp(first, last) <= 0 && (back ? cubby__key_cmp(last, from) < 0 : cubby__key_cmp(first, from) > 0))
+        return 0;
+    return cubby__pager_refuse(c->pager, c->err, c->level[leaf].page->number, "its keys do not follow those before");
+}
+
+/* From depth l down to a leaf, along the first or the last cells (back). `from` is a key of the leaf that is left, or was sought there. */
+static int to_edge(struct cubby__cursor *c, int l, int back, struct cubby__slice from)
+{
+    struct cubby__page *before = cubby__page_ref(c->level[leaf_level(c)].page);
     int rc = 0;
     for (; rc == 0 && l < leaf_level(c); l++) {
         rc = hold_child(c, l);
         if (rc == 0)
-            c->level[l + 1].index = last ? (uint16_t)(c->level[l + 1].count - 1) : 0;
+            c->level[l + 1].index = back ? (uint16_t)(c->level[l + 1].count - 1) : 0;
     }
+    if (rc == 0)
+        rc = goes_on(c, from, back);
     c->valid = rc == 0;
+    cubby__page_unref(before);
     return rc;
 }
 
-static int next_leaf(struct cubby__cursor *c)
+static int next_leaf(struct cubby__cursor *c, struct cubby__slice from)
 {
     c->valid = 0;
     for (int l = leaf_level(c) - 1; l >= 0; l--) {
         if (c->level[l].index + 1u < c->level[l].count) {
             c->level[l].index++;
-            return to_edge(c, l, 0);
+            return to_edge(c, l, 0, from);
         }
     }
     return CUBBY_DONE;
 }
 
-static int prev_leaf(struct cubby__cursor *c)
+static int prev_leaf(struct cubby__cursor *c, struct cubby__slice from)
 {
     c->valid = 0;
     for (int l = leaf_level(c) - 1; l >= 0; l--) {
         if (c->level[l].index > 0) {
             c->level[l].index--;
-            return to_edge(c, l, 1);
+            return to_edge(c, l, 1, from);
         }
     }
     return CUBBY_DONE;
@@ -108,14 +128,15 @@ static int prev_leaf(struct cubby__cursor *c)
 int cubby__cursor_seek(struct cubby__cursor *c, const void *key, size_t key_len)
 {
     int exact, leaf = leaf_level(c);
+    struct cubby__slice k = key_slice(key, key_len);
     c->valid = 0;
     if (!c->root.page)
         return CUBBY_DONE;
-    int rc = descend(c, key_slice(key, key_len), &exact);
+    int rc = descend(c, k, &exact);
     if (rc != 0)
         return rc;
     if (c->level[leaf].index == c->level[leaf].count)
-        return next_leaf(c);
+        return next_leaf(c, k);
     c->valid = 1;
     return 0;
 }
@@ -123,15 +144,16 @@ int cubby__cursor_seek(struct cubby__cursor *c, const void *key, size_t key_len)
 int cubby__cursor_seek_back(struct cubby__cursor *c, const void *key, size_t key_len)
 {
     int exact, leaf = leaf_level(c);
+    struct cubby__slice k = key_slice(key, key_len);
     c->valid = 0;
     if (!c->root.page)
         return CUBBY_DONE;
-    int rc = descend(c, key_slice(key, key_len), &exact);
+    int rc = descend(c, k, &exact);
     if (rc != 0)
         return rc;
     if (!exact) {
         if (c->level[leaf].index == 0)
-            return prev_leaf(c);
+            return prev_leaf(c, k);
         c->level[leaf].index--;
     }
     c->valid = 1;
@@ -144,7 +166,7 @@ int cubby__cursor_next(struct cubby__cursor *c)
     if (!c->valid)
         return CUBBY_DONE;
     if (c->level[leaf].index + 1u >= c->level[leaf].count)
-        return next_leaf(c);
+        return next_leaf(c, key_at(c, c->level[leaf].index));
     c->level[leaf].index++;
     return 0;
 }
@@ -155,7 +177,7 @@ int cubby__cursor_prev(struct cubby__cursor *c)
     if (!c->valid)
         return CUBBY_DONE;
     if (c->level[leaf].index == 0)
-        return prev_leaf(c);
+        return prev_leaf(c, key_at(c, 0));
     c->level[leaf].index--;
     return 0;
 }

@@ -198,4 +198,95 @@ START_TEST(an_old_version_stays)
 }
 END_TEST
 
-UNIT_MAIN("tree/cursor", seeks_short, seeks_mixed, seeks_deep, the_empty_tree, at_the_ends, an_error_on_the_way, an_old_version_stays)
+static struct cubby__pager *forged_pager(struct disk *d, struct cubby__root *root, const unsigned *children, unsigned n)
+{
+    uint8_t top[CUBBY__PAGE_SIZE], old[CUBBY__PAGE_SIZE];
+    disk_peek(d, root->page * CUBBY__PAGE_SIZE, top, sizeof top);
+    memcpy(old, top, sizeof old);
+    for (unsigned i = 0; i < n; i++)
+        cubby__branch_set(top, i, cubby__branch_page(old, children[i]), cubby__branch_sum(old, children[i]));
+    forge_root(d, root, top);
+    return disk_pager(d, 0);
+}
+
+static void expect_refused(struct cubby__cursor *c, int rc)
+{
+    ck_assert_int_eq(rc, CUBBY_ECORRUPT);
+    ck_assert_int_eq(c->valid, 0);
+    ck_assert_int_eq(cubby__pager_damaged(c->pager), 1);
+    cubby__cursor_release(c);
+    cubby__pager_close(&c->pager);
+}
+
+/* A page in two places makes many rows of few, and with more levels a walk without end: it stops where keys do not go on. */
+START_TEST(a_page_in_two_places)
+{
+    static const unsigned twice[] = {0, 0}, later[] = {0, 5, 6};
+    struct disk d;
+    cubby_error err;
+    char key[16];
+    uint8_t leaf[CUBBY__PAGE_SIZE];
+    struct cubby__root whole = {0}, root;
+    struct cubby__cursor c;
+    int rc, n = 0;
+    disk_init(&d);
+    struct cubby__pager *p = disk_pager(&d, 1);
+    tree_fill(p, &whole, 1500, "some value");
+    cubby__pager_close(&p);
+    root = whole;
+    cubby__cursor_init(&c, forged_pager(&d, &root, twice, 2), &root, &err);
+    for (rc = cubby__cursor_seek(&c, NULL, 0); rc == 0; n++)
+        rc = cubby__cursor_next(&c);
+    ck_assert_int_lt(n, 200);
+    expect_refused(&c, rc);
+    cubby__cursor_init(&c, disk_pager(&d, 0), &root, &err);
+    for (rc = cubby__cursor_seek_back(&c, "z", 1), n = 0; rc == 0; n++)
+        rc = cubby__cursor_prev(&c);
+    ck_assert_int_gt(n, 1000);
+    ck_assert_int_lt(n, 1500);
+    expect_refused(&c, rc);
+    forge_peek(&d, &root, 0, leaf);
+    struct cubby__slice last = cubby__leaf_cell(leaf, cubby__node_count(leaf) - 1).key;
+    snprintf(key, sizeof key, "%.10s.", (const char *)last.p);
+    cubby__cursor_init(&c, disk_pager(&d, 0), &root, &err);
+    expect_refused(&c, cubby__cursor_seek(&c, key, 11)); /* what a seek finds is never below what was sought */
+    root = whole;
+    cubby__cursor_init(&c, forged_pager(&d, &root, later, 3), &root, &err);
+    expect_refused(&c, cubby__cursor_seek_back(&c, "key 000400", 10)); /* nor above it, backwards */
+    disk_release(&d);
+}
+END_TEST
+
+/* A leaf whose first key is above its last could come after itself for ever. */
+START_TEST(a_page_out_of_order_in_all_places)
+{
+    static const unsigned same[] = {4, 4, 4, 4, 4, 4, 4, 4};
+    struct disk d;
+    cubby_error err;
+    uint8_t leaf[CUBBY__PAGE_SIZE];
+    struct cubby__root root = {0};
+    struct cubby__cursor c;
+    int rc, n = 0;
+    disk_init(&d);
+    struct cubby__pager *p = disk_pager(&d, 1);
+    tree_fill(p, &root, 1500, "some value");
+    cubby__pager_close(&p);
+    forge_peek(&d, &root, 4, leaf);
+    forge_key(leaf, 0)[4] = '9';
+    forge_leaf(&d, &root, 4, leaf);
+    cubby__cursor_init(&c, forged_pager(&d, &root, same, 8), &root, &err);
+    for (rc = cubby__cursor_seek(&c, NULL, 0); rc == 0; n++)
+        rc = cubby__cursor_next(&c);
+    ck_assert_int_lt(n, 200);
+    expect_refused(&c, rc);
+    cubby__cursor_init(&c, disk_pager(&d, 0), &root, &err);
+    for (rc = cubby__cursor_seek_back(&c, "key 001", 7), n = 0; rc == 0; n++)
+        rc = cubby__cursor_prev(&c);
+    ck_assert_int_lt(n, 200);
+    expect_refused(&c, rc);
+    disk_release(&d);
+}
+END_TEST
+
+UNIT_MAIN("tree/cursor", seeks_short, seeks_mixed, seeks_deep, the_empty_tree, at_the_ends, an_error_on_the_way, an_old_version_stays,
+          a_page_in_two_places, a_page_out_of_order_in_all_places)
