@@ -7,6 +7,7 @@ struct marks {
     uint8_t *at; /* a byte a page: the newest version that reaches it, counted from 1 on in ascending order; 0: none does */
     uint64_t pages;
     uint8_t mark; /* the version that is being walked */
+    int first;    /* no other root was walked before */
     int perhaps;  /* that one need not be whole: a page that does not verify is no damage */
 };
 
@@ -22,6 +23,8 @@ static int walk(struct cubby__pager *p, struct marks *m, struct cubby__link link
     if (link.page < CUBBY__META_SLOTS || link.page >= m->pages)
         return cubby__pager_corrupt(p, err, link.page, "there cannot be such a page");
     int known = m->at[link.page] != 0; /* a newer version has it, and everything below it; or, of one that need not be whole, has used the page again */
+    if (known && m->first) /* changes begin with this version: the page would be given up twice, and taken twice */
+        return cubby__pager_corrupt(p, err, link.page, "it is reached twice");
     if (known && (!m->perhaps || link.level == 0))
         return 0;
     if (!known)
@@ -53,8 +56,10 @@ static int walk_roots(struct cubby__pager *p, struct marks *m, const struct vers
         m->mark = (uint8_t)n;
         for (size_t i = 0; rc == 0 && i < count; i++) {
             m->perhaps = i >= sure;
-            if (roots[i].page && version_of(&roots[i], now) == v->at[n - 1])
+            if (roots[i].page && version_of(&roots[i], now) == v->at[n - 1]) {
                 rc = walk(p, m, cubby__link_root(&roots[i]), err);
+                m->first = 0;
+            }
             *broken = m->perhaps && (rc == CUBBY_ECORRUPT || rc == CUBBY_EIO);
         }
     }
@@ -109,11 +114,13 @@ static int load(struct cubby__pager *p, const struct cubby__root *roots, size_t 
     if (rc != 0)
         return cubby__fail(err, rc, p->path, CUBBY__NO_OFFSET, "more than %d versions of the index", VERSIONS_MAX);
     uint64_t pages = atomic_load_explicit(&p->alloc.pages, memory_order_relaxed);
-    struct marks m = {.pages = file_pages > pages ? file_pages : pages};
+    struct marks m = {.pages = file_pages > pages ? file_pages : pages, .first = 1};
     m.at = cubby__calloc(m.pages, 1);
     if (!m.at)
         return cubby__fail_mem(err);
     rc = walk_roots(p, &m, &v, roots, count, sure, now, broken, err);
+    if (rc == CUBBY_ECORRUPT && !*broken)
+        atomic_store_explicit(&p->damaged, 1, memory_order_relaxed);
     if (rc == 0 && cubby__alloc_reset(&p->alloc, m.pages, v.at, v.count) != 0)
         rc = cubby__fail_mem(err);
     if (rc == 0) {

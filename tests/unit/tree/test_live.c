@@ -182,6 +182,64 @@ START_TEST(damage_and_limits)
 }
 END_TEST
 
+/* What verifies page by page and is no tree: a page in two places would be given up twice, and taken twice. The index is damaged, and is replaced. */
+START_TEST(a_page_in_two_places)
+{
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        cubby_error err = {0};
+        uint8_t top[CUBBY__PAGE_SIZE];
+        fixture_init(&f);
+        disk_peek(&f.disk, f.now.page * CUBBY__PAGE_SIZE, top, sizeof top);
+        cubby__branch_set(top, 3, i ? file_pages(&f) : cubby__branch_page(top, 7), cubby__branch_sum(top, 7));
+        forge_root(&f.disk, &f.now, top);
+        ck_assert_int_eq(cubby__pager_load_live(f.p, &f.now, 1, f.now.commit, file_pages(&f), &err), CUBBY_ECORRUPT);
+        ck_assert_msg(strstr(err.message, i ? "there cannot be such a page" : "it is reached twice") != NULL, "%s", err.message);
+        ck_assert_int_eq(cubby__pager_damaged(f.p), 1);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
+START_TEST(a_root_that_is_named_twice)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct cubby__root roots[] = {f.now, f.mid, f.now, f.mid};
+    ck_assert_int_eq(cubby__pager_load_live(f.p, roots, 4, f.now.commit, file_pages(&f), NULL), 0);
+    ck_assert_int_eq(cubby__pager_damaged(f.p), 0);
+    expect_accounted(f.p, &f.now);
+    fixture_release(&f);
+}
+END_TEST
+
+/* A file may be long and hold nothing: what is learned of it takes no room, and all of it can be used. */
+START_TEST(a_long_file_of_holes)
+{
+    enum { HOLES = 10000 };
+    struct fixture f;
+    struct cubby__pager_stat stat;
+    fixture_init(&f);
+    uint64_t before = file_pages(&f);
+    disk_truncate(&f.disk, (before + HOLES) * CUBBY__PAGE_SIZE);
+    ck_assert_int_eq(cubby__pager_load_live(f.p, &f.now, 1, f.now.commit, before + HOLES, NULL), 0);
+    expect_accounted(f.p, &f.now);
+    ck_assert_uint_lt(f.p->alloc.unread.len, 20);
+    ck_assert_uint_gt(f.p->alloc.unread_pages, HOLES);
+    ck_assert_int_eq(cubby__pager_protect(f.p, &f.now.commit, 1, UINT64_MAX, NULL), 0);
+    struct cubby__root next = f.now;
+    for (int i = 0; i < 20; i++)
+        change(&f, &next, "key 003000", i % 2 ? "again" : "and again");
+    expect_accounted(f.p, &next);
+    cubby__alloc_read_all(&f.p->alloc);
+    ck_assert_uint_eq(f.p->alloc.unread_pages, 0);
+    expect_accounted(f.p, &next);
+    cubby__pager_get_stat(f.p, &stat);
+    ck_assert_uint_eq(stat.pages, before + HOLES);
+    fixture_release(&f);
+}
+END_TEST
+
 START_TEST(leaves_are_not_read)
 {
     struct fixture f;
@@ -195,4 +253,5 @@ START_TEST(leaves_are_not_read)
 END_TEST
 
 UNIT_MAIN("tree/live", what_no_version_reaches_is_free_at_once, a_version_that_was_not_walked_holds_everything, checkpoint_pages_come_free_later,
-          a_version_that_may_be_gone, a_version_whose_root_was_used_again, damage_and_limits, leaves_are_not_read)
+          a_version_that_may_be_gone, a_version_whose_root_was_used_again, damage_and_limits, a_page_in_two_places,
+          a_root_that_is_named_twice, a_long_file_of_holes, leaves_are_not_read)
