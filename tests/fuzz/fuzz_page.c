@@ -32,33 +32,40 @@ static int count_page(void *arg, uint64_t page, uint32_t level, const char *prob
     return 0;
 }
 
-/* A damaged tree may have one page below several branches: every walk is bounded by what it was given, not by what it finds. */
-enum { STEPS = 20000 };
+/* A damaged tree may have one page below several branches: a walk is bounded by the file all the same, for it comes to a leaf once. */
+enum { CELLS_MAX = (PAGE - CUBBY__TREE_SLOTS_OFF) / 5 }; /* with a slot and a key of one byte each */
+
+static size_t steps_max;
 
 static void walk(struct cubby__pager *pager, const struct cubby__root *root)
 {
     struct cubby__cursor c;
     cubby_error err;
     uint8_t key[CUBBY__TREE_KEY_MAX], value[CUBBY__TREE_VALUE_MAX];
-    size_t problems = 0, n;
+    size_t problems = 0, n, steps = 0;
     int checked = cubby__tree_check(pager, root, count_page, &problems, &err);
     cubby__cursor_init(&c, pager, root, &err);
     int rc = cubby__cursor_seek(&c, "", 1);
-    for (int steps = 0; rc == 0 && steps < STEPS; steps++) {
+    for (; rc == 0; steps++) {
         struct cubby__slice k = cubby__cursor_key(&c), v = cubby__cursor_value(&c);
         must(k.n <= CUBBY__TREE_KEY_MAX && v.n <= CUBBY__TREE_VALUE_MAX);
         memcpy(key, k.p, k.n);
         if (checked == 0 && !problems) /* then a lookup finds what the cursor stands on */
             must(cubby__tree_get(pager, root, key, k.n, value, &n, &err) == 0 && n == v.n && !memcmp(value, v.p, n));
         rc = cubby__cursor_next(&c);
+        must(steps < steps_max);
     }
     must(rc >= 0 || rc == CUBBY_ECORRUPT);
     must(rc >= 0 || problems || checked != 0); /* what a walk trips over, the check reports */
     rc = cubby__cursor_seek_back(&c, "\xff", 1);
-    for (int steps = 0; rc == 0 && steps < STEPS; steps++)
+    for (steps = 0; rc == 0; steps++) {
         rc = cubby__cursor_prev(&c);
+        must(steps < steps_max);
+    }
     cubby__cursor_release(&c);
 }
+
+enum { LONG = 240 }; /* a length from here on: of a key near the longest one */
 
 static void change(struct cubby__pager *pager, struct cubby__root root, struct input in)
 {
@@ -72,9 +79,15 @@ static void change(struct cubby__pager *pager, struct cubby__root root, struct i
     int rc = 0;
     while (in.n && rc >= 0) {
         unsigned what = (unsigned)take(&in, 1);
-        struct input key = take_bytes(&in, 1 + take(&in, 1) % 40), value = take_bytes(&in, what & 0x7f);
-        if (key.n)
-            rc = what & 0x80 ? cubby__tree_del(pager, key.p, key.n, &err) : cubby__tree_put(pager, key.p, key.n, value.p, value.n, &err);
+        unsigned length = (unsigned)take(&in, 1);
+        struct input end = take_bytes(&in, 1 + length % 40), value = take_bytes(&in, what & 0x7f);
+        if (!end.n)
+            break;
+        uint8_t key[CUBBY__TREE_KEY_MAX];
+        size_t n = length < LONG ? end.n : sizeof key - (length - LONG); /* a long one begins with many of its first byte */
+        memset(key, end.p[0], sizeof key);
+        memcpy(key + n - end.n, end.p, end.n);
+        rc = what & 0x80 ? cubby__tree_del(pager, key, n, &err) : cubby__tree_put(pager, key, n, value.p, value.n, &err);
     }
     if (rc < 0) {
         cubby__tree_abort(pager);
@@ -100,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     cubby_error err;
     cubby_file *f;
     must(p != NULL);
+    steps_max = (pages + (CUBBY__TREE_DEPTH_MAX + 1) * changes.n + 2) * CELLS_MAX; /* a change divides all levels at most */
     if (in.n)
         memcpy(p, in.p, in.n);
     if (fix)
