@@ -348,12 +348,10 @@ int cubby__segcheck(struct cubby__segcheck *c)
         return rc;
     c->torn = 0;
     c->torn_until = 0;
-    c->fresh_from = count ? numbers[count - 1] : 1;
     if (c->s->shared_mapped) { /* one that is just being made counts when it is published */
         cubby__read_published(c->s, &now);
         while (count && numbers[count - 1] > now.seg)
             count--;
-        c->fresh_from = (uint32_t)now.seg;
     }
     rc = check_list(c, numbers, count);
     if (rc == 0 && strays && !c->only)

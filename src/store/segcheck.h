@@ -37,7 +37,6 @@ struct cubby__segcheck {
     int torn;           /* something is, and no whole commit has come since */
     size_t readable;    /* segments whose header is */
     int misnamed;       /* segments that a repair would give their names back: what else is missing nobody knows before that */
-    uint32_t fresh_from; /* set by the walk: segments from this number on were still being written to */
     /* A non-zero return ends the walk and is returned. */
     int (*problem)(void *arg, const struct cubby__segproblem *p);
     /* A record that verifies, of a commit that does not as a whole. May be NULL. */
