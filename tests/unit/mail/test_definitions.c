@@ -4,6 +4,7 @@
 #include "mail/records.h"
 #include "store/commit.h"
 #include "store/internal.h"
+#include "unit/heap.h"
 #include "unit/mail/state_fixture.h"
 
 static struct state the_state, *const st = &the_state;
@@ -140,4 +141,133 @@ START_TEST(more_than_fit)
 }
 END_TEST
 
-UNIT_MAIN("mail/definitions", folders_that_fit, more_than_fit)
+/* ---- an index built from a header alone ---- */
+
+static uint64_t make(uint64_t parent, const char *name)
+{
+    uint64_t id;
+    MUST(cubby__folder_create(st->txn, parent, name, strlen(name), &id));
+    return id;
+}
+
+static void move(uint64_t id, uint64_t parent, const char *name)
+{
+    MUST(cubby__folder_rename(st->txn, id, parent, name, strlen(name)));
+}
+
+static void forge(uint64_t id, uint64_t parent, const char *name)
+{
+    struct cubby__buf b = CUBBY__BUF_INIT;
+    cubby__folder_encode(&(struct cubby__folder_rec){.id = id, .parent = parent, .uidvalidity = 7, .name = name, .name_len = strlen(name)}, &b);
+    MUST(cubby__txn_log(st->txn, CUBBY__REC_FOLDER, 0, b.data, b.len));
+    cubby__buf_release(&b);
+}
+
+/* Three segments, or more: folders, what became of them, and the last with a header that knows. */
+static void make_history(int cycle)
+{
+    state_begin(st);
+    st->o.segment_bytes = 4096;
+    state_reopen(st, 0);
+    begin(st);
+    uint64_t child = make(0, "child"), x = make(0, "x"), y = make(0, "y");
+    commit(st);
+    fill(st, 1, 60);
+    begin(st);
+    move(child, make(0, "parent"), "child");
+    move(x, 0, "t");
+    move(y, 0, "x");
+    move(x, 0, "y");
+    if (cycle) {
+        forge(20, 21, "one");
+        forge(21, 20, "two");
+    }
+    commit(st);
+    fill(st, 1, 60);
+    fill(st, 1, 1);
+}
+
+/* Without the index, and with the first and the last segment alone, as a repair may find it. */
+static void lose(void)
+{
+    char path[64];
+    uint32_t last = (uint32_t)st->s->pending.seg;
+    cubby__incoming_free(&st->in);
+    MUST(cubby__store_close(&st->s, &st->err));
+    ck_assert_uint_ge(last, 3);
+    for (uint32_t n = 2; n < last; n++) {
+        snprintf(path, sizeof path, "/s/segments/%08u.seg", n);
+        ck_assert_int_eq(st->o.vfs->unlink(st->o.vfs->ctx, path), 0);
+    }
+    ck_assert_int_eq(st->o.vfs->unlink(st->o.vfs->ctx, "/s/index"), 0);
+}
+
+static uint64_t parent_of(const char *name, uint64_t parent)
+{
+    struct cubby__folder f;
+    int rc = cubby__folder_find(&st->view, parent, name, strlen(name), &f);
+    return rc ? 0 : f.f.id;
+}
+
+START_TEST(folders_that_wait_for_others)
+{
+    make_history(0);
+    lose();
+    st->notices = 0;
+    MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+    MUST(cubby__incoming_new(st->s, &st->in, &st->err));
+    look(st);
+    ck_assert_uint_eq(parent_of("parent", 0), 5);
+    ck_assert_uint_eq(parent_of("child", 5), 2);
+    ck_assert_uint_eq(parent_of("x", 0), 4);
+    ck_assert_uint_eq(parent_of("y", 0), 3);
+    unlook(st);
+    ck_assert_int_eq(st->notices, 1); /* segments are missing; no folder is */
+    state_end(st);
+}
+END_TEST
+
+START_TEST(folders_that_wait_in_vain)
+{
+    make_history(1);
+    lose();
+    st->notices = 0;
+    MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+    MUST(cubby__incoming_new(st->s, &st->in, &st->err));
+    look(st);
+    ck_assert_uint_eq(parent_of("one", 0), 20); /* each below the other cannot be */
+    ck_assert_uint_eq(parent_of("two", 20), 21);
+    ck_assert_uint_eq(parent_of("child", 5), 2);
+    unlook(st);
+    ck_assert_int_eq(st->notices, 2);
+    state_end(st);
+}
+END_TEST
+
+/* Nothing leaks (the sanitizer looks), and what opens then has all of it. */
+START_TEST(out_of_memory_while_they_wait)
+{
+    heap_install();
+    for (int n = 0;; n++) {
+        make_history(0);
+        lose();
+        heap_fail(n, 0);
+        int rc = cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err);
+        int hits = heap_works();
+        ck_assert_msg(rc == 0 || rc == CUBBY_ENOMEM, "allocation %d: %d %s", n, rc, st->err.message);
+        if (rc)
+            MUST(cubby__store_open("/s", &st->o, &cubby__mail_handlers, &st->s, &st->err));
+        MUST(cubby__incoming_new(st->s, &st->in, &st->err));
+        look(st);
+        ck_assert_uint_eq(parent_of("child", 5), 2);
+        ck_assert_uint_eq(parent_of("x", 0), 4);
+        unlook(st);
+        state_end(st);
+        if (!hits)
+            break;
+        ck_assert_int_lt(n, 5000);
+    }
+}
+END_TEST
+
+UNIT_MAIN("mail/definitions", folders_that_fit, more_than_fit, folders_that_wait_for_others, folders_that_wait_in_vain, out_of_memory_while_they_wait)
