@@ -111,29 +111,70 @@ START_TEST(an_index_that_is_none)
 }
 END_TEST
 
-/* A slot says, under a right checksum, that the log ends where no file does: it fits no log, and the index is built anew. */
+/* Both slots say, under right checksums, that the log ends there; the store is closed. */
+static void point_slots_to(struct bed *b, uint64_t end)
+{
+    uint8_t slot[CUBBY__META_CHECKSUM_OFF + 8];
+    struct cubby__seg_header h = header_of(b, 1);
+    for (uint64_t at = 0; at <= CUBBY__PAGE_SIZE; at += CUBBY__PAGE_SIZE) {
+        bed_read(b, "/s/index", at, slot, sizeof slot);
+        cubby__put64(slot + CUBBY__META_SEG_END_OFF, end);
+        cubby__put64(slot + CUBBY__META_CHECKSUM_OFF, cubby__hash64(slot, CUBBY__META_CHECKSUM_OFF, h.ident.salt));
+        bed_write(b, "/s/index", at, slot, sizeof slot);
+    }
+    cubby__seg_header_release(&h);
+}
+
+/* Where no file ends: such a slot fits no log, and the index is built anew. */
 START_TEST(a_slot_that_points_behind_all_files)
 {
     static const uint64_t ends[] = {(uint64_t)1 << 62, INT64_MAX & ~(uint64_t)7, (uint64_t)INT64_MAX + 1, UINT64_MAX & ~(uint64_t)7};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         struct bed bed, *b = &bed;
-        uint8_t slot[CUBBY__META_CHECKSUM_OFF + 8];
         made(b);
         MUST(cubby__store_checkpoint(b->s, &b->err));
         bed_close(b);
-        struct cubby__seg_header h = header_of(b, 1);
-        for (uint64_t at = 0; at <= CUBBY__PAGE_SIZE; at += CUBBY__PAGE_SIZE) {
-            bed_read(b, "/s/index", at, slot, sizeof slot);
-            cubby__put64(slot + CUBBY__META_SEG_END_OFF, ends[i]);
-            cubby__put64(slot + CUBBY__META_CHECKSUM_OFF, cubby__hash64(slot, CUBBY__META_CHECKSUM_OFF, h.ident.salt));
-            bed_write(b, "/s/index", at, slot, sizeof slot);
-        }
-        cubby__seg_header_release(&h);
+        point_slots_to(b, ends[i]);
         bed_check(b);
         bed_open(b);
         ck_assert_msg(strstr(b->notice, "does not belong to these segments") != NULL, "%s", b->notice);
         all_rows(b);
         bed_rebuild_is_equal(b);
+        bed_end(b);
+    }
+}
+END_TEST
+
+/* A slot ends where a CUT would, if that were the first frame of the segment: what stands there is another frame, or none, or cannot be read. */
+START_TEST(a_slot_behind_a_cut_that_is_none)
+{
+    enum { ANOTHER, NONE, UNREADABLE };
+    for (int what = ANOTHER; what <= UNREADABLE; what++) {
+        struct bed bed, *b = &bed;
+        const char *segment = "/s/segments/00000001.seg";
+        int rc, failed, after = 0;
+        made(b);
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        bed_close(b);
+        struct cubby__seg_header h = header_of(b, 1);
+        point_slots_to(b, h.frames + CUBBY__FRAME_SIZE + CUBBY__CUT_LEN);
+        if (what == NONE)
+            bed_flip(b, segment, h.frames, 1);
+        cubby__seg_header_release(&h);
+        do { /* each read of the segment in turn */
+            fault_set(&b->fault, FAULT_PREAD, segment, after++, what == UNREADABLE ? -EIO : 0, 0);
+            b->fault.hits = 0;
+            rc = bed_try_open(b, CUBBY_READ_ONLY);
+            failed = b->fault.hits > 0;
+            b->fault.rc = 0;
+            ck_assert_msg(rc == 0 || (failed && rc == CUBBY_EIO), "read %d: %d %s", after, rc, b->err.message);
+            if (rc == 0)
+                bed_close(b);
+        } while (failed);
+        ck_assert(what != UNREADABLE || after > 3);
+        bed_open(b);
+        if (what == ANOTHER)
+            all_rows(b);
         bed_end(b);
     }
 }
@@ -775,7 +816,7 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 }
 END_TEST
 
-UNIT_MAIN("store/index", a_slot_that_points_behind_all_files, an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
+UNIT_MAIN("store/index", a_slot_that_points_behind_all_files, a_slot_behind_a_cut_that_is_none, an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
           an_index_that_is_read_for_the_last_time, a_rebuild_beside_a_segment_that_came_back, an_interrupted_rebuild, a_checkpoint_behind_a_cut, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
           a_directory_that_stays, an_index_deleted_or_replaced_while_open, another_index_has_the_name, a_rebuild_beside_others, rebuilt_is_equal,
           an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,
