@@ -264,5 +264,24 @@ START_TEST(flags_that_others_set)
 }
 END_TEST
 
-UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back, flags_that_others_set, an_index_that_cannot_be_read,
-          pages_that_cannot_be_read, nothing_to_compare_with)
+START_TEST(flags_that_others_took)
+{
+    struct cubby__message_row row;
+    uint64_t records, id = several_segments();
+    flag(id, CUBBY_FLAGS_ADD);
+    uint64_t known = st->s->pending.commit;
+    struct cubby__store *fresh = state_of_segments(st);
+    flag(id, CUBBY_FLAGS_REMOVE);
+    MUST(cubby__relog(st->s, fresh, known, &records, &st->err));
+    MUST(cubby__store_close(&fresh, &st->err));
+    for (int rebuilt = 0; rebuilt < 2; rebuilt++) {
+        MUST(row_of(st, id, 7, &row));
+        ck_assert_uint_eq(row.flags, 0);
+        state_reopen(st, CUBBY_REBUILD);
+    }
+    state_end(st);
+}
+END_TEST
+
+UNIT_MAIN("mail/relog", beside_a_writer, annotations_of_the_store, flags_that_came_back, flags_that_others_set, flags_that_others_took,
+          an_index_that_cannot_be_read, pages_that_cannot_be_read, nothing_to_compare_with)
