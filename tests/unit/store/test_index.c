@@ -111,18 +111,27 @@ START_TEST(an_index_that_is_none)
 }
 END_TEST
 
-/* Both slots say, under right checksums, that the log ends there; the store is closed. */
-static void point_slots_to(struct bed *b, uint64_t end)
+/* Both slots say, under right checksums, that the log ends there, with that commit if `chain` is given; the store is closed. */
+static void point_slots(struct bed *b, uint64_t end, uint64_t commit, const uint64_t *chain)
 {
     uint8_t slot[CUBBY__META_CHECKSUM_OFF + 8];
     struct cubby__seg_header h = header_of(b, 1);
     for (uint64_t at = 0; at <= CUBBY__PAGE_SIZE; at += CUBBY__PAGE_SIZE) {
         bed_read(b, "/s/index", at, slot, sizeof slot);
         cubby__put64(slot + CUBBY__META_SEG_END_OFF, end);
+        if (chain) {
+            cubby__put64(slot + CUBBY__META_COMMIT_OFF, commit);
+            cubby__put64(slot + CUBBY__META_CHAIN_OFF, *chain);
+        }
         cubby__put64(slot + CUBBY__META_CHECKSUM_OFF, cubby__hash64(slot, CUBBY__META_CHECKSUM_OFF, h.ident.salt));
         bed_write(b, "/s/index", at, slot, sizeof slot);
     }
     cubby__seg_header_release(&h);
+}
+
+static void point_slots_to(struct bed *b, uint64_t end)
+{
+    point_slots(b, end, 0, NULL);
 }
 
 /* Where no file ends: such a slot fits no log, and the index is built anew. */
@@ -151,12 +160,13 @@ START_TEST(a_slot_behind_a_cut_that_is_none)
     enum { ANOTHER, NONE, UNREADABLE };
     for (int what = ANOTHER; what <= UNREADABLE; what++) {
         struct bed bed, *b = &bed;
-        const char *segment = "/s/segments/00000001.seg";
+        char segment[40];
         int rc, failed, after = 0;
         made(b);
         MUST(cubby__store_checkpoint(b->s, &b->err));
+        strcpy(segment, seg_path(bed_last_segment(b))); /* which the slots name */
         bed_close(b);
-        struct cubby__seg_header h = header_of(b, 1);
+        struct cubby__seg_header h = header_of(b, bed_last_segment(b));
         point_slots_to(b, h.frames + CUBBY__FRAME_SIZE + CUBBY__CUT_LEN);
         if (what == NONE)
             bed_flip(b, segment, h.frames, 1);
@@ -177,6 +187,71 @@ START_TEST(a_slot_behind_a_cut_that_is_none)
             all_rows(b);
         bed_end(b);
     }
+}
+END_TEST
+
+/* A slot says that the checkpoint stands behind the CUT with which a segment begins, and that is so only if nothing else stands there: not another DAMAGE,
+ * not one of another length, not half of one. */
+START_TEST(a_first_frame_that_is_a_cut_or_looks_like_one)
+{
+    enum { CUT, ANOTHER_KIND, ANOTHER_LENGTH, SHORT };
+    for (int what = CUT; what <= SHORT; what++) {
+        struct bed bed, *b = &bed;
+        uint8_t p[CUBBY__FRAME_SIZE + CUBBY__CUT_LEN] = {0}, *payload = p + CUBBY__FRAME_SIZE;
+        bed_begin_with(b, 8192, 0);
+        kv_store_many(b, 0, ROWS, 100);
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        uint32_t last = bed_last_segment(b);
+        bed_close(b);
+        struct cubby__seg_header h = header_of(b, last);
+        struct cubby__seed seed = {h.ident.salt, h.nonce};
+        struct cubby__frame f = {.type = CUBBY__REC_DAMAGE, .len = what == ANOTHER_LENGTH ? CUBBY__CUT_LEN - 1 : CUBBY__CUT_LEN, .commit = h.last_commit + 1};
+        ck_assert_uint_gt(h.last_commit, 1);
+        payload[0] = what == ANOTHER_KIND ? CUBBY__DAMAGE_SEGMENT : CUBBY__DAMAGE_CUT;
+        f.paysum = cubby__payload_sum(payload, f.len, &seed, h.frames, f.commit);
+        cubby__frame_encode(&f, &seed, h.frames, p);
+        bed_write(b, seg_path(last), h.frames, p, sizeof p);
+        if (what == SHORT)
+            bed_truncate(b, seg_path(last), h.frames + CUBBY__FRAME_SIZE);
+        point_slots(b, h.frames + sizeof p, h.last_commit, &h.last_chain);
+        cubby__seg_header_release(&h);
+        bed_open(b);
+        const char *refused = strstr(b->notice, "does not belong to these segments");
+        ck_assert_msg((what == CUT) == (refused == NULL), "%d: %s", what, b->notice);
+        ck_assert_str_ne(kv_look(b, "k0000"), "");
+        bed_end(b);
+    }
+}
+END_TEST
+
+/* A slot that ends where a sound frame of the log would, were it a COMMIT; but it is of another commit than the slot says, or it is none. */
+START_TEST(a_slot_that_ends_with_another_frame)
+{
+    struct bed bed, *b = &bed;
+    struct places frames;
+    size_t commits = 0, others = 0;
+    made(b);
+    MUST(cubby__store_checkpoint(b->s, &b->err));
+    bed_close(b);
+    frames_of(b, bed_last_segment(b), &frames);
+    for (size_t i = 0; i < frames.n; i++) {
+        struct bed hurt;
+        int same = frames.commit[i] == frames.commit[frames.n - 1], is_commit = frames.type[i] == CUBBY__REC_COMMIT;
+        if (same == is_commit)
+            continue;
+        bed_copy(&bed, b = &hurt);
+        point_slots_to(b, frames.at[i].off + CUBBY__FRAME_SIZE + CUBBY__COMMIT_LEN);
+        bed_open(b);
+        ck_assert_msg(strstr(b->notice, "does not belong to these segments") != NULL, "%s", b->notice);
+        all_rows(b);
+        bed_rebuild_is_equal(b);
+        bed_end(b);
+        b = &bed;
+        commits += (size_t)is_commit;
+        others += (size_t)same;
+    }
+    ck_assert(commits > 1 && others > 0);
+    bed_end(b);
 }
 END_TEST
 
@@ -816,7 +891,8 @@ START_TEST(a_new_index_after_a_failed_checkpoint)
 }
 END_TEST
 
-UNIT_MAIN("store/index", a_slot_that_points_behind_all_files, a_slot_behind_a_cut_that_is_none, an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
+UNIT_MAIN("store/index", a_slot_that_points_behind_all_files, a_slot_behind_a_cut_that_is_none, a_first_frame_that_is_a_cut_or_looks_like_one,
+          a_slot_that_ends_with_another_frame, an_index_without_permission, the_slot_of_a_failed_checkpoint, a_new_index_after_a_failed_checkpoint,
           an_index_that_is_read_for_the_last_time, a_rebuild_beside_a_segment_that_came_back, an_interrupted_rebuild, a_checkpoint_behind_a_cut, a_rebuild_without_room_for_two, an_index_that_is_a_directory,
           a_directory_that_stays, an_index_deleted_or_replaced_while_open, another_index_has_the_name, a_rebuild_beside_others, rebuilt_is_equal,
           an_index_that_is_none, a_last_frame_that_is_too_short, older_copies, every_page, checkpoints_shorten_the_replay, deleted_while_open,

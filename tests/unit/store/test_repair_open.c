@@ -264,6 +264,29 @@ START_TEST(what_was_published)
 }
 END_TEST
 
+static void cut_behind_identity(void *arg, enum fault_op op, const char *path)
+{
+    struct bed *b = arg;
+    if (op == FAULT_LIST) /* that it can be opened has been seen */
+        bed_truncate(b, "/s/cubby.id", CUBBY__SHARED_OFFSET);
+    (void)path;
+}
+
+/* The page is cut off meanwhile: then it says nothing. */
+START_TEST(a_page_that_goes_away)
+{
+    struct bed bed, *b = &bed;
+    bed_begin_with(b, 4096, 1 << 20);
+    kv_store_many(b, 0, 80, 100);
+    bed_close(b);
+    bed_zero(b, seg_path(bed_last_segment(b)), 0, 1024);
+    b->fault.hook_arg = b;
+    b->fault.hook = cut_behind_identity;
+    does(b, "");
+    bed_end(b);
+}
+END_TEST
+
 /* The last segment becomes something that is no file between two looks at it: it is left where it is, as if nothing could be read of it. */
 START_TEST(the_last_segment_is_no_file)
 {
@@ -504,5 +527,5 @@ START_TEST(the_page)
 END_TEST
 
 UNIT_MAIN("store/repair_open", sound, no_quarantine, no_directory, every_call_fails, nothing_is_left, an_index_that_says_nothing, an_older_index,
-          two_indexes, what_was_published, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now, a_reader_comes,
+          two_indexes, what_was_published, a_page_that_goes_away, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now, a_reader_comes,
           a_reader_came_before, somebody_comes_as_it_ends, the_page)

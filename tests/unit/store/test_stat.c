@@ -92,6 +92,28 @@ START_TEST(segments_and_rows_that_cannot_be_read)
 }
 END_TEST
 
+static void remove_it(void *arg, enum fault_op op, const char *path)
+{
+    struct bed *b = arg;
+    if (op == FAULT_LIST && strstr(path, "segments"))
+        bed_unlink(b, "/s/cubby.id");
+}
+
+START_TEST(removed_meanwhile)
+{
+    struct bed bed, *b = &bed;
+    cubby_stat st;
+    bed_begin(b);
+    kv_store_many(b, 0, 5, 100);
+    b->fault.hook_arg = b;
+    b->fault.hook = remove_it;
+    REFUSES(cubby__store_get_stat(b->s, &st, &b->err), CUBBY_ESTALE);
+    b->fault.hook = NULL;
+    REFUSES(cubby__store_close(&b->s, &b->err), CUBBY_ESTALE);
+    bed_end(b);
+}
+END_TEST
+
 /* Figures of a reader that was alone are those of whoever came since then; a child of a fork gets none. */
 START_TEST(keeping_up)
 {
@@ -122,4 +144,4 @@ START_TEST(keeping_up)
 }
 END_TEST
 
-UNIT_MAIN("store/stat", figures, failures, segments_and_rows_that_cannot_be_read, keeping_up)
+UNIT_MAIN("store/stat", figures, failures, removed_meanwhile, segments_and_rows_that_cannot_be_read, keeping_up)
