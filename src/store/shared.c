@@ -132,7 +132,7 @@ static int gone(const struct cubby__store *s, const char *how, cubby_error *err)
 int cubby__still_there(struct cubby__store *s, cubby_error *err)
 {
     cubby_vfs_stat st;
-    if (!s->id_file || s->vfs->fstat(s->vfs->ctx, s->id_file, &st) != 0 || st.links)
+    if (s->vfs->fstat(s->vfs->ctx, s->id_file, &st) != 0 || st.links)
         return 0;
     return gone(s, "removed", err);
 }
@@ -173,7 +173,7 @@ uint64_t cubby__slot_get(const struct cubby__store *s)
 
 int cubby__slot_swap(struct cubby__store *s, uint64_t from, uint64_t to)
 {
-    return cubby__is_child(s) || atomic_compare_exchange_strong(word(s, slot_off(s->slot)), &from, to);
+    return atomic_compare_exchange_strong(word(s, slot_off(s->slot)), &from, to);
 }
 
 /* Does the owner of a slot still live? The lock byte knows; our own we hold ourselves. */
