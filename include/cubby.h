@@ -168,7 +168,7 @@ CUBBY_EXTERN int cubby_is_read_only(const cubby_store *store);
 /* Copies the detail of the last error on this store by any thread. */
 CUBBY_EXTERN void cubby_last_error(cubby_store *store, cubby_error *out);
 
-/* Makes every commit so far durable, lazy ones too. Not by a thread that has a transaction open; likewise cubby_checkpoint and cubby_close. EIO,
+/* Makes every commit so far that this handle can see durable, lazy ones too. Not by a thread that has a transaction open; likewise cubby_checkpoint and cubby_close. EIO,
  * EBUSY. */
 CUBBY_EXTERN int cubby_sync(cubby_store *store);
 

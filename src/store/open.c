@@ -274,8 +274,6 @@ int cubby__store_read_only(const struct cubby__store *s)
 
 int cubby__store_sync(struct cubby__store *s, cubby_error *err)
 {
-    if (s->read_only)
-        return 0;
     struct cubby__published p;
     int child = cubby__refuse_child(s, err);
     if (child != 0)
@@ -283,6 +281,8 @@ int cubby__store_sync(struct cubby__store *s, cubby_error *err)
     cubby__read_published(s, &p);
     if (p.durable >= p.commit)
         return 0;
+    if (s->read_only) /* what others have committed lazily; it stays theirs to say so */
+        return cubby__log_sync(s->log, (uint32_t)p.seg, err);
     int rc = cubby__quiesce(s, err);
     if (rc == 0)
         cubby__resume(s);

@@ -60,6 +60,8 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
     int writing = t.unclean && !r->s->read_only;
     if (t.damaged)
         cubby__notice(r->s, "segment %u: a commit that had been synced is damaged; what verifies of it is kept", seg);
+    if (!writing && t.valid > t.accepted && (rc = cubby__log_sync(r->s->log, seg, r->err)) != 0) /* what is shown must not go with a power cut: C1 */
+        return rc;
     if ((rc = cubby__replay_range(r, seg, h->nonce, from, writing ? t.accepted : t.valid)) != 0)
         return rc;
     r->commit = writing ? t.commit : t.valid_commit;
@@ -69,12 +71,12 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
         return rc;
     cubby__raise(&r->s->pending.above, t.ceiling); /* numbers that lazy commits may have shown, also such as left no trace */
     if (!t.unclean)
-        return r->s->read_only ? 0 : sync_names(r, h, &t);
+        return sync_names(r, h, &t);
     if (t.dropped)
         cubby__notice(r->s, "segment %u: a torn tail of %llu bytes at offset %llu was dropped; no acknowledged commit was in it", seg,
                       (unsigned long long)t.dropped, (unsigned long long)t.valid);
     if (!writing)
-        return 0;
+        return sync_names(r, h, &t);
     cubby__raise(&r->txn.floors.commit, t.ceiling); /* the header repeats it */
     struct cubby__seg_header nh;
     rc = cubby__build_successor(r, seg, next_number, h, &t, &nh);

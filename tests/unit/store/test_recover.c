@@ -24,6 +24,38 @@ START_TEST(replay_after_a_clean_stop)
 }
 END_TEST
 
+/* What a process left that died before its sync: a reader shows it from where it stands, and syncs it before, for a power cut would take it back otherwise,
+ * and its number would be given again. */
+START_TEST(a_reader_syncs_what_it_shows)
+{
+    struct bed bed, *b = &bed, died;
+    struct cubby__published p;
+    bed_begin(b);
+    kv_store_many(b, 0, 5, 50);
+    MUST(kv_store(b, "last", "one"));
+    bed_copy(&bed, b = &died);
+    fault_set(&b->fault, FAULT_SYNC, "segments", 0, -EIO, 0);
+    ck_assert_int_eq(bed_try_open(b, CUBBY_READ_ONLY), CUBBY_EIO);
+    b->fault.calls[FAULT_SYNC] = 0;
+    MUST(bed_try_open(b, CUBBY_READ_ONLY));
+    ck_assert_int_eq(b->fault.calls[FAULT_SYNC], 1);
+    ck_assert_str_eq(kv_look(b, "last"), "one");
+    cubby__read_published(b->s, &p);
+    ck_assert_uint_lt(p.durable, p.commit); /* that nothing in the log says */
+    fault_set(&b->fault, FAULT_SYNC, "segments", 0, -EIO, 0);
+    REFUSES(cubby__store_sync(b->s, &b->err), CUBBY_EIO);
+    MUST(cubby__store_sync(b->s, &b->err));
+    bed_close(b);
+    bed_open(b);
+    bed_close(b);
+    b->fault.calls[FAULT_SYNC] = 0;
+    MUST(bed_try_open(b, CUBBY_READ_ONLY)); /* now there is no such tail */
+    ck_assert_int_eq(b->fault.calls[FAULT_SYNC], 0);
+    bed_end(b);
+    bed_end(&bed);
+}
+END_TEST
+
 /* The process dies after each commit: all of them are there, by the index and without it, again and again. */
 START_TEST(unclean_stops)
 {
@@ -685,4 +717,5 @@ UNIT_MAIN("store/recover", replay_after_a_clean_stop, unclean_stops, read_only_r
           a_flip_anywhere_in_the_proven_log, a_hole_of_zeros_at_a_commit, damage_in_the_last_commit, an_index_is_evidence, the_end_of_the_log_is_gone,
           a_lost_end_behind_the_checkpoint, a_cut_within_a_proven_commit, a_record_of_zeros_before_the_cut, a_segment_is_lost,
           a_segment_is_lost_behind_the_checkpoint, one_copy_of_each_header, swapped_segments, broken_and_unknown_records, progress_of_a_rebuild,
+          a_reader_syncs_what_it_shows,
           damage_before_a_lost_end)
