@@ -208,7 +208,8 @@ CUBBY_EXTERN int cubby_store_stat(cubby_store *store, cubby_stat *out);
  * EBUSY, of a handle that writes: the index is gone, and whoever holds the writer lock does not build another in time. */
 CUBBY_EXTERN int cubby_snapshot_begin(cubby_store *store, cubby_snapshot **out);
 CUBBY_EXTERN void cubby_snapshot_end(cubby_snapshot **snap);
-/* Of the last commit in it: everything that has changed since has a higher one. */
+/* Of the last commit in it: everything that has changed since has a higher one. Of a transaction's that has changed something: cubby_txn_modseq, which is
+ * somebody else's if that is aborted: keep only what cubby_txn_commit returns. */
 CUBBY_EXTERN uint64_t cubby_snapshot_modseq(const cubby_snapshot *snap);
 
 /* ---- folders ---------------------------------------------------------------------------------------------------------------- */
@@ -457,7 +458,8 @@ CUBBY_EXTERN int cubby_txn_commit(cubby_txn **txn, uint64_t *modseq);
 CUBBY_EXTERN void cubby_txn_abort(cubby_txn **txn);
 
 /* The state with the transaction's own changes; borrowed, ends with it, and must not be ended. Scans, changes and readers over it end before the
- * next change. */
+ * next change. It is built on commits of other threads that may still wait for their sync: nothing of it may be told to anybody before cubby_txn_commit has
+ * returned 0 (also if nothing was changed), and after an abort never. */
 CUBBY_EXTERN cubby_snapshot *cubby_txn_snapshot(cubby_txn *txn);
 /* The modseq that everything changed here will have. */
 CUBBY_EXTERN uint64_t cubby_txn_modseq(const cubby_txn *txn);

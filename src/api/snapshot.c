@@ -59,7 +59,7 @@ void cubby_snapshot_end(cubby_snapshot **snap)
 
 uint64_t cubby_snapshot_modseq(const cubby_snapshot *snap)
 {
-    return snap ? snap->view->commit : 0;
+    return snap ? cubby__view_modseq(snap->view) : 0;
 }
 
 /* ---- folders ---- */

@@ -75,6 +75,8 @@ struct cubby__root cubby__view_root(const struct cubby__view *view);
 
 /* buf has CUBBY__TREE_VALUE_MAX bytes. CUBBY_DONE: no such key. */
 int cubby__view_get(const struct cubby__view *view, const void *key, size_t key_len, uint8_t *buf, size_t *len);
+/* Of the last commit in it; in a transaction that has logged something, its own. */
+uint64_t cubby__view_modseq(const struct cubby__view *view);
 /* Initialises a cursor over the view. In a transaction: to be released before the next change. */
 void cubby__view_cursor(const struct cubby__view *view, struct cubby__cursor *c);
 

@@ -152,6 +152,12 @@ struct cubby__root cubby__view_root(const struct cubby__view *view)
     return view->txn ? cubby__tree_now(view->pager) : view->root;
 }
 
+/* What a transaction that has changed nothing would be numbered, somebody else will be. */
+uint64_t cubby__view_modseq(const struct cubby__view *view)
+{
+    return view->txn && !view->txn->node->framer.buf.len ? view->store->pending.commit : view->commit;
+}
+
 int cubby__view_get(const struct cubby__view *view, const void *key, size_t key_len, uint8_t *buf, size_t *len)
 {
     struct cubby__root root = cubby__view_root(view);

@@ -164,6 +164,30 @@ START_TEST(lazy_changes_flags_only)
 }
 END_TEST
 
+/* What a transaction that changes nothing would have been numbered is somebody else's: a server that has told it would miss that. */
+START_TEST(the_modseq_of_a_view)
+{
+    struct fixture fx, *f = &fx;
+    cubby_txn *txn;
+    uint64_t before, modseq;
+    uint32_t first;
+    fixture_begin(f);
+    fixture_add(f, "x", NULL);
+    must(cubby_txn_begin(f->s, 0, &txn));
+    must(cubby_recent_claim(txn, f->inbox, &first));
+    ck_assert_uint_eq(cubby_snapshot_modseq(cubby_txn_snapshot(txn)), cubby_txn_modseq(txn));
+    must(cubby_txn_commit(&txn, &modseq));
+    must(cubby_txn_begin(f->s, 0, &txn));
+    must(cubby_recent_claim(txn, f->inbox, &first)); /* there is nothing new */
+    before = cubby_snapshot_modseq(cubby_txn_snapshot(txn));
+    ck_assert_uint_eq(before, modseq);
+    ck_assert_uint_gt(cubby_txn_modseq(txn), modseq);
+    must(cubby_txn_commit(&txn, &modseq));
+    ck_assert_uint_eq(modseq, before);
+    fixture_end(f);
+}
+END_TEST
+
 START_TEST(copy_move_expunge)
 {
     struct fixture fx, *f = &fx;
@@ -194,4 +218,4 @@ START_TEST(copy_move_expunge)
 END_TEST
 
 UNIT_MAIN("api/txn", commit_and_abort, message_over_several_transactions, refusals_change_nothing, arguments, lazy_changes_flags_only,
-          copy_move_expunge)
+          the_modseq_of_a_view, copy_move_expunge)
