@@ -574,7 +574,7 @@ typedef struct cubby_check_result {
 } cubby_check_result;
 
 /* Reads every segment and compares the index with one built anew from them; changes nothing. Returns 0 whatever it found; negative
- * only if the check itself could not go on. Runs beside readers and writers. flags: CUBBY_CHECK_FULL or 0; fn, result and err may be NULL.
+ * only if the check itself could not go on; *result counts as far as it came. Runs beside readers and writers. flags: CUBBY_CHECK_FULL or 0; fn, result and err may be NULL.
  * options->progress is told how many segments, and then messages, have been looked at, each time from 1 on. */
 CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                              cubby_error *err);

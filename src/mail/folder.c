@@ -342,11 +342,14 @@ int cubby__recent_claim(struct cubby__txn *txn, uint64_t id, uint32_t *first)
     int rc = cubby__folder_row_need(view, id, buf, &row);
     if (rc)
         return rc;
-    *first = row.recent_uid > UINT32_MAX ? UINT32_MAX : (uint32_t)row.recent_uid;
-    if (row.recent_uid >= row.uidnext)
-        return CUBBY_OK;
-    const struct cubby__mark_rec mark = {.folder = id, .recent_uid = row.uidnext};
-    struct cubby__buf b = CUBBY__BUF_INIT;
-    cubby__mark_encode(&mark, &b);
-    return cubby__txn_log_buf(txn, CUBBY__REC_MARK, &b);
+    const uint32_t recent = row.recent_uid > UINT32_MAX ? UINT32_MAX : (uint32_t)row.recent_uid;
+    if (row.recent_uid < row.uidnext) {
+        const struct cubby__mark_rec mark = {.folder = id, .recent_uid = row.uidnext};
+        struct cubby__buf b = CUBBY__BUF_INIT;
+        cubby__mark_encode(&mark, &b);
+        rc = cubby__txn_log_buf(txn, CUBBY__REC_MARK, &b);
+    }
+    if (!rc)
+        *first = recent;
+    return rc;
 }

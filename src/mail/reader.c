@@ -152,7 +152,7 @@ int cubby__msgreader_read(struct cubby__msgreader *r, uint64_t offset, void *buf
 {
     uint64_t size = r->fetch.object.size;
     *got = 0;
-    if (offset >= size)
+    if (!n || offset >= size)
         return 0;
     return blame(r, read_range(r, offset, buf, size - offset < n ? (size_t)(size - offset) : n, got));
 }

@@ -7,6 +7,8 @@
 
 int cubby_uidset_new(cubby_uidset **out)
 {
+    if (!out)
+        return CUBBY_EINVAL;
     cubby_uidset *set = cubby__calloc(1, sizeof *set);
     if (!set)
         return CUBBY_ENOMEM;
@@ -50,7 +52,7 @@ static int insert(cubby_uidset *set, size_t at, uint32_t first, uint32_t last)
 
 int cubby_uidset_add(cubby_uidset *set, uint32_t first, uint32_t last)
 {
-    if (!first || last < first)
+    if (!set || !first || last < first)
         return CUBBY_EINVAL;
     size_t n = set->count;
     if (!n || set->range[n - 1].last < first - 1)
@@ -72,26 +74,29 @@ int cubby_uidset_add(cubby_uidset *set, uint32_t first, uint32_t last)
 
 int cubby_uidset_has(const cubby_uidset *set, uint32_t uid)
 {
-    return cubby__range_has(set->range, set->count, uid);
+    return set && cubby__range_has(set->range, set->count, uid);
 }
 
 uint64_t cubby_uidset_count(const cubby_uidset *set)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < set->count; i++)
+    for (size_t i = 0; set && i < set->count; i++)
         n += 1ull + set->range[i].last - set->range[i].first;
     return n;
 }
 
 size_t cubby_uidset_ranges(const cubby_uidset *set)
 {
-    return set->count;
+    return set ? set->count : 0;
 }
 
 void cubby_uidset_range(const cubby_uidset *set, size_t i, uint32_t *first, uint32_t *last)
 {
-    *first = i < set->count ? set->range[i].first : 0;
-    *last = i < set->count ? set->range[i].last : 0;
+    int there = set && i < set->count;
+    if (first)
+        *first = there ? set->range[i].first : 0;
+    if (last)
+        *last = there ? set->range[i].last : 0;
 }
 
 /* ---- text ---- */
@@ -182,7 +187,7 @@ static int parse(const char *text, uint32_t max, cubby_uidset *set)
 int cubby_uidset_parse(const char *text, uint32_t max, cubby_uidset **out)
 {
     cubby_uidset *set;
-    int rc = cubby_uidset_new(&set);
+    int rc = text && out ? cubby_uidset_new(&set) : CUBBY_EINVAL;
     if (rc)
         return rc;
     rc = parse(text, max, set);
@@ -207,6 +212,8 @@ static char *put_number(char *p, uint32_t v)
 
 int cubby_uidset_format(const cubby_uidset *set, char **out)
 {
+    if (!set || !out)
+        return CUBBY_EINVAL;
     char *text = cubby__malloc(set->count * (2 * 10 + 2) + 1), *p = text;
     if (!text)
         return CUBBY_ENOMEM;

@@ -48,6 +48,16 @@ START_TEST(arguments)
     ck_assert_ptr_null(cubby_reader_parts(NULL, &n));
     ck_assert_uint_eq(n, 0);
     ck_assert_int_eq(cubby_reader_verify(NULL), CUBBY_EINVAL);
+    uint32_t uid = fixture_add(f, "Subject: x\n\nbody\n", NULL);
+    cubby_snapshot_end(&snap);
+    must(cubby_snapshot_begin(f->s, &snap));
+    must(cubby_reader_open(snap, f->inbox, uid, &r));
+    for (uint64_t at = 0; at < 30; at += 6) { /* no bytes need no place */
+        n = 7;
+        must(cubby_reader_read(r, at, NULL, 0, &n));
+        ck_assert_uint_eq(n, 0);
+    }
+    refuses(cubby_reader_read(r, 0, NULL, 1, &n), CUBBY_EINVAL);
     cubby_reader_close(&r);
     cubby_reader_close(NULL);
     cubby_snapshot_end(&snap);

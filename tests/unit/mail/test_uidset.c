@@ -70,6 +70,28 @@ START_TEST(refuses_bad_ranges)
 }
 END_TEST
 
+START_TEST(no_set)
+{
+    cubby_uidset *set = NULL;
+    uint32_t first = 7, last = 7;
+    char *text = NULL;
+    ck_assert_int_eq(cubby_uidset_new(NULL), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_uidset_parse(NULL, 1, &set), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_uidset_parse("1", 1, NULL), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_uidset_add(NULL, 1, 1), CUBBY_EINVAL);
+    ck_assert_int_eq(cubby_uidset_has(NULL, 1), 0);
+    ck_assert_uint_eq(cubby_uidset_count(NULL), 0);
+    ck_assert_uint_eq(cubby_uidset_ranges(NULL), 0);
+    ck_assert_int_eq(cubby_uidset_format(NULL, &text), CUBBY_EINVAL);
+    cubby_uidset_range(NULL, 0, &first, &last);
+    ck_assert(first == 0 && last == 0);
+    ck_assert_int_eq(cubby_uidset_new(&set), 0);
+    cubby_uidset_range(set, 0, NULL, NULL);
+    ck_assert_int_eq(cubby_uidset_format(set, NULL), CUBBY_EINVAL);
+    cubby_uidset_free(&set);
+}
+END_TEST
+
 /* Random additions against a plain array of booleans. */
 START_TEST(adds_like_a_bitmap)
 {
@@ -170,5 +192,5 @@ START_TEST(freeing_nothing)
 }
 END_TEST
 
-UNIT_MAIN("mail/uidset", parse, parse_in_an_empty_folder, refuses, refuses_bad_ranges, adds_like_a_bitmap, the_ends, descending, seek,
+UNIT_MAIN("mail/uidset", parse, parse_in_an_empty_folder, refuses, refuses_bad_ranges, no_set, adds_like_a_bitmap, the_ends, descending, seek,
           freeing_nothing)
