@@ -104,6 +104,8 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = tell(snap, argv[2], &st);
     cubby_snapshot_end(&snap);
+    if (rc == 0) /* what is kept must not go with a power cut: lazy changes are synced by nobody else */
+        rc = cubby_sync(store);
     cubby_close(&store);
     if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         rc = CUBBY_EIO;

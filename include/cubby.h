@@ -444,7 +444,7 @@ CUBBY_EXTERN void cubby_message_free(cubby_message **m);
 /* ---- transactions ------------------------------------------------------------------------------------------------------------------ */
 
 enum {
-    CUBBY_LAZY = 1 /* only cubby_flag and cubby_recent_claim: visible at once, durable with the next sync of anybody */
+    CUBBY_LAZY = 1 /* only cubby_flag and cubby_recent_claim: visible at once, durable with the next sync of anybody (see cubby_changes_open) */
 };
 
 /* Waits for the writer lock. From here to commit or abort nobody else writes: stream messages in before. A thread that has a transaction must not
@@ -544,7 +544,8 @@ typedef struct cubby_change {
 } cubby_change;
 
 /* The changes of a folder with a modseq above `since`, by ascending modseq (CONDSTORE, QRESYNC: RFC 7162; JMAP /changes): each message once, as it
- * is now. since: cubby_snapshot_modseq of the view that was told last, 0 for all. Costs O(log n + changes). ENOENT: no such folder. */
+ * is now. since: cubby_snapshot_modseq of the view that was told last, 0 for all. Costs O(log n + changes). ENOENT: no such folder.
+ * A power cut may take changes back that were made with CUBBY_LAZY, and no change says so: call cubby_sync before a client is told a modseq that it keeps. */
 CUBBY_EXTERN int cubby_changes_open(cubby_snapshot *snap, uint64_t folder, uint64_t since, cubby_changes **out);
 CUBBY_EXTERN int cubby_changes_next(cubby_changes *c, cubby_change *out); /* CUBBY_DONE at the end; keywords live until the next call */
 CUBBY_EXTERN void cubby_changes_close(cubby_changes **c);
