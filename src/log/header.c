@@ -230,3 +230,12 @@ int cubby__seg_header_read_of(const cubby_vfs *vfs, cubby_file *f, const char *p
     const struct expected want = {store, number};
     return read_header(vfs, f, path, &want, out, err);
 }
+
+int cubby__seg_header_names(const struct cubby__seg_header *h, const struct cubby__seg_end *before)
+{
+    if (!before->number || h->pred != before->number || before->commit == before->began)
+        return 1;
+    if (h->pred_nonce != before->nonce)
+        return 0;
+    return !h->last_chain || before->unsure || (h->last_commit == before->commit && h->last_chain == before->chain);
+}

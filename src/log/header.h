@@ -48,6 +48,19 @@ static inline int cubby__seg_header_adopts(const struct cubby__seg_header *h)
     return h->last_commit && !h->last_chain;
 }
 
+/* What was found of a segment, to its end. */
+struct cubby__seg_end {
+    uint32_t number; /* 0: its header cannot be read */
+    int unsure;      /* damage has left less there than was */
+    uint64_t nonce;
+    uint64_t began;  /* the commit that it began behind */
+    uint64_t commit, chain;
+};
+
+/* 0: it names another segment, or another end of it, than is there in its place. What a repair has put in the place of a segment holds no commit, and nobody
+ * names its nonce: it may stand before any. */
+int cubby__seg_header_names(const struct cubby__seg_header *h, const struct cubby__seg_end *before);
+
 /* Bytes of both copies. */
 uint64_t cubby__seg_header_size(size_t defs_len);
 /* Both copies, appended to *out; h->frames is set. CUBBY_ENOMEM; CUBBY_ELIMIT: too long, or a number above CUBBY__NUMBER_MAX. */

@@ -238,6 +238,19 @@ int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type)
     return 0;
 }
 
+int cubby__segscan_follows(struct cubby__log *log, uint64_t salt, const struct cubby__seg_header *h, const struct cubby__seg_end *before, cubby_error *err)
+{
+    struct cubby__segscan s;
+    if (cubby__seg_header_names(h, before))
+        return 1;
+    int rc = cubby__segscan_open(&s, log, h->number, h->nonce, salt, h->frames, UINT64_MAX, before->commit, before->chain, err);
+    if (rc == 0)
+        rc = cubby__segscan_next(&s);
+    int follows = rc == CUBBY_DONE || (rc == 0 && !s.adopt);
+    cubby__segscan_close(&s);
+    return rc == 0 || rc == CUBBY_DONE || rc == CUBBY_ECORRUPT ? follows : rc;
+}
+
 int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end)
 {
     return !s->count && s->pos >= h->proven && s->pos < end && end - s->pos == cubby__frame_size(CUBBY__REC_PROOF, CUBBY__PROOF_LEN);

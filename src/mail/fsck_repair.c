@@ -477,22 +477,23 @@ static int silent(void *arg, const cubby_finding *f)
     return 0;
 }
 
-/* Passes findings on, and sees whether the check could say anything at all. */
+/* Passes findings on, and sees whether the check could say anything at all, and whether there is anything that a repair is not to touch. */
 struct listener {
     cubby_finding_fn fn;
     void *arg;
-    int disturbed;
+    int disturbed, branched;
 };
 
 static int listen_to(void *arg, const cubby_finding *f)
 {
     struct listener *l = arg;
     l->disturbed |= strcmp(f->code, "CHECK_DISTURBED") == 0;
+    l->branched |= strcmp(f->code, "SEGMENT_BRANCH") == 0;
     return l->fn(l->arg, f);
 }
 
 /* cubby.id comes first: without it nothing else can be looked at, and often nothing else is wrong. Then the names of segments, in the same way. */
-static int repair_all(struct repair *r, cubby_finding_fn fn, void *arg, cubby_check_result *found)
+static int repair_all(struct repair *r, struct listener *l, cubby_check_result *found)
 {
     enum cubby__ident_state was;
     cubby_check_result rest = {.findings = 1};
@@ -502,9 +503,12 @@ static int repair_all(struct repair *r, cubby_finding_fn fn, void *arg, cubby_ch
         rc = cubby__repair_names(r->path, &r->o, &cubby__mail_handlers, &r->told, r->err);
     int unseen = was == CUBBY__IDENT_LOST || was == CUBBY__IDENT_FOREIGN || r->told.count != told;
     if (!rc && (unseen || was != CUBBY__IDENT_SOUND))
-        rc = cubby__fsck_check(r->path, &r->o, r->flags, unseen ? fn : silent, arg, &rest, r->err);
+        rc = cubby__fsck_check(r->path, &r->o, r->flags, unseen ? listen_to : silent, l, &rest, r->err);
     if (!rc && unseen)
         found->findings += rest.findings;
+    if (!rc && l->branched) /* the same numbers mean other mail in each copy: whatever is done for the one is wrong for the other */
+        return cubby__repair_tell(&r->told, r->err, "NOT_DONE", CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
+                                  "segments of two copies of this store are mixed: nothing is changed before those of one copy are moved away");
     return rc || !rest.findings ? rc : repair_rest(r);
 }
 
@@ -512,12 +516,12 @@ int cubby__fsck_repair(const char *path, const cubby_options *o, unsigned flags,
                        cubby_repair_result *result, cubby_error *err)
 {
     struct repair r = {.path = path, .o = *o, .flags = flags, .told = {.fn = done, .arg = arg}, .err = err};
-    struct listener second = {fn, arg, 0};
+    struct listener first = {.fn = fn, .arg = arg}, second = {.fn = fn, .arg = arg};
     cubby_check_result before = {0}, after = {0};
-    int rc = cubby__fsck_check(path, o, flags, fn, arg, &before, err);
+    int rc = cubby__fsck_check(path, o, flags, listen_to, &first, &before, err);
     if (!rc && before.findings) {
         cubby__spy_init(&r.spy);
-        rc = repair_all(&r, fn, arg, &before);
+        rc = repair_all(&r, &first, &before);
         cubby__spy_release(&r.spy);
         cubby__orphans_release(&r.orphans);
         if (!rc)

@@ -56,12 +56,14 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
     int rc = cubby__look_over(r, seg, h, from, &t);
     if (rc != 0)
         return rc;
+    if (t.marked && next_number == seg + 1) /* that name was given: whoever brings the file back is not to find another in its place */
+        next_number++;
     uint64_t lost = lost_end(r, seg, h, &t);
     int writing = t.unclean && !r->s->read_only;
-    if (t.damaged)
-        cubby__notice(r->s, "segment %u: a commit that had been synced is damaged; what verifies of it is kept", seg);
     if (!writing && t.valid > t.accepted && (rc = cubby__log_sync(r->s->log, seg, r->err)) != 0) /* what is shown must not go with a power cut: C1 */
         return rc;
+    if (t.damaged)
+        cubby__notice(r->s, "segment %u: a commit that had been synced is damaged; what verifies of it is kept", seg);
     if ((rc = cubby__replay_range(r, seg, h->nonce, from, writing ? t.accepted : t.valid)) != 0)
         return rc;
     r->commit = writing ? t.commit : t.valid_commit;
@@ -91,7 +93,7 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
     return rc;
 }
 
-/* What the successor of segment i accepts of it; UINT64_MAX if no header says so. */
+/* What the successor of segment i accepts of it, the next one that names a predecessor; UINT64_MAX if no header says so. */
 static int accepted_end(struct cubby__replay *r, const uint32_t *numbers, size_t count, size_t i, uint64_t nonce, uint64_t *end)
 {
     *end = UINT64_MAX;
@@ -104,8 +106,10 @@ static int accepted_end(struct cubby__replay *r, const uint32_t *numbers, size_t
             return rc;
         if (next.pred == numbers[i] && next.pred_nonce == nonce)
             *end = next.pred_end; /* its floors come in its turn: they hold what damage here cost */
+        int named = next.pred != 0; /* a repair's stand-in names none */
         cubby__seg_header_release(&next);
-        break;
+        if (named)
+            break;
     }
     return 0;
 }
@@ -162,21 +166,43 @@ static int next_header(struct cubby__replay *r, const uint32_t *numbers, size_t 
     return rc;
 }
 
+/* The whole of a segment comes: from the commit on that its header names, if that is not what was reached (R2). 1: it does not follow what is there. */
+static int begin_segment(struct cubby__replay *r, const struct cubby__seg_header *h)
+{
+    int names = cubby__seg_header_names(h, &r->before), follows = cubby__segscan_follows(r->s->log, r->s->ident.salt, h, &r->before, r->err);
+    if (follows < 0)
+        return follows;
+    cubby__raise(&r->txn.floors.commit, r->commit);
+    if ((names || !follows) && (h->last_commit || !r->commit)) { /* what a repair has put in the place of a segment names none */
+        r->commit = h->last_commit;
+        r->chain = h->last_chain;
+    }
+    r->adopt = cubby__seg_header_adopts(h);
+    if (follows)
+        return 0;
+    if (!r->rebuild)
+        return cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "segment %u, behind its end, does not follow segment %u", h->number, h->pred);
+    cubby__notice(r->s, "damage: segment %u does not follow the segment %u that is there, but another: these are of two copies of this store, see `cubby fsck`", h->number,
+                  h->pred);
+    return 1;
+}
+
+/* From there on, or, without a place, all of it. */
 static int replay_segment(struct cubby__replay *r, const uint32_t *numbers, size_t count, size_t i, int is_last, uint64_t from, const struct cubby__seg_header *h)
 {
-    int rc = 0;
-    if (!from) { /* all of it */
-        cubby__raise(&r->commit, h->last_commit);
-        if (r->commit == h->last_commit)
-            r->chain = h->last_chain;
-        from = h->frames;
-        r->adopt = cubby__seg_header_adopts(h);
-    }
+    int branch = from ? 0 : begin_segment(r, h), rc = branch < 0 ? branch : 0;
+    r->before = (struct cubby__seg_end){.number = h->number, .nonce = h->nonce, .began = from ? h->last_commit : r->commit};
     cubby__raise_floors(&r->txn.floors, &h->floors);
-    if (r->rebuild)
+    if (rc == 0 && r->rebuild)
         rc = cubby__apply_definitions(r, h);
+    if (rc == 0 && branch) /* what was there nobody knows (R5) */
+        rc = cubby__lost_bytes(r, CUBBY__SEG_CAPACITY_MAX);
+    if (!from)
+        from = h->frames;
     if (rc == 0)
         rc = is_last ? recover_last(r, numbers[i], numbers[count - 1] + 1, h, from) : replay_sealed(r, numbers, count, i, h, from);
+    r->before.commit = r->commit;
+    r->before.chain = r->chain;
     return rc;
 }
 
@@ -193,8 +219,10 @@ static int replay_segments(struct cubby__replay *r, const uint32_t *numbers, siz
             rc = replay_segment(r, numbers, count, i, i == last, from, &h);
             cubby__seg_header_release(&h);
         }
-        if (rc == CUBBY_DONE)
+        if (rc == CUBBY_DONE) {
+            r->before.number = 0;
             rc = 0;
+        }
         if (rc == 0 && r->rebuild && r->s->o.progress && r->s->o.progress(r->s->o.progress_arg, i + 1, count) != 0)
             rc = cubby__fail(r->err, CUBBY_ECANCEL, r->s->path, CUBBY__NO_OFFSET, "the rebuild was stopped");
     }

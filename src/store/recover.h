@@ -2,7 +2,8 @@
  *
  * R1  Every acknowledged commit survives: what is proven is never touched, what is valid behind the proven end is copied into the successor.
  * R2  A bad commit N is damage if anything proves that N or a later one had been synced; then what is later stays, and of N the frames that
- *     verify. Otherwise it is a torn tail: nobody was told that it is there, and it is dropped.
+ *     verify. Otherwise it is a torn tail: nobody was told that it is there, and it is dropped. Each segment begins behind the commit that its own
+ *     header names, whatever stands before it: files of two stores that were one once keep what they hold.
  * R3  Nothing is written to the old segment again: its end is what the successor's header says, and only the successor's name makes that count. So
  *     a crash at any point of recovery leaves the old state, and recovery may run again.
  * R4  The tail is in the successor, and synced, before it has its name; bytes that only the page cache held are thus written anew.
@@ -20,7 +21,8 @@ struct cubby__replay {
     struct cubby__txn txn;
     cubby_error *err;
     int rebuild;           /* from nothing: definitions in headers count */
-    uint64_t commit, chain; /* reached */
+    uint64_t commit, chain; /* reached, in the order of the log */
+    struct cubby__seg_end before; /* the segment that was replayed last */
     uint64_t record_bytes;
     uint64_t evidence;
     int met_damage;      /* bytes were passed over that no DAMAGE covers */
@@ -39,6 +41,7 @@ struct cubby__tail {
     uint64_t dropped;                /* bytes of a torn tail */
     int unclean, damaged;
     int endless;                     /* the damage has no end that is known: bytes behind it may be missing, too */
+    int marked;                      /* by a roll: the successor had its name, and is not there */
     int cut;                         /* commits that had been synced are not there: the successor says so until a repair has seen to it */
     int adopt;                       /* what came before the first commit of the tail is lost: it is taken at its word */
 };

@@ -110,7 +110,7 @@ struct planning {
 static int take(void *arg, const struct cubby__segproblem *p)
 {
     struct planning *x = arg;
-    if (p->kind == CUBBY__SEG_NOTED || p->kind == CUBBY__SEG_STRAY)
+    if (p->kind == CUBBY__SEG_NOTED || p->kind == CUBBY__SEG_STRAY || p->kind == CUBBY__SEG_BRANCH)
         return 0;
     x->problems++;
     if (!x->plan)

@@ -260,6 +260,7 @@ int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, u
     }
     cubby__raise(&r->durable, scan.durable);
     r->ceiling = scan.ceiling;
+    r->before.unsure = scan.adopt || (early && !only_a_proof);
     cubby__segscan_close(&scan);
     return rc;
 }

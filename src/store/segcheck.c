@@ -17,6 +17,8 @@ struct walk {
     uint64_t end;       /* see cubby__segproblem */
     int cut;            /* the successor begins with a DAMAGE that no repair has seen to yet */
     uint64_t sound_at;  /* of the last sound frame that was looked for ahead of the scan */
+    int lies;           /* its header does not name the end of the segment before, which its commits follow all the same */
+    int holed;          /* frames are missing, and no whole commit has come since */
     int last, live;     /* live: somebody writes to it, and scan.limit is what is published */
 };
 
@@ -63,6 +65,7 @@ static int sound(struct walk *w)
     struct cubby__segscan *scan = &w->scan;
     const struct cubby__gathered *g = scan->count ? &scan->records[scan->count - 1] : NULL;
     int rc = w->c->torn ? tell_fragments(w) : 0;
+    w->holed = 0;
     whole(w->c, scan->last_commit);
     if (rc != 0 || !g || g->type != CUBBY__REC_DAMAGE || !g->place.len || scan->arena.data[g->payload] != CUBBY__DAMAGE_CUT)
         return rc;
@@ -81,6 +84,7 @@ static int hole(struct walk *w, const char *code, uint64_t from, uint64_t to, ui
         p.missing = to - p.to;
     }
     w->c->torn = 1;
+    w->holed = 1;
     if (strcmp(code, "FRAME_DAMAGED") != 0)
         return tell(w->c, &p, "frames end here, %s says that they reach %llu", w->end == UINT64_MAX ? "its header" : "its successor",
                     (unsigned long long)to);
@@ -210,7 +214,8 @@ static int check_frames(struct walk *w, uint64_t limit)
     const struct cubby__seg_header *h = w->h;
     struct cubby__segcheck *c = w->c;
     struct cubby__segscan *scan = &w->scan;
-    int rc = cubby__segscan_open(scan, c->s->log, w->seg, h->nonce, c->s->ident.salt, h->frames, limit, h->last_commit, h->last_chain, c->err);
+    uint64_t commit = w->lies ? c->before.commit : h->last_commit, chain = w->lies ? c->before.chain : h->last_chain;
+    int rc = cubby__segscan_open(scan, c->s->log, w->seg, h->nonce, c->s->ident.salt, h->frames, limit, commit, chain, c->err);
     scan->pieces = 1;
     scan->adopt = cubby__seg_header_adopts(h);
     scan->durable = w->last && c->evidence > h->proven_commit ? c->evidence : h->proven_commit;
@@ -218,6 +223,7 @@ static int check_frames(struct walk *w, uint64_t limit)
         rc = walk_frames(w);
     if (rc == 0 && w->last)
         rc = tell_tail(w);
+    c->before = (struct cubby__seg_end){w->seg, scan->adopt || w->holed, h->nonce, commit, scan->last_commit, scan->last_chain};
     cubby__segscan_close(scan);
     return rc;
 }
@@ -235,20 +241,43 @@ static int begins_with_cut(struct walk *w, const struct cubby__seg_header *h)
     return rc == CUBBY_ECORRUPT ? 0 : rc;
 }
 
-/* Where the successor says that it ends. */
+/* Where the successor says that it ends: the next one that names a predecessor, for what a repair has put in the place of a segment names none. */
 static int find_end(struct walk *w, const struct cubby__seg_header *h, const uint32_t *numbers, size_t i, size_t count)
 {
     struct cubby__seg_header next;
+    int rc = 0, found = 0;
     w->end = UINT64_MAX;
-    int rc = i + 1 < count ? cubby__log_header(w->c->s->log, numbers[i + 1], &next, w->c->err) : CUBBY_ENOENT;
-    if (rc != 0) /* what is wrong with the next one is told when its turn comes */
-        return rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION ? 0 : rc;
-    if (next.pred == numbers[i] && next.pred_nonce == h->nonce) {
-        w->end = next.pred_end;
-        rc = begins_with_cut(w, &next);
+    for (size_t j = i + 1; j < count && rc == 0 && !found; j++) {
+        rc = cubby__log_header(w->c->s->log, numbers[j], &next, w->c->err);
+        if (rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION) { /* told when its turn comes */
+            rc = 0;
+            continue;
+        }
+        if (rc != 0)
+            break;
+        found = next.pred != 0;
+        if (next.pred == numbers[i] && next.pred_nonce == h->nonce) {
+            w->end = next.pred_end;
+            rc = begins_with_cut(w, &next);
+        }
+        cubby__seg_header_release(&next);
     }
-    cubby__seg_header_release(&next);
     return rc;
+}
+
+/* Against what stands before it, where its commits go on if it follows that. */
+static int check_order(struct walk *w)
+{
+    struct cubby__segcheck *c = w->c;
+    const struct cubby__seg_header *h = w->h;
+    struct cubby__segproblem p = {.kind = CUBBY__SEG_BRANCH, .code = "SEGMENT_BRANCH", .severity = CUBBY_ERROR, .seg = w->seg, .from = CUBBY__NO_OFFSET,
+                                  .end = UINT64_MAX};
+    int rc = cubby__segscan_follows(c->s->log, c->s->ident.salt, h, &c->before, c->err);
+    w->lies = rc > 0 && !cubby__seg_header_names(h, &c->before);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    return tell(c, &p, "it does not follow the segment %u that is there, but another: they are of two copies of this store that went on apart, and their numbers mean "
+                "different mail", h->pred);
 }
 
 static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, size_t i, size_t count)
@@ -257,6 +286,8 @@ static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, siz
     struct walk w = {.c = c, .seg = numbers[i], .h = &h, .last = i + 1 == count};
     struct cubby__segproblem p = {.seg = numbers[i], .end = UINT64_MAX, .severity = CUBBY_ERROR};
     int rc = cubby__log_header(c->s->log, numbers[i], &h, c->err);
+    if (rc != 0)
+        c->before.number = 0;
     if (rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION) {
         p.kind = CUBBY__SEG_HEADER;
         p.code = "SEGMENT_HEADER";
@@ -271,7 +302,9 @@ static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, siz
         return rc;
     c->readable++;
     whole(c, h.last_commit);
-    rc = find_end(&w, &h, numbers, i, count);
+    rc = check_order(&w);
+    if (rc == 0)
+        rc = find_end(&w, &h, numbers, i, count);
     p.end = w.end;
     if (rc == 0 && h.damaged_copies) {
         p.kind = CUBBY__SEG_COPY;
@@ -348,6 +381,7 @@ int cubby__segcheck(struct cubby__segcheck *c)
         return rc;
     c->torn = 0;
     c->torn_until = 0;
+    c->before.number = 0;
     if (c->s->shared_mapped) { /* one that is just being made counts when it is published */
         cubby__read_published(c->s, &now);
         while (count && numbers[count - 1] > now.seg)

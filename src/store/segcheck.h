@@ -7,6 +7,7 @@
 enum cubby__segproblem_kind {
     CUBBY__SEG_NOTED,   /* told, and nothing for a repair: the next writer's recovery sees to it */
     CUBBY__SEG_STRAY,   /* none of the log's: it was to be moved away before */
+    CUBBY__SEG_BRANCH,  /* of another copy of the store than the one before it: for people to put right */
     CUBBY__SEG_MISSING, /* segments first to seg are not there */
     CUBBY__SEG_HEADER,  /* neither copy of the header verifies */
     CUBBY__SEG_COPY,    /* one of them does not */
@@ -35,6 +36,7 @@ struct cubby__segcheck {
     /* Set by the walk: the first whole commit behind all that is torn or missing; UINT64_MAX: there is none. */
     uint64_t torn_until;
     int torn;           /* something is, and no whole commit has come since */
+    struct cubby__seg_end before; /* of the walk */
     size_t readable;    /* segments whose header is */
     int misnamed;       /* segments that a repair would give their names back: what else is missing nobody knows before that */
     /* A non-zero return ends the walk and is returned. */

@@ -149,6 +149,7 @@ static int judge(struct cubby__replay *r, const struct cubby__seg_header *h, uin
     cubby__raise(&scan->durable, r->evidence);
     r->durable = scan->durable;
     t->ceiling = scan->ceiling;
+    t->marked = scan->proof_commit > (last ? last->commit : r->commit) && !scan->proof_chain;
     int early = (last ? last->end : from) < h->proven; /* a CUT has no number, and had been synced all the same */
     t->damaged = (v->bad && scan->durable > (last ? last->commit : r->commit)) || early;
     accept_proven(r, scan, v, from, &next, t);

@@ -239,12 +239,18 @@ const char *seg_path(uint32_t number)
     return path;
 }
 
-uint32_t bed_segments(struct bed *b)
+static int is_there(struct bed *b, uint32_t seg)
 {
     const cubby_vfs *v = sim_vfs(b->disk);
     cubby_vfs_stat st;
+    return v->stat(v->ctx, seg_path(seg), &st) == 0;
+}
+
+/* One may be missing before the last, whose name was given when it had gone. */
+uint32_t bed_segments(struct bed *b)
+{
     uint32_t n = 0;
-    while (v->stat(v->ctx, seg_path(n + 1), &st) == 0)
+    while (is_there(b, n + 1) || (n && is_there(b, n + 2)))
         n++;
     return n;
 }
@@ -257,6 +263,8 @@ static void each_frame(struct bed *b, uint32_t seg, void (*fn)(void *arg, const 
     const cubby_vfs *v = sim_vfs(b->disk);
     struct cubby__seg_header h;
     struct cubby__frame f;
+    if (!is_there(b, seg))
+        return;
     cubby_file *file = open_file(b, seg_path(seg), CUBBY_OPEN_READ);
     MUST(file ? cubby__seg_header_read(v, file, seg_path(seg), &h, NULL) : -1);
     v->close(v->ctx, file);

@@ -145,7 +145,7 @@ static void make_cut(const struct bed *sound, struct cut_bed *c, enum behind beh
     c->index = bed_read(b, INDEX, &c->index_len);
     bed_unlink(b, seg_path(last + 1));
     s = bed_open(b);
-    while (behind == A_SEGMENT && bed_segments(b) == last + 1)
+    while (behind == A_SEGMENT && bed_segments(b) == last + 2) /* whose name had been given is not given again */
         bed_append(b, s, "Late", 500);
     if (behind == A_MESSAGE) {
         append(b, s, 100);
@@ -159,7 +159,7 @@ static void make_cut(const struct bed *sound, struct cut_bed *c, enum behind beh
     struct spot cut_frame = bed_frame(b, CUBBY__REC_DAMAGE, -1);
     c->seg = cut_frame.seg;
     c->off = cut_frame.off;
-    MUST(c->seg == last + 1 && c->off == cut_frame.frames ? 0 : -1);
+    MUST(c->seg == last + 2 && c->off == cut_frame.frames ? 0 : -1);
 }
 
 static void put_back_index(struct bed *b, const struct cut_bed *c)

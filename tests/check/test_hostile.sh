@@ -96,6 +96,13 @@ try "a segment that is a folder" 4 'SEGMENT_HEADER segments/00000002.seg: this s
 try "a segment that is a pipe" 4 'SEGMENT_HEADER segments/00000002.seg: this segment is not a regular file' 8 4 0 'rm "$(seg 2)"; mkfifo "$(seg 2)"'
 try "a quarantine that is a file" 4 'FRAME_DAMAGED' 8 4 0 'touch d/quarantine; zero "$(seg 1)" 40960 4096'
 is "and nothing was done that the next repair does again" "$("$C" ls d | grep -c lost+found)" 0
+cp -a s copy
+"$C" import -q --into D copy b.mbox
+"$C" import -q --into E copy b.mbox
+try "a segment of a copy that went on apart" 4 'error SEGMENT_BRANCH segments/0000000[0-9].seg: .* two copies of this store' 4 4 0 \
+    '"$C" import -q --into F d b.mbox; "$C" import -q --into G d c.mbox; cp copy/segments/00000004.seg "$(seg 4)"'
+is "nothing is done about that" "$(grep -c '^repair ' stdout; ls d | grep -c quarantine)" "0
+0"
 try "a temporary folder that is a file" 0 ' 0 findings' 0 0 0 'rm -r d/tmp; touch d/tmp'
 try "what is none of ours" 0 ' 0 findings' 0 0 0 'touch d/segments/readme d/segments/1.seg d/foo; mkdir d/bar'
 

@@ -198,7 +198,7 @@ class Log:
         segment = self.segments[k]
         if k + 1 == len(self.segments):
             return None, len(segment.data)
-        header = self.segments[k + 1].header
+        header = next((s.header for s in self.segments[k + 1:] if s.header.pred), self.segments[k + 1].header)
         if (header.pred, header.pred_nonce) != (segment.number, segment.header.nonce):
             self.remarks.damage("segment %d: its successor names predecessor %d", segment.number, header.pred)
             return len(segment.data) & ~7, len(segment.data)
