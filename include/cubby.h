@@ -589,9 +589,9 @@ typedef struct cubby_repair_result {
 
 /* Checks (flags as for cubby_check), and puts right what was found; a store without findings is left alone. found (may be NULL) gets the findings,
  * done (may be NULL) what was done about them, as findings of severity CUBBY_NOTE with a code of their own, and at last again what is left.
- * Damaged files are kept in quarantine/ of the store, what is left of damaged messages goes to the folder lost+found. Takes the writer lock now
- * and then; others may read and write meanwhile. May be interrupted at any moment and called again. EBUSY, EACCES, ENOSPC: nothing, or only a
- * part, was done. */
+ * Damaged files are kept in quarantine/ of the store, what is left of damaged messages goes to the folder lost+found (or, without uids left there,
+ * lost+found_2 and so on). Takes the writer lock now and then; others may read and write meanwhile. May be interrupted at any moment and called again.
+ * EBUSY, EACCES, ENOSPC: nothing, or only a part, was done. */
 CUBBY_EXTERN int cubby_repair(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn found, cubby_finding_fn done, void *arg,
                               cubby_repair_result *result, cubby_error *err);
 

@@ -128,11 +128,16 @@ static int add_hash(struct cubby__buf *b, const cubby_row *row)
     return b->failed ? CUBBY_ENOMEM : CUBBY_OK;
 }
 
-/* What earlier runs have put there: read once, for what this one adds is not looked for. */
-static int read_seen(struct cubby__lostfound *lf, struct cubby__view *view, uint64_t folder)
+/* lost+found, lost+found_2 and so on: i counts from 1. DONE: there is none of that name. */
+static int nth_folder(struct cubby__view *view, int i, char name[CUBBY__LOST_NAME], uint64_t *id)
+{
+    snprintf(name, CUBBY__LOST_NAME, i == 1 ? CUBBY__LOST_FOUND : CUBBY__LOST_FOUND "_%d", i);
+    return cubby__name_get(view, CUBBY_ROOT, name, strlen(name), id);
+}
+
+static int add_hashes(struct cubby__lostfound *lf, struct cubby__view *view, uint64_t folder, struct cubby__buf *b)
 {
     cubby_scan_options o = CUBBY_SCAN_INIT;
-    struct cubby__buf b = CUBBY__BUF_INIT;
     struct cubby__scan *scan;
     const cubby_row *row;
     o.want = CUBBY_WANT_OBJECT;
@@ -140,12 +145,26 @@ static int read_seen(struct cubby__lostfound *lf, struct cubby__view *view, uint
     if (rc)
         return rc;
     while (!(rc = cubby__scan_next(scan, &row)))
-        if (add_hash(&b, row)) {
+        if (add_hash(b, row)) {
             rc = cubby__fail_mem(lf->err);
             break;
         }
     cubby__scan_close(&scan);
-    if (rc != CUBBY_DONE) {
+    return rc == CUBBY_DONE ? CUBBY_OK : rc;
+}
+
+/* What earlier runs have put there: read once, for what this one adds is not looked for. */
+static int read_seen(struct cubby__lostfound *lf, struct cubby__view *view)
+{
+    struct cubby__buf b = CUBBY__BUF_INIT;
+    char name[CUBBY__LOST_NAME];
+    uint64_t folder;
+    int rc = CUBBY_OK;
+    for (int i = 1; i <= CUBBY__LOST_FOLDERS && !rc; i++) {
+        rc = nth_folder(view, i, name, &folder);
+        rc = rc == CUBBY_DONE ? CUBBY_OK : rc ? rc : add_hashes(lf, view, folder, &b);
+    }
+    if (rc) {
         cubby__buf_release(&b);
         return rc;
     }
@@ -158,9 +177,9 @@ static int read_seen(struct cubby__lostfound *lf, struct cubby__view *view, uint
 }
 
 /* It is there from an earlier run, which was interrupted before the damage was covered. */
-static int is_there(struct cubby__lostfound *lf, struct cubby__view *view, uint64_t folder, const uint8_t hash[HASH_LEN], int *found)
+static int is_there(struct cubby__lostfound *lf, struct cubby__view *view, const uint8_t hash[HASH_LEN], int *found)
 {
-    int rc = lf->seen_read ? CUBBY_OK : read_seen(lf, view, folder);
+    int rc = lf->seen_read ? CUBBY_OK : read_seen(lf, view);
     *found = !rc && lf->seen_count && bsearch(hash, lf->seen, lf->seen_count, HASH_LEN, compare_hashes);
     return rc;
 }
@@ -174,10 +193,22 @@ void cubby__lostfound_release(struct cubby__lostfound *lf)
     cubby__tombs_release(&lf->tombs);
 }
 
-static int need_folder(struct cubby__txn *txn, uint64_t *id)
+/* Once in a transaction: one with uids for as many messages as that may hold. */
+static int need_folder(struct cubby__lostfound *lf, struct cubby__txn *txn, uint64_t *id)
 {
-    int rc = cubby__name_get(cubby__txn_view(txn), CUBBY_ROOT, CUBBY__LOST_FOUND, sizeof CUBBY__LOST_FOUND - 1, id);
-    return rc == CUBBY_DONE ? cubby__folder_create_anyway(txn, CUBBY__LOST_FOUND, sizeof CUBBY__LOST_FOUND - 1, id) : rc;
+    uint8_t buf[CUBBY__TREE_VALUE_MAX];
+    struct cubby__folder_row row;
+    for (int i = 1; i <= CUBBY__LOST_FOLDERS; i++) {
+        int rc = nth_folder(cubby__txn_view(txn), i, lf->name, id);
+        if (rc == CUBBY_DONE)
+            return cubby__folder_create_anyway(txn, lf->name, strlen(lf->name), id);
+        if (!rc)
+            rc = cubby__folder_row_need(cubby__txn_view(txn), *id, buf, &row);
+        if (rc || row.uidnext + CUBBY__LOST_BATCH <= CUBBY__UID_MAX + 1ull)
+            return rc;
+    }
+    return cubby__fail(lf->err, CUBBY_ELIMIT, NULL, CUBBY__NO_OFFSET, "the uids of %s and of %d folders like it are used up", CUBBY__LOST_FOUND,
+                       CUBBY__LOST_FOLDERS - 1);
 }
 
 static int expunge(struct cubby__txn *txn, uint64_t folder, uint32_t uid)
@@ -188,14 +219,12 @@ static int expunge(struct cubby__txn *txn, uint64_t folder, uint32_t uid)
 }
 
 /* The message that was made, unless it is there. *now: its uid, or 0. */
-static int put(struct making *m, struct cubby__lostfound *lf, struct cubby__txn *txn, uint64_t token, const cubby_add_options *o, uint32_t *now)
+static int put(struct making *m, struct cubby__lostfound *lf, struct cubby__txn *txn, uint64_t id, uint64_t token, const cubby_add_options *o, uint32_t *now)
 {
-    uint64_t id, object;
+    uint64_t object;
     int known = 0;
     *now = 0;
-    int rc = need_folder(txn, &id);
-    if (!rc)
-        rc = is_there(lf, cubby__txn_view(txn), id, cubby__incoming_object(m->in)->hash, &known);
+    int rc = is_there(lf, cubby__txn_view(txn), cubby__incoming_object(m->in)->hash, &known);
     if (!rc && !known)
         rc = cubby__incoming_log(m->in, txn, token, &object);
     if (!rc && !known)
@@ -208,6 +237,7 @@ static int commit(struct making *m, struct cubby__lostfound *lf, const struct cu
 {
     cubby_add_options o = CUBBY_ADD_INIT;
     struct cubby__txn *txn;
+    uint64_t id;
     int rc = cubby__incoming_finish(m->in, lf->err);
     if (!rc)
         rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
@@ -217,7 +247,9 @@ static int commit(struct making *m, struct cubby__lostfound *lf, const struct cu
     o.has_date = 1;
     o.internaldate = row->internaldate;
     o.internaldate_zone = row->zone;
-    rc = put(m, lf, txn, TOKEN, &o, now);
+    rc = need_folder(lf, txn, &id);
+    if (!rc)
+        rc = put(m, lf, txn, id, TOKEN, &o, now);
     if (!rc)
         rc = expunge(txn, folder, uid);
     if (!rc)
@@ -238,7 +270,7 @@ int cubby__lost_objects(struct cubby__lostfound *lf, const struct cubby__orphan 
     int rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
     if (rc)
         return rc;
-    rc = need_folder(txn, &id);
+    rc = need_folder(lf, txn, &id);
     for (size_t i = 0; i < count && !rc; i++)
         rc = cubby__entry_add(txn, id, o[i].id, NULL, &uid[i]);
     if (rc) {
@@ -248,7 +280,7 @@ int cubby__lost_objects(struct cubby__lostfound *lf, const struct cubby__orphan 
     rc = cubby__txn_commit(&txn, NULL);
     for (size_t i = 0; i < count && !rc; i++)
         rc = cubby__repair_tell(lf->told, lf->err, "MESSAGE_SAVED", "", CUBBY__NO_OFFSET, "message %llu, whose entry was lost, is uid %u of %s",
-                                (unsigned long long)o[i].id, uid[i], CUBBY__LOST_FOUND);
+                                (unsigned long long)o[i].id, uid[i], lf->name);
     return rc;
 }
 
@@ -283,19 +315,21 @@ static int put_pieces(struct making *m, struct cubby__lostfound *lf, const struc
 {
     struct cubby__txn *txn;
     size_t first;
+    uint64_t id;
     uint32_t uid;
     *count = 0;
     int rc = cubby__txn_begin(lf->store, 0, &txn, lf->err);
     if (rc)
         return rc;
-    do { /* m holds a message */
-        rc = put(m, lf, txn, TOKEN + *count, NULL, &uid);
+    rc = need_folder(lf, txn, &id);
+    while (!rc) { /* m holds a message */
+        rc = put(m, lf, txn, id, TOKEN + *count, NULL, &uid);
         saved[(*count)++] = m->saved;
         m->saved = 0;
         if (rc || *count == CUBBY__LOST_BATCH || !next_short(all, &first, pos))
             break;
         rc = write_pieces(m, lf, &all->at[first], *pos - first);
-    } while (rc == 0);
+    }
     if (rc)
         cubby__txn_abort(&txn);
     return rc ? rc : cubby__txn_commit(&txn, NULL);
@@ -313,7 +347,7 @@ int cubby__lost_pieces(struct cubby__lostfound *lf, const struct cubby__orphans 
         rc = put_pieces(&m, lf, all, pos, saved, &count);
     for (size_t i = 0; i < count && !rc; i++)
         rc = cubby__repair_tell(lf->told, lf->err, "MESSAGE_SAVED", "", CUBBY__NO_OFFSET, "%llu bytes of a message without record are in %s",
-                                (unsigned long long)saved[i], CUBBY__LOST_FOUND);
+                                (unsigned long long)saved[i], lf->name);
     end(&m);
     return rc;
 }
@@ -337,7 +371,7 @@ int cubby__lost_message(struct cubby__lostfound *lf, uint64_t folder, uint32_t u
     if (!rc)
         rc = cubby__repair_tell(lf->told, lf->err, "MESSAGE_SAVED", "", CUBBY__NO_OFFSET,
                                 "uid %u of folder %llu: %llu bytes could be read, %llu were lost; it is uid %u of %s", uid, (unsigned long long)folder,
-                                (unsigned long long)m.saved, (unsigned long long)m.lost, now, CUBBY__LOST_FOUND);
+                                (unsigned long long)m.saved, (unsigned long long)m.lost, now, lf->name);
     end(&m);
     return rc == CUBBY_DONE ? CUBBY_OK : rc; /* expunged meanwhile */
 }

@@ -1,4 +1,5 @@
-/* lostfound.h - what a repair can save of damaged messages: it goes to the folder lost+found, and what cannot be read is expunged where it was. */
+/* lostfound.h - what a repair can save of damaged messages: it goes to the folder lost+found, and what cannot be read is expunged where it was.
+ * When the uids of that are used up, to lost+found_2, and so on (lost+found-2 may be what the folder 2 is called, whose name is lost). */
 #ifndef CUBBY_MAIL_LOSTFOUND_H
 #define CUBBY_MAIL_LOSTFOUND_H
 
@@ -8,6 +9,7 @@
 #include "store/repair.h"
 
 #define CUBBY__LOST_FOUND "lost+found"
+enum { CUBBY__LOST_FOLDERS = 1000, CUBBY__LOST_NAME = 16 };
 
 enum { CUBBY__LOST_BATCH = 256 }; /* orphans, or uids, that one transaction sees to */
 
@@ -15,7 +17,8 @@ struct cubby__lostfound {
     struct cubby__store *store;
     struct cubby__repairs *told;
     cubby_error *err;
-    uint8_t *seen; /* hashes of the messages that were in lost+found, sorted, 16 bytes each: of earlier runs, which were interrupted */
+    char name[CUBBY__LOST_NAME]; /* of the folder that the last transaction has put something into */
+    uint8_t *seen; /* hashes of the messages that were in lost+found and the like, sorted, 16 bytes each: of earlier runs, which were interrupted */
     size_t seen_count;
     int seen_read;
     struct cubby__tombs tombs; /* of the folder whose lost uids were expunged last, before that */

@@ -80,4 +80,19 @@ for ((page = 2; page < pages; page++)); do
 done
 is "$((pages - 2)) pages damaged one by one: the second command is right" "$bad" 0
 
+# Uids come with mail from elsewhere: they may leave no room in lost+found. What is saved goes beside it then.
+mbox 1 >one.mbox
+"$C" import -q --into Last y one.mbox
+"$C" export -q --folder Last y last.out
+sed 's/ uid=[0-9]* / uid=4294967295 /' last.out/Last.mbox >last.mbox
+"$C" import -q --keep-uids --into lost+found x last.mbox
+has "a folder without uids left" "$("$C" ls --json x)" '"lost\+found".*"uidnext":4294967296'
+"$C" import -q --into Box x many.mbox
+flip x/segments/00000001.seg "$(grep -obaF 'body of 30,' x/segments/00000001.seg | head -n 1 | cut -d: -f1)"
+exits "it keeps nothing from being repaired" 1 "$C" fsck --repair --full x
+has "what there is of the message" "$out" 'MESSAGE_SAVED: .* it is uid 1 of lost\+found_2'
+exits "... is there" 0 "$C" cat x lost+found_2 1
+has "... with what is known of it" "$out" '^Subject: number 30'
+exits "and all is well" 0 "$C" fsck --full x
+
 finish

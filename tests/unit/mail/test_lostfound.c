@@ -446,6 +446,115 @@ START_TEST(uids_of_a_broken_folder)
 }
 END_TEST
 
+/* ---- no uid is left ---- */
+
+/* A folder at the top whose next uid is this: mail was imported with its uids. */
+static uint64_t folder_with(const char *name, uint64_t uidnext)
+{
+    uint64_t id;
+    cubby_add_options o = CUBBY_ADD_INIT;
+    MUST(cubby__folder_create(st->txn, CUBBY_ROOT, name, strlen(name), &id));
+    o.uid = (uint32_t)(uidnext - 1);
+    ck_assert_uint_eq(add(st, id, &o), uidnext - 1);
+    return id;
+}
+
+static uint64_t folder_called(const char *name)
+{
+    uint64_t id;
+    int rc = cubby__name_get(look(st), CUBBY_ROOT, name, strlen(name), &id);
+    unlook(st);
+    return rc ? 0 : id;
+}
+
+static void spoil(uint32_t uid)
+{
+    struct cubby__message_row row;
+    MUST(row_of(st, 1, uid, &row));
+    hurt(&row.place, CUBBY__FRAME_SIZE + 4);
+}
+
+START_TEST(a_full_folder)
+{
+    struct cubby__orphan o;
+    size_t pos = 0, first;
+    begins();
+    fill(st, 1, 3);
+    begin(st);
+    uint64_t full = folder_with("lost+found", CUBBY__UID_MAX + 1ull), user = folder_with("lost+found-2", 2);
+    o = (struct cubby__orphan){.type = CUBBY__REC_OBJECT, .id = log_object(st, 7)};
+    commit(st);
+    spoil(1);
+    MUST(cubby__lost_message(&lf, 1, 1));
+    ck_assert_ptr_nonnull(strstr(last, "it is uid 1 of lost+found_2"));
+    uint64_t id = folder_called("lost+found_2");
+    ck_assert(id && has(id, 1, "uid 1 in folder 1"));
+    MUST(cubby__lost_objects(&lf, &o, 1));
+    ck_assert_ptr_nonnull(strstr(last, "is uid 2 of lost+found_2"));
+    struct cubby__orphans all = some_pieces(2);
+    ck_assert_int_eq(cubby__orphans_next(&all, &pos, &first), 1);
+    MUST(cubby__lost_pieces(&lf, &all, first, &pos));
+    ck_assert_ptr_nonnull(strstr(last, "are in lost+found_2"));
+    ck_assert_uint_eq(folder_of(st, id).messages, 4);
+    ck_assert(folder_of(st, full).messages == 1 && folder_of(st, user).messages == 1);
+    ends();
+}
+END_TEST
+
+/* It fills up in the middle: with room for a whole transaction, and then without. What was put there before is known still. */
+START_TEST(a_folder_that_fills_up)
+{
+    cubby_add_options o = CUBBY_ADD_INIT;
+    struct cubby__orphan batch[CUBBY__LOST_BATCH] = {{0}};
+    struct cubby__orphans all = some_pieces(1);
+    size_t pos = 0, first;
+    begins();
+    begin(st);
+    uint64_t id = folder_with("lost+found", CUBBY__UID_MAX - CUBBY__LOST_BATCH);
+    for (size_t i = 0; i < CUBBY__LOST_BATCH; i++)
+        batch[i] = (struct cubby__orphan){.type = CUBBY__REC_OBJECT, .id = log_object(st, (unsigned)i)};
+    commit(st);
+    ck_assert_int_eq(cubby__orphans_next(&all, &pos, &first), 1);
+    MUST(cubby__lost_pieces(&lf, &all, first, &pos));
+    ck_assert_uint_eq(folder_of(st, id).uidnext, CUBBY__UID_MAX - CUBBY__LOST_BATCH + 1);
+    MUST(cubby__lost_objects(&lf, batch, CUBBY__LOST_BATCH));
+    ck_assert_uint_eq(folder_of(st, id).uidnext, CUBBY__UID_MAX + 1ull);
+    ck_assert_ptr_null(strstr(last, "lost+found_2"));
+    MUST(cubby__lost_objects(&lf, batch, 1));
+    ck_assert_ptr_nonnull(strstr(last, "uid 1 of lost+found_2"));
+    cubby__lostfound_release(&lf); /* the next run */
+    pos = 0;
+    ck_assert_int_eq(cubby__orphans_next(&all, &pos, &first), 1);
+    MUST(cubby__lost_pieces(&lf, &all, first, &pos));
+    ck_assert(folder_of(st, id).messages == CUBBY__LOST_BATCH + 2 && folder_of(st, folder_called("lost+found_2")).messages == 1);
+    begin(st);
+    o.uid = CUBBY__UID_MAX - CUBBY__LOST_BATCH + 1; /* one too few */
+    add(st, folder_called("lost+found_2"), &o);
+    commit(st);
+    MUST(cubby__lost_objects(&lf, batch, 1));
+    ck_assert_ptr_nonnull(strstr(last, "uid 1 of lost+found_3"));
+    ends();
+}
+END_TEST
+
+START_TEST(all_are_full)
+{
+    struct cubby__message_row row;
+    char name[40] = CUBBY__LOST_FOUND;
+    begins();
+    fill(st, 1, 1);
+    begin(st);
+    for (int i = 1; i <= CUBBY__LOST_FOLDERS; snprintf(name, sizeof name, "%s_%d", CUBBY__LOST_FOUND, ++i))
+        folder_with(name, CUBBY__UID_MAX + 1ull);
+    commit(st);
+    spoil(1);
+    RETURNS(cubby__lost_message(&lf, 1, 1), CUBBY_ELIMIT);
+    ck_assert_ptr_nonnull(strstr(st->err.message, "lost+found"));
+    MUST(row_of(st, 1, 1, &row));
+    ends();
+}
+END_TEST
+
 UNIT_MAIN("mail/lostfound", a_message_of_nothing, a_message_without_header, a_row_that_means_nothing, once_and_again, pieces_once_and_again,
           what_is_there_cannot_be_read, without_memory, what_is_lost_for_good, many_short_pieces,
-          pieces_that_cannot_be_read_now, pieces_without_memory, more_than_a_batch, some_uids, uids_of_a_broken_folder)
+          pieces_that_cannot_be_read_now, pieces_without_memory, a_full_folder, a_folder_that_fills_up, all_are_full, more_than_a_batch, some_uids, uids_of_a_broken_folder)
