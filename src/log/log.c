@@ -117,7 +117,7 @@ static int open_file(struct cubby__log *log, uint32_t number, struct cubby__seg_
         return cubby__fail_mem(err);
     int rc = log->vfs->open(log->vfs->ctx, path, log->writable ? CUBBY_OPEN_WRITE : CUBBY_OPEN_READ, file);
     if (rc == -EINVAL) {
-        rc = cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__NO_OFFSET, "this segment is not a regular file");
+        rc = cubby__fail(err, CUBBY_ECORRUPT, path, CUBBY__NO_OFFSET, "this segment is not a regular file: if there was one, bring it back before a repair");
     } else if (rc != 0) {
         rc = cubby__fail_io(err, rc, path, CUBBY__NO_OFFSET, "opening the segment");
     } else {

@@ -28,6 +28,7 @@ struct repair {
     struct cubby__orphans orphans;
     struct cubby__store *s;
     struct cubby__plan *plan;
+    int rehearsed;       /* the plan but for what a new index finds: r->spy.broken */
     int nothing_unknown; /* the index knew all that was lost, but for what stood behind the end of the log */
 };
 
@@ -391,8 +392,10 @@ static int ask_index(struct repair *r)
     uint64_t records = 0, known = 0;
     int damaged, whole = 0;
     int rc = open_and_mend(r, &damaged);
-    if (!rc && r->s && damaged)
+    if (!rc && r->s && damaged) {
         rc = cubby__plan_rehearse(r->s, r->plan, r->err);
+        r->rehearsed = !rc;
+    }
     if (!rc && r->s && damaged)
         whole = cubby__index_is_whole(r->s, &known, r->err);
     if (whole < 0)
@@ -431,6 +434,8 @@ static int repair_open_store(struct repair *r, int *replaced)
     if (!rc)
         return CUBBY_DONE;
     if (rc == CUBBY_DONE)
+        rc = r->rehearsed && !r->spy.broken_count ? CUBBY_OK : cubby__plan_rehearse(r->s, r->plan, r->err);
+    if (!rc)
         rc = salvage(r);
     *replaced = !rc && !cubby__plan_empty(r->plan);
     return rc ? rc : cubby__plan_apply(r->s, r->plan, &r->told, r->err);

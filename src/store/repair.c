@@ -11,6 +11,7 @@
 #include "store/commit.h"
 #include "store/repair_file.h"
 #include "store/segcheck.h"
+#include "store/stray.h"
 
 int cubby__repair_tell(struct cubby__repairs *t, cubby_error *err, const char *code, const char *file, uint64_t off, const char *fmt, ...)
 {
@@ -298,6 +299,14 @@ static int is_back(struct cubby__store *s, uint32_t seg, cubby_error *err)
     return rc == 0 ? 1 : rc == CUBBY_ECORRUPT || rc == CUBBY_ENOENT ? 0 : rc;
 }
 
+/* What is no regular file is kept as it is, and the segment is missing then. DONE: it is one. Here, for what fails later fails again and again, after things
+ * have been logged that clients hear of each time. It is not the end of the log: whoever opened the store for writing has gone on behind it. */
+static int make_way(struct cubby__store *s, uint32_t seg, struct cubby__repairs *t, cubby_error *err)
+{
+    int rc = cubby__is_stranger(s, seg, err);
+    return rc < 0 ? rc : rc ? cubby__move_to_quarantine(s, seg, t, err) : CUBBY_DONE;
+}
+
 int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err)
 {
     uint64_t before = t->count;
@@ -309,7 +318,7 @@ int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p
         return rc;
     for (size_t i = 0; i < p->count && rc == 0; i++) {
         uint64_t nonce = 0;
-        if (p->segs[i].what != CUBBY__SEG_HEADER)
+        if (p->segs[i].what != CUBBY__SEG_HEADER || (rc = make_way(s, p->segs[i].seg, t, err)) != CUBBY_DONE)
             continue;
         if ((rc = is_back(s, p->segs[i].seg, err)) > 0)
             back++, rc = 0;
@@ -326,11 +335,16 @@ int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p
 
 /* ---- stand-ins, copies ---- */
 
+static int are_too_many(const struct segplan *sp)
+{
+    return sp->seg - sp->first >= CUBBY__SEG_GAP_MAX;
+}
+
 static int stand_ins(struct cubby__store *s, const struct segplan *sp, struct cubby__repairs *t, cubby_error *err)
 {
     char name[CUBBY__SEGNAME_MAX];
     int rc = 0;
-    if (sp->seg - sp->first >= CUBBY__SEG_GAP_MAX)
+    if (are_too_many(sp))
         return cubby__repair_tell(t, err, "NOT_DONE", CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET,
                                   "segments %u to %u are too many to be stood in for", sp->first, sp->seg);
     for (uint32_t seg = sp->first; seg <= sp->seg && rc == 0; seg++) {
@@ -405,18 +419,41 @@ static int is_gone(const struct segplan *sp)
     return sp->what == CUBBY__SEG_MISSING || sp->what == CUBBY__SEG_HEADER;
 }
 
+static int keep_and_abort(struct cubby__newseg *n, cubby_error *err)
+{
+    int rc = cubby__newseg_quarantine(n, err);
+    cubby__newseg_abort(n);
+    return rc;
+}
+
+static int try_stand_ins(struct cubby__store *s, const struct segplan *sp, cubby_error *err)
+{
+    int rc = 0;
+    for (uint32_t seg = sp->first; seg <= sp->seg && !are_too_many(sp) && rc >= 0; seg++) {
+        struct cubby__newseg n;
+        rc = is_back(s, seg, err);
+        if (rc == 0 && (rc = cubby__newseg_begin(&n, s, seg, err)) == 0)
+            rc = keep_and_abort(&n, err);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int try_copy(struct cubby__store *s, const struct segplan *sp, cubby_error *err)
+{
+    struct cubby__newseg n;
+    int rc = make_copy(s, sp, &n, err);
+    return rc ? rc : keep_and_abort(&n, err);
+}
+
 int cubby__plan_rehearse(struct cubby__store *s, const struct cubby__plan *p, cubby_error *err)
 {
-    int rc = cubby__quiesce(s, err);
+    int rc = p->count ? cubby__quiesce(s, err) : CUBBY_DONE;
     if (rc != 0)
-        return rc;
-    for (size_t i = 0; i < p->count && rc == 0; i++) {
-        struct cubby__newseg n;
-        if (is_gone(&p->segs[i]) || p->segs[i].seg == s->pending.seg || (rc = make_copy(s, &p->segs[i], &n, err)) != 0)
-            continue;
-        rc = cubby__newseg_quarantine(&n, err);
-        cubby__newseg_abort(&n);
-    }
+        return rc < 0 ? rc : 0;
+    rc = cubby__try_segments(s, err);
+    for (size_t i = 0; i < p->count && rc == 0; i++)
+        if (p->segs[i].seg != s->pending.seg)
+            rc = is_gone(&p->segs[i]) ? try_stand_ins(s, &p->segs[i], err) : try_copy(s, &p->segs[i], err);
     cubby__resume(s);
     return rc;
 }

@@ -68,10 +68,11 @@ enum {
 };
 unsigned cubby__plan_losses(const struct cubby__plan *p, uint64_t *through);
 
-/* Makes headers again where that is possible, and so more readable: DONE: there were none; OK: the plan must be made anew. */
+/* Makes headers again where that is possible, and so more readable; what is no regular file goes to quarantine. DONE: there were none; OK: the plan must be
+ * made anew. */
 int cubby__plan_mend_headers(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);
-/* Copies what apply will copy, to quarantine, too, and gives nothing a name: whether there is room for that is to be known before anything is logged,
- * for what the index knows is asked once. */
+/* Copies what apply will copy, to quarantine, too, and gives nothing a name: whether there is room for that, and leave to do it, is to be known before
+ * anything is logged, for what the index knows is asked once, and clients hear of a repair each time. */
 int cubby__plan_rehearse(struct cubby__store *s, const struct cubby__plan *p, cubby_error *err);
 /* All the rest. */
 int cubby__plan_apply(struct cubby__store *s, const struct cubby__plan *p, struct cubby__repairs *t, cubby_error *err);

@@ -54,6 +54,19 @@ static int open_anew(const cubby_vfs *vfs, const char *path, cubby_file **f)
     return rc == -EEXIST && gone != 0 && gone != -ENOENT ? gone : rc;
 }
 
+int cubby__try_segments(struct cubby__store *s, cubby_error *err)
+{
+    cubby_file *f;
+    char *path = cubby__path_join(s->path, CUBBY__DIR_SEGMENTS "/trial");
+    int rc = path ? open_anew(s->vfs, path, &f) : -ENOMEM;
+    if (rc == 0) {
+        s->vfs->close(s->vfs->ctx, f);
+        rc = s->vfs->unlink(s->vfs->ctx, path);
+    }
+    cubby__free(path);
+    return rc == 0 ? 0 : cubby__fail_io(err, rc, CUBBY__DIR_SEGMENTS, CUBBY__NO_OFFSET, "trying to make a file there");
+}
+
 int cubby__newseg_begin(struct cubby__newseg *n, struct cubby__store *s, uint32_t seg, cubby_error *err)
 {
     const cubby_vfs *vfs = s->vfs;
@@ -204,6 +217,8 @@ static char *name_for_copy(struct cubby__newseg *n, int *rc)
             return path;
         }
         cubby__free(path);
+        if (*rc == -EINVAL) /* no regular file: a stranger that was moved there */
+            continue;
         if (*rc != 0)
             return NULL;
         int same = same_bytes(vfs, n->old, n->old_size, f);
@@ -225,7 +240,7 @@ static int name_moved(struct cubby__store *s, uint32_t seg, const char *path)
     return rc;
 }
 
-int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err)
+int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, struct cubby__repairs *t, cubby_error *err)
 {
     char name[CUBBY__SEGNAME_MAX], *path = cubby__path_segment(s->path, seg);
     int rc = path ? make_dir(s, CUBBY__DIR_QUARANTINE) : -ENOMEM;
@@ -238,7 +253,9 @@ int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error 
     if (rc == 0)
         rc = sync_dir(s, CUBBY__DIR_SEGMENTS);
     cubby__free(path);
-    return rc == 0 ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "moving the file to quarantine");
+    if (rc != 0)
+        return cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "moving the file to quarantine");
+    return cubby__repair_tell(t, err, "STRAY_MOVED", cubby__segname(seg, name), CUBBY__NO_OFFSET, "it is in %s now", CUBBY__DIR_QUARANTINE);
 }
 
 /* P1. Complete before it has its name there, too. */

@@ -34,10 +34,13 @@ int cubby__newseg_quarantine(struct cubby__newseg *n, cubby_error *err);
 int cubby__newseg_end(struct cubby__newseg *n, cubby_error *err);
 void cubby__newseg_abort(struct cubby__newseg *n);
 
+/* Could a segment be given a name now? A file of no bytes comes and goes in segments/, under a name that none has. */
+int cubby__try_segments(struct cubby__store *s, cubby_error *err);
+
 /* A path in quarantine/ that nothing has: NAME, NAME.1 and so on. 0 or a negative errno; owner: the caller, NULL on an error. */
 int cubby__quarantine_name(const cubby_vfs *vfs, const char *dir, const char *name, char **out);
-/* The file itself, whatever it is, under a name that is free there. ENOENT: somebody else has moved it. */
-int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, cubby_error *err);
+/* The file itself, whatever it is, under a name that is free there; and that is told. ENOENT: somebody else has moved it. */
+int cubby__move_to_quarantine(struct cubby__store *s, uint32_t seg, struct cubby__repairs *t, cubby_error *err);
 
 /* repair_header.c: a header for a file whose own are gone, when its nonce is known: then its frames verify. proven: a commit, for SEG_PROVEN_COMMIT.
  * DONE: it has none. */

@@ -1,5 +1,5 @@
 /* repair_names.c - segments that stand under each other's names, as after a restore by hand: the header of each says which one it is. Only renames, and
- * none takes a name that is in use: so what is there stays there. One that is in the way of another gets a number behind all others for a moment: whoever opens
+ * none takes a name that a file has: so what is there stays there. One that is in the way of another gets a number behind all others for a moment: whoever opens
  * the store after a crash sees a last segment that it cannot read, goes on behind it, and takes no name that is somebody's; the next repair gives that its own. */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "log/segname.h"
-#include "store/repair.h"
+#include "store/repair_file.h"
 #include "store/stray.h"
 
 enum { NAME_MAX_LEN = 24 };
@@ -16,6 +16,7 @@ enum { NAME_MAX_LEN = 24 };
 struct file {
     char name[NAME_MAX_LEN], was[NAME_MAX_LEN];
     uint32_t number; /* as its header says; 0: it has the right name, or says nothing */
+    int stranger;    /* no regular file: it makes way for one whose name it has */
     uint64_t size;
 };
 
@@ -60,6 +61,10 @@ static int look(struct cubby__store *s, struct file *x, cubby_error *err)
         return cubby__fail_mem(err);
     int rc = cubby__segment_in(s, path, &x->number, &x->size, err);
     cubby__free(path);
+    if (rc == 0 && !x->number && (rc = cubby__is_stranger(s, cubby__segname_parse(x->name), err)) > 0) {
+        x->stranger = 1;
+        rc = 0;
+    }
     if (x->number == cubby__segname_parse(x->name))
         x->number = 0;
     return rc == CUBBY_EVERSION ? 0 : rc;
@@ -97,8 +102,19 @@ static int is_longest(const struct files *f, size_t i)
 static int is_taken(const struct files *f, uint32_t number)
 {
     for (size_t k = 0; k < f->count; k++)
-        if (!f->at[k].number && cubby__segname_parse(f->at[k].name) == number)
+        if (!f->at[k].number && !f->at[k].stranger && cubby__segname_parse(f->at[k].name) == number)
             return 1;
+    return 0;
+}
+
+/* To quarantine, for a segment of that number. */
+static int make_way(struct cubby__store *s, struct files *f, uint32_t number, struct cubby__repairs *t, cubby_error *err)
+{
+    for (size_t k = 0; k < f->count; k++)
+        if (f->at[k].stranger && cubby__segname_parse(f->at[k].name) == number) {
+            f->at[k].stranger = 0;
+            return cubby__move_to_quarantine(s, number, t, err);
+        }
     return 0;
 }
 
@@ -111,7 +127,9 @@ static int give_names(struct cubby__store *s, struct files *f, struct cubby__rep
         const uint32_t number = f->at[i].number;
         if (!number || !is_longest(f, i))
             continue;
-        rc = rename_to(s, &f->at[i], cubby__segname_file(number, name), err);
+        rc = make_way(s, f, number, t, err);
+        if (rc == 0)
+            rc = rename_to(s, &f->at[i], cubby__segname_file(number, name), err);
         if (rc != 1)
             continue;
         f->at[i].number = 0;

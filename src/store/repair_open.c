@@ -211,13 +211,8 @@ static int move_strays(struct cubby__store *s, struct cubby__repairs *t, cubby_e
         cubby__free(numbers);
         rc = cubby__segments(s, &numbers, &count, &strays, err);
     }
-    for (size_t i = 0; i < strays && rc == 0; i++) {
-        char name[CUBBY__SEGNAME_MAX];
-        rc = cubby__move_to_quarantine(s, numbers[count + i], err);
-        if (rc == 0)
-            rc = cubby__repair_tell(t, err, "STRAY_MOVED", cubby__segname(numbers[count + i], name), CUBBY__NO_OFFSET, "it is in %s now",
-                                    CUBBY__DIR_QUARANTINE);
-    }
+    for (size_t i = 0; i < strays && rc == 0; i++)
+        rc = cubby__move_to_quarantine(s, numbers[count + i], t, err);
     cubby__free(numbers);
     return rc == CUBBY_ENOENT ? 0 : rc;
 }

@@ -39,6 +39,17 @@ static int by_number(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+int cubby__is_stranger(struct cubby__store *s, uint32_t seg, cubby_error *err)
+{
+    cubby_vfs_stat st = {0};
+    char name[CUBBY__SEGNAME_MAX], *path = cubby__path_segment(s->path, seg);
+    int rc = path ? s->vfs->stat(s->vfs->ctx, path, &st) : -ENOMEM;
+    cubby__free(path);
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : cubby__fail_io(err, rc, cubby__segname(seg, name), CUBBY__NO_OFFSET, "looking at the file");
+    return st.is_dir != 0;
+}
+
 /* What the file of this number says; 0: nothing. EVERSION: it is of a later version. */
 static int says(struct cubby__store *s, uint32_t name, uint32_t *number, cubby_error *err)
 {
@@ -59,6 +70,8 @@ static int both_say(struct cubby__store *s, const uint32_t *numbers, size_t coun
     *is_there = rc == 0 && bsearch(number, numbers, count, sizeof *number, by_number) != NULL;
     if (*is_there)
         rc = says(s, *number, theirs, err);
+    if (*is_there && rc == 0 && !*theirs && (rc = cubby__is_stranger(s, *number, err)) > 0)
+        *is_there = rc = 0;
     return rc;
 }
 

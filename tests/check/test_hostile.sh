@@ -92,8 +92,13 @@ try "an index that is a link" 4 'INDEX_META index: the index is not a regular fi
 try "an index that is a pipe" 4 'INDEX_META index: the index is not a regular file' 1 0 0 'rm d/index; mkfifo d/index'
 try "an identity that is a folder" 8 'd/cubby.id: .* not a regular file; .* move it away' 8 8 0 'rm d/cubby.id; mkdir d/cubby.id'
 try "segments that are a file" 8 'd/segments: this is not a directory' 8 8 0 'mv d/segments d/x; touch d/segments'
-try "a segment that is a folder" 4 'SEGMENT_HEADER segments/00000002.seg: this segment is not a regular file' 8 4 0 'rm "$(seg 2)"; mkdir "$(seg 2)"'
-try "a segment that is a pipe" 4 'SEGMENT_HEADER segments/00000002.seg: this segment is not a regular file' 8 4 0 'rm "$(seg 2)"; mkfifo "$(seg 2)"'
+try "a segment that is a folder" 4 'SEGMENT_HEADER segments/00000002.seg: this segment is not a regular file' 1 0 20 'rm "$(seg 2)"; mkdir "$(seg 2)"; touch "$(seg 2)/x"'
+is "it is kept" "$(ls d/quarantine/00000002.seg)" x
+try "a segment of that number again" 4 'error FRAME_DAMAGED segments/00000002.seg@[0-9]+: ' 1 0 1 'mkdir -p d/quarantine/00000002.seg; zero "$(seg 2)" 40960 4096'
+try "a segment that is a pipe" 4 'SEGMENT_HEADER segments/00000002.seg: this segment is not a regular file' 1 0 20 'rm "$(seg 2)"; mkfifo "$(seg 2)"'
+try "a link that leads to nothing" 4 'SEGMENT_HEADER segments/00000002.seg: this segment is not a regular file' 1 0 20 'mv "$(seg 2)" d/x; ln -s x "$(seg 2)"'
+try "a folder behind the last segment" 4 'SEGMENT_HEADER segments/00000004.seg: this segment is not a regular file' 1 0 0 'mkdir "$(seg 4)"'
+try "a folder that has the name of a segment under another" 4 'SEGMENT_HEADER segments/00000007.seg@104: this is segment 2 under another.* gives it its own back' 1 0 0 'mv "$(seg 2)" "$(seg 7)"; mkdir "$(seg 2)"'
 try "a quarantine that is a file" 4 'FRAME_DAMAGED' 8 4 0 'touch d/quarantine; zero "$(seg 1)" 40960 4096'
 is "and nothing was done that the next repair does again" "$("$C" ls d | grep -c lost+found)" 0
 cp -a s copy

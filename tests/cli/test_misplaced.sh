@@ -40,8 +40,10 @@ back 'rmdir cubby.id; mv away cubby.id'
 with "cubby.id is a link" 'mv cubby.id away; ln -s away cubby.id' 8 'cubby.id is not a regular file'
 back 'rm cubby.id; mv away cubby.id'
 
-# A repair does not go on where it would have to throw something away.
-(cd w && mv $seg away && mkdir $seg)
-exits "repair beside a directory" 8 "$C" fsck --repair w
-has "... says what to do" "$err" 'not a regular file; move it away'
+# A repair throws nothing away.
+(cd w && mv $seg away && mkdir -p $seg/mine)
+exits "repair of a directory" 1 "$C" fsck --repair w
+has "... says where it is" "$out" "STRAY_MOVED $seg: it is in quarantine"
+is "... whole" "$(ls w/quarantine/00000001.seg)" mine
+exits "... once" 0 "$C" fsck --repair w
 finish

@@ -120,14 +120,16 @@ static int refused(struct bed *b)
 /* ... by those who can still write to it: another handle does not even know where its frames are. It changes nothing. */
 START_TEST(the_last_segment_cannot_be_left)
 {
-    for (int gone = 0; gone < 2; gone++) {
+    for (int gone = 0; gone < 3; gone++) {
         struct bed bed, *b = &bed;
         char codes[500];
         made(b);
         uint32_t last = bed_last_segment(b);
         if (gone)
             bed_unlink(b, seg_path(last));
-        else
+        if (gone == 2)
+            MUST(b->vfs->mkdir(b->vfs->ctx, seg_path(last)));
+        if (!gone)
             bed_write(b, seg_path(last), 0, (uint8_t[1024]){0}, 1024);
         kv_store_many(b, 80, 82, 100);
         int writes = b->fault.calls[FAULT_PWRITE], renames = b->fault.calls[FAULT_RENAME];
@@ -144,6 +146,26 @@ START_TEST(the_last_segment_cannot_be_left)
         }
         bed_end(b);
     }
+}
+END_TEST
+
+/* What is no file makes way, also while the store is open: whoever has open what was there before reads it on. */
+START_TEST(what_is_no_file)
+{
+    struct bed bed, *b = &bed;
+    char codes[500];
+    made(b);
+    bed_unlink(b, seg_path(2));
+    MUST(b->vfs->mkdir(b->vfs->ctx, seg_path(2)));
+    repair(b, codes);
+    ck_assert_str_eq(codes, "STRAY_MOVED STAND_IN ");
+    ck_assert(bed_exists(b, seg_path(2)) && bed_exists(b, "/s/quarantine/00000002.seg"));
+    bed_write(b, seg_path(2), 0, (uint8_t[1024]){0}, 1024); /* another one of that name is kept beside it */
+    repair(b, codes);
+    ck_assert_str_eq(codes, "STAND_IN ");
+    ck_assert(bed_exists(b, "/s/quarantine/00000002.seg.1"));
+    clean_when_rebuilt(b);
+    bed_end(b);
 }
 END_TEST
 
@@ -355,5 +377,5 @@ START_TEST(identity)
 }
 END_TEST
 
-UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, the_last_segment_cannot_be_left, headers_and_stand_ins,
+UNIT_MAIN("store/repair", a_copy_with_the_damage_covered, the_last_segment_is_left_first, the_last_segment_cannot_be_left, what_is_no_file, headers_and_stand_ins,
           a_torn_commit_before_a_lost_header, quarantine_names, no_space, no_space_in_quarantine, put_back_in_time, a_header_put_back_in_time, identity)
