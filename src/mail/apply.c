@@ -125,4 +125,4 @@ static int shrinks(uint8_t type, const void *payload, size_t len)
     return type == CUBBY__REC_FOLDER && cubby__folder_decode(payload, len, &rec) == 0 && rec.deleted;
 }
 
-const struct cubby__handlers cubby__mail_handlers = {apply, cubby__definitions, create, damage, shrinks};
+const struct cubby__handlers cubby__mail_handlers = {apply, cubby__definitions, create, damage, shrinks, cubby__uidnexts};

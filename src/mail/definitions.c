@@ -96,6 +96,26 @@ int cubby__definitions(struct cubby__view *view, struct cubby__buf *defs)
     return rc == CUBBY_ENOMEM ? cubby__fail_mem(view->err) : rc;
 }
 
+static int define_uidnext(struct work *w, struct cubby__slice k, struct cubby__slice v)
+{
+    struct cubby__folder_row row;
+    int rc = cubby__folder_row_decode(v.p, v.n, &row);
+    (void)k;
+    if (rc || row.dead)
+        return rc;
+    cubby__mark_encode(&(struct cubby__mark_rec){.folder = row.rec.id, .uidnext = row.uidnext}, &w->scratch);
+    return add(w, CUBBY__REC_MARK, 0, w->scratch.data, w->scratch.len);
+}
+
+/* Not the modseqs: a client that knows the highest would hear nothing of what is gone. */
+int cubby__uidnexts(struct cubby__view *view, struct cubby__buf *defs)
+{
+    struct work w = {.defs = defs, .scratch = CUBBY__BUF_INIT, .whole = defs->len};
+    int rc = each_row(view, CUBBY__KS_FOLDER, define_uidnext, &w);
+    cubby__buf_release(&w.scratch);
+    return rc == CUBBY_ENOMEM ? cubby__fail_mem(view->err) : rc;
+}
+
 /* ---- whether there is room for more ---- */
 
 static int measure_folder(struct work *w, struct cubby__slice k, struct cubby__slice v)

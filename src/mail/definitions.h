@@ -14,6 +14,9 @@ enum { CUBBY__DEFINITION_FOLDER = 100, CUBBY__DEFINITION_KEYWORD = 16, CUBBY__DE
 /* A handler (store/store.h). A store whose records were forged may have more than fit: the last are left out, for the log must go on. */
 int cubby__definitions(struct cubby__view *view, struct cubby__buf *defs);
 
+/* A handler: the uidnext of each folder, and nothing else. */
+int cubby__uidnexts(struct cubby__view *view, struct cubby__buf *defs);
+
 /* ELIMIT: with `more` bytes, counted as above, there would be more than fit. */
 int cubby__definitions_room(struct cubby__txn *txn, size_t more);
 

@@ -108,15 +108,17 @@ static int open_index(struct check *c, struct cubby__pager **p)
 }
 
 /* Read before the segments are: a writer that goes on meanwhile only adds to them. */
-static void read_evidence(struct check *c)
+static int read_evidence(struct check *c)
 {
     struct cubby__pager *p;
     struct cubby__meta meta;
+    int rc = 0;
     if (open_index(c, &p) != 0)
-        return;
+        return 0;
     if (cubby__meta_read(p, &meta, c->err) == 0)
-        c->evidence = meta.commit;
+        rc = cubby__index_proves(c->s, p, &meta, &c->evidence, c->err);
     cubby__pager_close(&p);
+    return rc;
 }
 
 /* The file as it lies there: its slots and every page that the checkpoint reaches. *usable: it can be compared with a rebuilt one. */
@@ -323,8 +325,9 @@ int cubby__store_check(struct cubby__store *s, const struct cubby__check_hooks *
     uint64_t before = result->findings;
     int usable = 0;
     s->o.flags |= CUBBY__AS_OPENED; /* it is of one state */
-    read_evidence(&c);
-    int rc = check_identity(&c);
+    int rc = read_evidence(&c);
+    if (rc == 0)
+        rc = check_identity(&c);
     if (rc == 0)
         rc = check_segments(&c);
     int sound = result->findings == before;

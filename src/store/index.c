@@ -324,7 +324,7 @@ void cubby__index_drop_old(struct cubby__store *s)
     cubby__free(path);
 }
 
-static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
+static int rebuild_beside_old(struct cubby__store *s, const struct cubby__last_words *w, cubby_error *err)
 {
     struct cubby__pager *p;
     int rc = retire_index(s, err);
@@ -339,8 +339,8 @@ static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_
         cubby__pager_close(&p);
         return rc;
     }
-    rc = cubby__recover(s, NULL, evidence, err);
-    s->pending.checkpoint_seq = seq;
+    rc = cubby__recover(s, NULL, w, err);
+    s->pending.checkpoint_seq = w->seq;
     if (rc == 0)
         rc = flush_recovered(s, err);
     if (rc != 0)
@@ -355,11 +355,18 @@ static int rebuild_beside_old(struct cubby__store *s, uint64_t evidence, uint64_
 /* Where there is no room for both, without the old one: what it proves is known here, if not to the next. */
 int cubby__index_rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err)
 {
-    int rc = rebuild_beside_old(s, evidence, seq, err);
-    if (rc != CUBBY_ENOSPC || s->read_only)
-        return rc;
-    cubby__index_drop_old(s);
-    return rebuild_beside_old(s, evidence, seq, err);
+    struct cubby__last_words w = {.commit = evidence, .seq = seq};
+    int rc = cubby__last_words(s, CUBBY__FILE_INDEX, &w, err);
+    if (rc == 0)
+        rc = cubby__last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &w, err);
+    if (rc == 0)
+        rc = rebuild_beside_old(s, &w, err);
+    if (rc == CUBBY_ENOSPC && !s->read_only) {
+        cubby__index_drop_old(s);
+        rc = rebuild_beside_old(s, &w, err);
+    }
+    cubby__buf_release(&w.defs);
+    return rc;
 }
 
 /* A slot that does not verify: a power cut tore it, and the checkpoint in the other one is whole; or it was the newer one, and pages of the older
@@ -433,7 +440,7 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
     struct cubby__published from;
     from_meta(meta, &from);
     if (rc == 0)
-        rc = cubby__recover(s, &from, meta->commit, err);
+        rc = cubby__recover(s, &from, &(struct cubby__last_words){.commit = meta->commit}, err);
     if (rc == 0 && !s->read_only && !s->stopped_cleanly)
         make_durable(s);
     if (rc == 0)
@@ -447,32 +454,6 @@ static int use_index(struct cubby__store *s, struct cubby__meta *meta, cubby_err
     return rc;
 }
 
-/* An index that is thrown away unread still proves what was synced (recover.h, R2). One that cannot be read keeps nobody from
- * building another: it is told of. */
-static int last_words(struct cubby__store *s, const char *name, struct cubby__meta *meta, cubby_error *err)
-{
-    struct cubby__pager_config c = cubby__index_config(s);
-    struct cubby__pager *p;
-    struct cubby__meta m = {0};
-    cubby_error why;
-    char *path = cubby__path_join(s->path, name);
-    c.path = path;
-    c.cache_bytes = 0; /* nothing but the meta slots is read */
-    int rc = path ? cubby__pager_open(&c, &p, &why) : CUBBY_ENOMEM;
-    if (rc == 0) {
-        rc = cubby__meta_read(p, &m, &why);
-        cubby__pager_close(&p);
-    }
-    if (rc == 0) {
-        cubby__raise(&meta->commit, m.commit);
-        cubby__raise(&meta->seq, m.seq);
-    }
-    if (rc == CUBBY_EIO || rc == CUBBY_EACCES)
-        cubby__notice(s, "%s cannot be read (%s): what it proves to have been synced is not known", name, why.message);
-    cubby__free(path);
-    return rc == CUBBY_ENOMEM ? cubby__fail_mem(err) : 0;
-}
-
 int cubby__index_open(struct cubby__store *s, cubby_error *err)
 {
     struct cubby__meta meta = {0};
@@ -481,11 +462,7 @@ int cubby__index_open(struct cubby__store *s, cubby_error *err)
     cubby__read_published(s, &p); /* of those who are attached, if we are not the first */
     if (!(s->o.flags & CUBBY_REBUILD))
         rc = use_index(s, &meta, err);
-    else if ((rc = last_words(s, CUBBY__FILE_INDEX, &meta, err)) == 0)
-        rc = CUBBY_DONE;
     if (rc != CUBBY_DONE || (rc = segments_there(s, err)) != 0)
-        return rc;
-    if ((rc = last_words(s, CUBBY__DIR_TMP "/" CUBBY__FILE_OLD_INDEX, &meta, err)) != 0)
         return rc;
     cubby__raise(&meta.commit, p.durable);
     return cubby__index_rebuild(s, meta.commit, meta.seq + 1, err);

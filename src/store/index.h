@@ -4,7 +4,8 @@
 
 #include "store/internal.h"
 
-/* A new index, of the segments alone. evidence: a commit known to have been synced; seq: of the checkpoint before. */
+/* A new index, of the segments alone, and of what the old one says of numbers. evidence: a commit known to have been synced; seq: of the first checkpoint
+ * at least. */
 int cubby__index_rebuild(struct cubby__store *s, uint64_t evidence, uint64_t seq, cubby_error *err);
 /* Writes the pages of what recovery put into the pending version, and makes it visible. */
 int cubby__index_publish_recovered(struct cubby__store *s, cubby_error *err);

@@ -189,10 +189,22 @@ void cubby__store_free(struct cubby__store *s);
 void cubby__empty_dir(struct cubby__store *s, const char *name, const char *const *keep);
 int cubby__store_open_bare(const char *path, const cubby_options *o, const struct cubby__handlers *h, struct cubby__store **out, cubby_error *err);
 
+/* last_words.c */
+struct cubby__last_words {
+    uint64_t commit, seq;        /* commit: known to have been synced (0: none); seq: of the checkpoint before the next one */
+    struct cubby__floors floors; /* numbers that were given, whether the segments still say so or not */
+    struct cubby__buf defs;      /* the like of what the layer above counts (handlers.outlive) */
+};
+/* Raises *w to what this file says, if it is an index of this store; what cannot be read of it says nothing. Fails for want of memory, or if a segment cannot
+ * be read. */
+int cubby__last_words(struct cubby__store *s, const char *name, struct cubby__last_words *w, cubby_error *err);
+/* The last commit that this checkpoint proves to have been synced. */
+int cubby__index_proves(struct cubby__store *s, struct cubby__pager *p, const struct cubby__meta *m, uint64_t *commit, cubby_error *err);
+
 /* recover.c */
 /* Brings the tree from what `from` names (NULL: nothing) to the end of the log, in memory; recovers from an unclean stop if the handle may write.
- * evidence: a commit known to have been synced (0: none). s->pending and s->floors are the result, its root not yet flushed. */
-int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err);
+ * w: what others than the log say. s->pending and s->floors are the result, its root not yet flushed. */
+int cubby__recover(struct cubby__store *s, const struct cubby__published *from, const struct cubby__last_words *w, cubby_error *err);
 
 /* alone.c */
 int cubby__open_read_only(struct cubby__store *s, cubby_error *err);
@@ -254,6 +266,7 @@ uint64_t cubby__live_bytes(struct cubby__store *s); /* of all segments, in the p
 
 /* txn.c */
 int cubby__apply(struct cubby__txn *txn, const struct cubby__record *rec);
+int cubby__floors_of(struct cubby__pager *p, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err);
 int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err);
 /* There are some for a transaction above these floors. Not so where a forged header or record has one near CUBBY__NUMBER_MAX. */
 int cubby__numbers_left(const struct cubby__floors *f);

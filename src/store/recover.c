@@ -69,7 +69,7 @@ static int recover_last(struct cubby__replay *r, uint32_t seg, uint32_t next_num
     r->commit = writing ? t.commit : t.valid_commit;
     r->chain = writing ? t.chain : t.valid_chain;
     set_end(r, h, writing ? t.accepted : t.valid);
-    if (lost && (rc = cubby__lost_bytes(r, lost)) != 0)
+    if (lost && ((rc = cubby__outlive(r)) != 0 || (rc = cubby__lost_bytes(r, lost)) != 0)) /* what may have been lost comes on top: R5 */
         return rc;
     cubby__raise(&r->s->pending.above, t.ceiling); /* numbers that lazy commits may have shown, also such as left no trace */
     if (!t.unclean)
@@ -336,10 +336,10 @@ static void set_pending(struct cubby__replay *r)
     p->vouched = r->vouched > r->commit ? r->commit : r->vouched;
 }
 
-int cubby__recover(struct cubby__store *s, const struct cubby__published *from, uint64_t evidence, cubby_error *err)
+int cubby__recover(struct cubby__store *s, const struct cubby__published *from, const struct cubby__last_words *w, cubby_error *err)
 {
     cubby_error local; /* whose path says what is broken: a record or the index */
-    struct cubby__replay r = {.s = s, .err = err ? err : &local, .rebuild = !from, .evidence = evidence};
+    struct cubby__replay r = {.s = s, .err = err ? err : &local, .rebuild = !from, .evidence = w->commit, .words = w};
     struct cubby__root base = set_out(&r, from);
     cubby__log_forget(s->log); /* what is read now others must be able to read again */
     uint64_t version = (base.commit > r.commit ? base.commit : r.commit) + 1;

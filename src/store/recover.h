@@ -7,7 +7,8 @@
  * R3  Nothing is written to the old segment again: its end is what the successor's header says, and only the successor's name makes that count. So
  *     a crash at any point of recovery leaves the old state, and recovery may run again.
  * R4  The tail is in the successor, and synced, before it has its name; bytes that only the page cache held are thus written anew.
- * R5  No number is ever given twice: floors are raised by what is read, by every header, and by what damaged bytes could have held.
+ * R5  No number is ever given twice: floors are raised by what is read, by every header, and by what damaged bytes could have held;
+ *     where the end of the log is lost, by what the index that does not fit it knew, and that on top of it.
  *
  * Steps: 1 list the segments; 2 replay each up to its accepted end; 3 look over the last one: proven end, tail, torn or damaged; 4 if it was
  * left uncleanly, build the successor in tmp/, sync, rename, sync the directory; 5 replay the successor. */
@@ -25,6 +26,7 @@ struct cubby__replay {
     struct cubby__seg_end before; /* the segment that was replayed last */
     uint64_t record_bytes;
     uint64_t evidence;
+    const struct cubby__last_words *words;
     int met_damage;      /* bytes were passed over that no DAMAGE covers */
     int adopt;           /* the chain at the beginning of the next range is not known: its first commit is taken at its word */
     uint64_t unreadable; /* bytes of segments behind the last one whose header can be read */
@@ -53,6 +55,8 @@ void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to
  * header alone may say how many bytes there were. */
 uint64_t cubby__records_in(uint64_t bytes);
 int cubby__lost_bytes(struct cubby__replay *r, uint64_t bytes);
+/* R5: the end of the log is lost. Numbers go on above those that an index knew: else two losses behind the same place would give the same. */
+int cubby__outlive(struct cubby__replay *r);
 /* The commits of a segment between two offsets; damage on the way is reported, passed over, and what verifies of it taken. */
 int cubby__replay_range(struct cubby__replay *r, uint32_t seg, uint64_t nonce, uint64_t from, uint64_t to);
 

@@ -172,6 +172,20 @@ void cubby__raise_floors(struct cubby__floors *f, const struct cubby__floors *to
     cubby__raise(&f->thread, to->thread);
 }
 
+/* Folders that are not there any more raise nothing. */
+int cubby__outlive(struct cubby__replay *r)
+{
+    const struct cubby__seg_header h = {.defs = r->words->defs};
+    struct cubby__floors *f = &r->txn.floors;
+    cubby__raise_floors(f, &r->words->floors);
+    const struct cubby__floors raised = *f;
+    int rc = 0;
+    for (size_t off = 0; off < h.defs.len && rc >= 0;)
+        rc = apply_definition(r, &h, &off, 0);
+    *f = raised;
+    return rc < 0 ? rc : 0;
+}
+
 uint64_t cubby__records_in(uint64_t bytes)
 {
     uint64_t records = bytes / CUBBY__FRAME_SIZE + 1;

@@ -47,6 +47,9 @@ struct cubby__handlers {
     int (*damage)(struct cubby__txn *txn, uint64_t records);
     /* 1: this record only makes the store smaller, so that it may use the reserve of a full disk. Asked for types that are not always so. May be NULL. */
     int (*shrinks)(uint8_t type, const void *payload, size_t len);
+    /* view is of an index that is thrown away. Definitions that raise numbers which are counted per folder (uidnext) to what it knew, and say nothing
+     * else. Whatever cannot be read is left out; what is there of *defs on failure counts. May be NULL. */
+    int (*outlive)(struct cubby__view *view, struct cubby__buf *defs);
 };
 
 /* Appends one definition: a record as it was logged in `commit`. */
@@ -72,11 +75,11 @@ struct cubby__view {
 int cubby__view_begin(struct cubby__store *s, struct cubby__view *view, cubby_error *err);
 void cubby__view_end(struct cubby__view *view);
 struct cubby__root cubby__view_root(const struct cubby__view *view);
+/* Of the last commit in it; in a transaction that has logged something, its own. */
+uint64_t cubby__view_modseq(const struct cubby__view *view);
 
 /* buf has CUBBY__TREE_VALUE_MAX bytes. CUBBY_DONE: no such key. */
 int cubby__view_get(const struct cubby__view *view, const void *key, size_t key_len, uint8_t *buf, size_t *len);
-/* Of the last commit in it; in a transaction that has logged something, its own. */
-uint64_t cubby__view_modseq(const struct cubby__view *view);
 /* Initialises a cursor over the view. In a transaction: to be released before the next change. */
 void cubby__view_cursor(const struct cubby__view *view, struct cubby__cursor *c);
 

@@ -67,7 +67,7 @@ static int recover_again(struct cubby__store *s, cubby_error *err)
         from.seg_off = from.durable_off;
         from.chain = from.durable_chain;
     }
-    int rc = cubby__recover(s, &from, from.durable, err);
+    int rc = cubby__recover(s, &from, &(struct cubby__last_words){.commit = from.durable}, err);
     return rc == 0 ? cubby__index_publish_recovered(s, err) : rc;
 }
 

@@ -13,12 +13,12 @@ enum { NUMBERS_OF_A_TXN = 1 << 30 }; /* and of a lazy one's ceiling: more than e
 
 static const uint8_t floors_key[1] = {CUBBY__KS_STATE};
 
-int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err)
+int cubby__floors_of(struct cubby__pager *p, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err)
 {
     uint8_t value[CUBBY__TREE_VALUE_MAX];
     size_t len;
     memset(out, 0, sizeof *out);
-    int rc = cubby__tree_get(s->pager, root, floors_key, sizeof floors_key, value, &len, err);
+    int rc = cubby__tree_get(p, root, floors_key, sizeof floors_key, value, &len, err);
     if (rc == CUBBY_DONE)
         return 0;
     if (rc == 0 && len != 64)
@@ -28,6 +28,11 @@ int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, s
     if (rc == 0 && !cubby__floors_fit(out))
         rc = cubby__fail(err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "the state row has a number above 2^63 - 1");
     return rc;
+}
+
+int cubby__floors_load(struct cubby__store *s, const struct cubby__root *root, struct cubby__floors *out, cubby_error *err)
+{
+    return cubby__floors_of(s->pager, root, out, err);
 }
 
 int cubby__floors_store(struct cubby__store *s, const struct cubby__floors *f, cubby_error *err)
