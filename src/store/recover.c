@@ -21,7 +21,8 @@ static void set_end(struct cubby__replay *r, const struct cubby__seg_header *h, 
 static uint64_t lost_end(struct cubby__replay *r, uint32_t seg, const struct cubby__seg_header *h, struct cubby__tail *t)
 {
     uint64_t lost = r->unreadable + (t->endless ? CUBBY__SEG_CAPACITY_MAX : 0);
-    if (!t->damaged && r->durable > t->valid_commit && r->durable > h->floors.commit) { /* else a recovery has seen to it before */
+    int unseen = r->durable > h->floors.commit || h->proven_commit > t->valid_commit; /* else a recovery has seen to it before */
+    if (!t->damaged && r->durable > t->valid_commit && unseen) {
         cubby__notice(r->s, "segment %u: damage: commits up to %llu had been synced, the log ends with %llu", seg, (unsigned long long)r->durable,
                       (unsigned long long)t->valid_commit);
         lost += CUBBY__SEG_CAPACITY_MAX;

@@ -17,8 +17,8 @@ struct last_words {
     struct cubby__floors floors;
 };
 
-/* What this file says, if it goes further than what is known already. One that is missing or damaged says nothing; one that cannot be looked at now
- * may still be all that knows how the log went on. */
+/* What this file says, if it goes further than what is known already; a number that either of two knows was given. One that is missing or damaged says
+ * nothing; one that cannot be looked at now may still be all that knows how the log went on. */
 static int read_file(struct cubby__store *s, const char *name, struct last_words *w, cubby_error *err)
 {
     struct cubby__pager_config config = {.vfs = s->vfs, .salt = s->ident.salt, .cache_bytes = 1 << 20};
@@ -34,8 +34,10 @@ static int read_file(struct cubby__store *s, const char *name, struct last_words
         cubby__pager_close(&s->pager);
     }
     cubby__free(path);
+    if (rc == 0 && cubby__numbers_left(&here.floors)) /* else they are forged */
+        cubby__raise_floors(&w->floors, &here.floors);
     if (rc == 0 && here.meta.commit > w->meta.commit)
-        *w = here;
+        w->meta = here.meta;
     return rc == CUBBY_DONE || rc == CUBBY_ENOENT || rc == CUBBY_ECORRUPT || rc == CUBBY_EVERSION ? 0 : rc;
 }
 

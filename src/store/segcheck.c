@@ -189,7 +189,8 @@ static int tell_tail(struct walk *w)
 {
     struct cubby__segscan *scan = &w->scan;
     struct cubby__segproblem p = {.code = "LOG_SHORT", .severity = CUBBY_ERROR, .seg = w->seg, .from = scan->pos, .commit = scan->last_commit};
-    if (!w->live && scan->durable > scan->last_commit && scan->durable > w->h->floors.commit) { /* else a recovery has seen to it */
+    int unseen = scan->durable > w->h->floors.commit || w->h->proven_commit > scan->last_commit; /* else a recovery has seen to it */
+    if (!w->live && scan->durable > scan->last_commit && unseen) {
         int rolled = was_rolled(w);
         if (rolled != 0)
             return rolled < 0 ? rolled : 0;

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "fault/fault_table.c" /* every call: unit tests link no objects but layers */
+#include "store/recover.h"
 #include "unit/store/segment_util.h"
 
 static int told(void *arg, const cubby_finding *f)
@@ -226,6 +227,74 @@ START_TEST(two_indexes)
     bed_open(b);
     ck_assert_str_ne(kv_look(b, "k0159"), "");
     bed_end(b);
+}
+END_TEST
+
+/* The header of the last segment and its end are gone: that the one can be made again does not mean that nothing was lost with the other. */
+START_TEST(a_header_and_the_end)
+{
+    struct bed bed, *b = &bed;
+    struct places at;
+    made(b);
+    uint32_t last = bed_last_segment(b);
+    frames_of(b, last, &at);
+    size_t i = at.n / 2;
+    while (i && at.type[i - 1] != CUBBY__REC_COMMIT)
+        i--;
+    ck_assert_uint_gt(i, 0);
+    uint64_t counter, commit, end = at.at[i].off;
+    bed_open(b);
+    counter = kv_counter(b);
+    commit = b->s->pending.commit;
+    bed_close(b);
+    wipe_page(b);
+    bed_truncate(b, seg_path(last), end);
+    bed_zero(b, seg_path(last), 0, 1024);
+    does(b, "HEADER_MADE ");
+    struct findings x = bed_check(b);
+    ck_assert_msg(strstr(x.codes, "LOG_SHORT "), "%s", x.codes);
+    bed_open(b);
+    ck_assert_msg(strstr(b->notice, "commits up to"), "%s", b->notice);
+    ck_assert_uint_ge(kv_counter(b), counter + cubby__records_in(CUBBY__SEG_CAPACITY_MAX));
+    ck_assert_uint_gt(b->s->floors.commit, commit);
+    bed_end(b);
+}
+END_TEST
+
+/* Nothing else is left, and each knows numbers that the other does not; but such as no counting reaches are forged. */
+START_TEST(numbers_of_two_indexes)
+{
+    static const uint64_t objects[] = {UINT64_C(1) << 40, CUBBY__NUMBER_MAX - 1};
+    for (int kind = 0; kind < 2; kind++) {
+        struct bed bed, copy, *b = &bed;
+        struct cubby__txn *t;
+        made(b);
+        bed_copy(b, &copy);
+        bed_open(b = &copy);
+        MUST(cubby__txn_begin(b->s, 0, &t, &b->err));
+        cubby__txn_floors(t)->object = objects[kind];
+        MUST(kv_mark(t, 7));
+        MUST(cubby__txn_commit(&t, NULL));
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        bed_close(b);
+        bed_open(b = &bed);
+        kv_store_many(b, 80, 160, 100);
+        MUST(cubby__store_checkpoint(b->s, &b->err));
+        uint64_t last = b->s->pending.commit;
+        bed_close(b);
+        b->vfs->mkdir(b->vfs->ctx, "/s/tmp");
+        MUST(b->vfs->rename(b->vfs->ctx, "/s/index", "/s/tmp/old-index"));
+        bed_copy_file(&copy, b, "/s/index");
+        for (uint32_t n = bed_last_segment(b); n; n--)
+            bed_unlink(b, seg_path(n));
+        does(b, "STAND_IN ");
+        bed_open(b);
+        ck_assert_uint_gt(b->s->floors.commit, last);
+        ck_assert(b->s->floors.object > (kind ? 0 : objects[0]) && b->s->floors.object < CUBBY__NUMBER_MAX / 2);
+        MUST(kv_store(b, "more", "more"));
+        bed_end(b);
+        bed_end(b = &copy);
+    }
 }
 END_TEST
 
@@ -527,5 +596,5 @@ START_TEST(the_page)
 END_TEST
 
 UNIT_MAIN("store/repair_open", sound, no_quarantine, no_directory, every_call_fails, nothing_is_left, an_index_that_says_nothing, an_older_index,
-          two_indexes, what_was_published, a_page_that_goes_away, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now, a_reader_comes,
+          two_indexes, numbers_of_two_indexes, a_header_and_the_end, what_was_published, a_page_that_goes_away, the_last_segment_is_no_file, the_highest_uidvalidity, no_frame_is_left, an_index_that_cannot_be_read_now, a_reader_comes,
           a_reader_came_before, somebody_comes_as_it_ends, the_page)
