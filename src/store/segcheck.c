@@ -17,6 +17,8 @@ struct walk {
     uint64_t end;       /* see cubby__segproblem */
     int cut;            /* the successor begins with a DAMAGE that no repair has seen to yet */
     uint64_t sound_at;  /* of the last sound frame that was looked for ahead of the scan */
+    uint64_t ahead;     /* the last commit that anything in the segment proves, once it was asked for */
+    int asked;
     int lies;           /* its header does not name the end of the segment before, which its commits follow all the same */
     int holed;          /* frames are missing, and no whole commit has come since */
     int last, live;     /* live: somebody writes to it, and scan.limit is what is published */
@@ -118,6 +120,34 @@ static uint64_t least_end(const struct walk *w)
     return w->end != UINT64_MAX || w->scan.pos >= w->h->proven ? w->end : w->h->proven;
 }
 
+/* Reads on behind `at`, where something is bad, as a recovery does (look_around in tail.c). */
+static int ask_ahead(struct walk *w, uint64_t at)
+{
+    struct cubby__segscan s;
+    int rc = cubby__segscan_open(&s, w->c->s->log, w->seg, w->h->nonce, w->c->s->ident.salt, at, UINT64_MAX, w->scan.last_commit, 0, w->c->err);
+    s.durable = w->scan.durable;
+    while (rc == 0 && (rc = cubby__segscan_resync(&s)) == 0) {
+        while ((rc = cubby__segscan_next(&s)) == 0) {
+        }
+        if (rc == CUBBY_DONE || rc == CUBBY_ECORRUPT) /* zeros: the end, or a hole in the tail */
+            rc = 0;
+    }
+    w->ahead = s.durable;
+    w->asked = rc == CUBBY_DONE;
+    cubby__segscan_close(&s);
+    return w->asked ? 0 : rc;
+}
+
+/* 1: nothing in the segment proves a commit behind `before`, the last whole one before `at`: a recovery takes what is bad there for a torn tail, though
+ * something sound follows (judge in tail.c). */
+static int is_torn(struct walk *w, uint64_t at, uint64_t before)
+{
+    int rc = w->asked ? 0 : ask_ahead(w, at);
+    if (rc == 0 && w->ahead <= before)
+        cubby__raise(&w->scan.durable, w->ahead);
+    return rc ? rc : w->ahead <= before;
+}
+
 /* At scan.pos stands no frame. CUBBY_DONE: nothing is behind it, and all that can be told has been. */
 static int unsound(struct walk *w, int zeros)
 {
@@ -146,6 +176,12 @@ static int unsound(struct walk *w, int zeros)
     if (rc < 0)
         return rc;
     int unproven = w->last && scan->durable <= before;
+    if (unproven && rc == 0 && end == UINT64_MAX && !w->live) {
+        int torn = is_torn(w, at, before);
+        if (torn < 0)
+            return torn;
+        rc = torn ? CUBBY_DONE : 0;
+    }
     if (unproven && rc == CUBBY_DONE && end == UINT64_MAX) {
         struct cubby__segproblem p = {.code = "TAIL_TORN", .severity = CUBBY_NOTE, .seg = w->seg, .from = at};
         rc = tell(w->c, &p, "an unfinished commit of up to %llu bytes behind the last one: the next writer drops it", (unsigned long long)(scan->limit - at));
