@@ -117,9 +117,10 @@ enum {
     CHECK_AGAIN = 2,  /* I7: a second open writes nothing but the index */
     CHECK_FSCK = 4,   /* I5: cubby_check finds nothing */
     CHECK_INDEX = 8,  /* I6: without the index file all is the same */
-    CHECK_WRITE = 16, /* I9: one more commit, with a uid and modseq that nobody has seen, and it is still there in the next open */
+    CHECK_WRITE = 16, /* I9: one more message and folder, with a uid, modseq and uidvalidity that nobody has seen, still there in the next open; tmp/ is empty */
     CHECK_FULL = 31,
     CHECK_KILLED = 32, /* no power cut, only dead processes: lazy commits are there too */
+    CHECK_LEFT = 128,  /* I5, and nothing else, of a disk as it was left, before anybody has recovered it: nothing changes */
     CHECK_QUIET = 64   /* I13: no disk ever failed, so nothing may be taken for damaged, not even the index */
 };
 

@@ -6,8 +6,6 @@
 
 #include "crash/scenario.h"
 
-enum { CALLS_MAX = 200000 }; /* of one open, however it finds the store */
-
 struct check {
     const struct play *p;
     const cubby_vfs *vfs;
@@ -16,6 +14,7 @@ struct check {
     size_t size;
     struct dump found;
     char notice[300];
+    uint64_t calls_max; /* of a process that opens the store, however it finds it, and looks at all of it */
 };
 
 static int __attribute__((format(printf, 2, 3))) fail(struct check *c, const char *fmt, ...)
@@ -25,6 +24,53 @@ static int __attribute__((format(printf, 2, 3))) fail(struct check *c, const cha
     vsnprintf(c->why, c->size, fmt, ap);
     va_end(ap);
     return -1;
+}
+
+/* ---- files ---- */
+
+struct listing {
+    struct check *c;
+    const char *dir;
+    uint64_t bytes;
+    char stray[200];
+};
+
+static int add_size(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    char path[300];
+    cubby_vfs_stat st;
+    snprintf(path, sizeof path, "%s/%s", l->dir, name);
+    if (l->c->vfs->stat(l->c->vfs->ctx, path, &st) == 0)
+        l->bytes += st.size;
+    return 0;
+}
+
+/* Some calls, and one for a frame or a page: what does not end, or reads everything again and again, makes more. */
+static uint64_t calls_max(struct check *c)
+{
+    struct listing l = {.c = c, .dir = PLAY_STORE "/segments"};
+    c->vfs->list(c->vfs->ctx, l.dir, add_size, &l);
+    l.dir = PLAY_STORE;
+    c->vfs->list(c->vfs->ctx, l.dir, add_size, &l);
+    return 2000 + l.bytes / 64;
+}
+
+static int in_tmp(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    if (strcmp(name, "old-index") != 0 && strcmp(name, "reserve") != 0 && !l->stray[0])
+        snprintf(l->stray, sizeof l->stray, "%s", name);
+    return 0;
+}
+
+/* The first to attach takes away all that was begun, by whomever, and nobody leaves anything but what is kept there: an index that was retired stays until the
+ * new one has a checkpoint, and the room for a full disk always. */
+static int check_tmp(struct check *c)
+{
+    struct listing l = {.c = c};
+    c->vfs->list(c->vfs->ctx, PLAY_STORE "/tmp", in_tmp, &l);
+    return l.stray[0] ? fail(c, "I10: tmp/%s is left behind", l.stray) : 0;
 }
 
 /* ---- a process that looks ---- */
@@ -46,7 +92,8 @@ static int look(struct check *c, struct looker *l, const char *when)
     cubby_options o;
     cubby_error e = {0};
     l->proc = proc_new(c->vfs);
-    proc_limit(l->proc, CALLS_MAX);
+    c->calls_max = calls_max(c);
+    proc_limit(l->proc, c->calls_max);
     play_options(c->p, proc_vfs(l->proc), &o);
     o.notice = on_notice;
     o.notice_arg = c;
@@ -65,7 +112,7 @@ static int leave(struct check *c, struct looker *l, int rc, const char *when)
         rc = fail(c, "%s: close fails: %d", when, closed);
     if (rc == 0 && n.open)
         rc = fail(c, "%s: I10: %zu files or maps are left open", when, n.open);
-    if (rc == 0 && n.calls >= CALLS_MAX)
+    if (rc == 0 && c->calls_max && n.calls >= c->calls_max)
         rc = fail(c, "%s: I8: %llu calls", when, (unsigned long long)n.calls);
     if (rc == 0 && n.unlinked[0] && strcmp(when, "I9") != 0) /* a roll cuts zeros off */
         rc = fail(c, "%s: I8: %s was removed or made shorter", when, n.unlinked);
@@ -190,9 +237,11 @@ static int check_index(struct check *c)
     return leave(c, &l, rc, "I6");
 }
 
-static int add_one(struct check *c, struct looker *l, uint32_t *uid, uint64_t *modseq)
+/* A message and a folder. */
+static int add_one(struct check *c, struct looker *l, uint32_t *uid, uint64_t *folder, uint64_t *modseq)
 {
     static const char text[] = "Subject: one more\n\nafter all that\n";
+    char name[32];
     cubby_message *m = NULL;
     cubby_txn *t = NULL;
     int rc = cubby_message_new(l->s, &m);
@@ -205,10 +254,40 @@ static int add_one(struct check *c, struct looker *l, uint32_t *uid, uint64_t *m
     if (rc == 0)
         rc = cubby_add(t, INBOX, m, NULL, uid);
     if (rc == 0)
+        rc = cubby_folder_create(t, 0, name, (size_t)snprintf(name, sizeof name, "one more %u", *uid), folder);
+    if (rc == 0)
         rc = cubby_txn_commit(&t, modseq);
     cubby_txn_abort(&t);
     cubby_message_free(&m);
     return rc == 0 ? 0 : fail(c, "I9: another commit fails: %d (%s)", rc, cubby_strerror(rc));
+}
+
+/* The highest that a folder had behind any commit that was acknowledged. */
+static uint32_t last_uidvalidity(const struct play *p)
+{
+    static const char key[] = " uidvalidity ";
+    uint32_t last = 0;
+    for (int i = 0; p->state.made == MADE && i <= p->state.commits && i <= p->oracle->commits; i++)
+        for (const char *at = p->oracle->after[i].text; at && (at = strstr(at, key)) != NULL;) {
+            uint32_t n = (uint32_t)strtoul(at += sizeof key - 1, NULL, 10);
+            last = n > last ? n : last;
+        }
+    return last;
+}
+
+static int uidvalidity_is_new(struct check *c, struct looker *l, uint64_t folder)
+{
+    cubby_snapshot *snap;
+    cubby_folder f;
+    uint32_t last = last_uidvalidity(c->p);
+    int rc = cubby_snapshot_begin(l->s, &snap);
+    if (rc == 0) {
+        rc = cubby_folder_get(snap, folder, &f);
+        cubby_snapshot_end(&snap);
+    }
+    if (rc != 0)
+        return fail(c, "I9: the new folder cannot be read: %d (%s)", rc, cubby_strerror(rc));
+    return f.uidvalidity > last || f.uidvalidity == UINT32_MAX ? 0 : fail(c, "I3: uidvalidity %u is given, %u had been seen", f.uidvalidity, last);
 }
 
 /* I9, I3: the store takes another commit, whose numbers are new. */
@@ -216,14 +295,16 @@ static int check_write(struct check *c)
 {
     struct looker l;
     uint32_t uid = 0;
-    uint64_t modseq = 0;
+    uint64_t modseq = 0, folder = 0;
     int rc = look(c, &l, "I9");
     if (rc == 0)
-        rc = add_one(c, &l, &uid, &modseq);
+        rc = add_one(c, &l, &uid, &folder, &modseq);
     if (rc == 0 && uid < c->p->state.uidnext)
         rc = fail(c, "I3: uid %u is given again, uidnext was %llu", uid, (unsigned long long)c->p->state.uidnext);
     if (rc == 0 && modseq <= c->p->state.modseq)
         rc = fail(c, "I3: modseq %llu is given again, %llu had been seen", (unsigned long long)modseq, (unsigned long long)c->p->state.modseq);
+    if (rc == 0)
+        rc = uidvalidity_is_new(c, &l, folder);
     if (rc == 0)
         rc = dump(c, &l, &c->found, "I9");
     rc = leave(c, &l, rc, "I9");
@@ -232,7 +313,8 @@ static int check_write(struct check *c)
     rc = look(c, &l, "I9");
     if (rc == 0)
         rc = must_equal(c, &l, "I9");
-    return leave(c, &l, rc, "I9");
+    rc = leave(c, &l, rc, "I9");
+    return rc == 0 ? check_tmp(c) : rc;
 }
 
 /* The store was being made: there is none, which can then be made, or there is one. */
@@ -263,6 +345,8 @@ int play_check(const struct play *p, const cubby_vfs *vfs, unsigned what, char *
     int rc = 0;
     if (p->wrong[0])
         return fail(&c, "%s", p->wrong);
+    if (what & CHECK_LEFT)
+        return p->state.made == MADE ? check_fsck(&c) : 0;
     if (p->state.made == MADE_NOT)
         return 0;
     if (p->state.made == MADE_PERHAPS)
