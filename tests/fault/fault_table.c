@@ -101,6 +101,8 @@ struct fault_table {
     enum fault_kind kind;
     uint64_t at, calls, hits;
     int forever;
+    void (*before_sync)(void *arg, int neg_errno);
+    void *arg;
     char what[300];
 };
 
@@ -108,6 +110,12 @@ struct cubby_file {
     cubby_file *under;
     char path[128];
 };
+
+/* EAGAIN of a lock is "somebody else holds it": said once, or of a lock that is only looked at, nobody can see through that, and it says nothing of failures. */
+static int is_lie(const struct fault_table *t, const char *call)
+{
+    return t->kind == F_EAGAIN && (strcmp(call, "lock_test") == 0 || (strcmp(call, "lock") == 0 && !t->forever));
+}
 
 /* 0: the call goes its way. Else how it fails; *done: but not before it has done what it should, *half: or half of it. */
 static int due(struct fault_table *t, const char *call, const char *path, int is_sync, int *done, int *half)
@@ -118,7 +126,7 @@ static int due(struct fault_table *t, const char *call, const char *path, int is
     t->calls++;
     if (fault_watch)
         fault_watch(call, path);
-    if (!t->at || t->calls < t->at || (t->calls > t->at && !t->forever))
+    if (!t->at || t->calls < t->at || (t->calls > t->at && !t->forever) || is_lie(t, call))
         return 0;
     if (!t->hits++)
         snprintf(t->what, sizeof t->what, "%s %s", call, path);
@@ -206,7 +214,16 @@ static int t_pwrite(void *ctx, cubby_file *f, const void *buf, size_t n, uint64_
 
 static int t_sync(void *ctx, cubby_file *f)
 {
-    CHANGE("sync", f->path, 1, t->under->sync(t->under->ctx, f->under));
+    struct fault_table *t = ctx;
+    int done, half, bad = due(t, "sync", f->path, 1, &done, &half);
+    if (bad && !done && !t->before_sync)
+        return bad;
+    if (bad && !done)
+        t->before_sync(t->arg, bad);
+    heap_pause(1);
+    int rc = t->under->sync(t->under->ctx, f->under);
+    heap_pause(0);
+    return rc ? rc : bad;
 }
 
 static int t_truncate(void *ctx, cubby_file *f, uint64_t size)
@@ -269,8 +286,6 @@ static int t_lock(void *ctx, cubby_file *f, uint64_t start, uint64_t len, int ki
 {
     struct fault_table *t = ctx;
     int done, half, rc = kind == CUBBY_UNLOCK ? 0 : due(t, "lock", f->path, 0, &done, &half);
-    if (rc == -EAGAIN && !t->forever) /* "somebody else holds it": said once, it is a lie that nobody can see through */
-        rc = 0;
     heap_pause(1);
     if (rc == 0)
         rc = t->under->lock(t->under->ctx, f->under, start, len, kind);
@@ -282,7 +297,7 @@ static int t_lock_test(void *ctx, cubby_file *f, uint64_t start, uint64_t len)
 {
     struct fault_table *t = ctx;
     int done, half, rc = due(t, "lock_test", f->path, 0, &done, &half);
-    if (rc && rc != -EAGAIN) /* as above */
+    if (rc)
         return rc;
     return t->under->lock_test(t->under->ctx, f->under, start, len);
 }
@@ -388,6 +403,12 @@ void fault_arm(struct fault_table *t, enum fault_calls which, uint64_t n, enum f
     t->forever = forever;
     t->calls = t->hits = 0;
     t->what[0] = '\0';
+}
+
+void fault_before_sync(struct fault_table *t, void (*fn)(void *arg, int neg_errno), void *arg)
+{
+    t->before_sync = fn;
+    t->arg = arg;
 }
 
 void fault_disarm(struct fault_table *t)

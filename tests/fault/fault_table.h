@@ -36,6 +36,9 @@ const cubby_vfs *fault_table_vfs(struct fault_table *t);
 /* From now on call number n (from 1) goes wrong, or with forever all from there on. n 0: none, but they are counted. */
 void fault_arm(struct fault_table *t, enum fault_calls which, uint64_t n, enum fault_kind kind, int forever);
 void fault_disarm(struct fault_table *t);
+/* A sync that is to fail is handed down all the same, behind a call of fn, which makes the disk below lose what a failed sync loses: else a later sync would
+ * vouch for it. NULL: it is not. */
+void fault_before_sync(struct fault_table *t, void (*fn)(void *arg, int neg_errno), void *arg);
 uint64_t fault_hits(const struct fault_table *t);  /* since it was armed last */
 uint64_t fault_calls(const struct fault_table *t); /* counted since then */
 const char *fault_what(const struct fault_table *t); /* the first call that went wrong: "write /store/index" */
