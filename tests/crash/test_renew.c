@@ -152,7 +152,8 @@ static void on_op(void *arg, struct sim *sim, const struct sim_op *op)
     sim_free(&killed);
 }
 
-static void play(struct run *r, uint64_t fails)
+/* copies: of the index that must be made, at least. */
+static void play(struct run *r, uint64_t fails, uint32_t copies)
 {
     cubby_store *s;
     cubby_error e;
@@ -178,7 +179,7 @@ static void play(struct run *r, uint64_t fails)
     if (rc != 0)
         wrong(r, "alive", "close", rc);
     sim_on_op(r->sim, NULL, NULL);
-    if (fails && r->copies != 1)
+    if (fails && (r->copies < copies || r->copies > 1))
         wrong(r, "alive", "copies", (int)r->copies);
     sim_seen_free(&r->seen);
     sim_free(&r->sim);
@@ -192,12 +193,12 @@ int main(int argc, char **argv)
     for (int c; (c = getopt(argc, argv, "n:")) != -1;)
         if (c == 'n')
             r.states_max = (unsigned)atoi(optarg);
-    play(&r, 0);
+    play(&r, 0, 0);
     uint64_t syncs[200];
     memcpy(syncs, r.syncs, sizeof syncs);
-    size_t n = r.sync_count / 2; /* so late that none is due any more behind the second half */
-    for (size_t i = 0; i < n; i++)
-        play(&r, syncs[i]);
+    size_t n = r.sync_count;
+    for (size_t i = 0; i < n; i++) /* so late that none may be due any more behind the second half */
+        play(&r, syncs[i], i < n / 2);
     printf("ok - renew: %zu syncs of the index failed, each once; %" PRIu64 " disks looked at\n", n, r.states);
     return n < 2;
 }
