@@ -305,13 +305,33 @@ static int cut_later(void *arg, struct sim *image, const char *id)
     return rc;
 }
 
+/* What a process is shown that opens the store now survives any power cut from then on. */
+static void look_and_cut(struct run *r, struct sim *disk, unsigned flags)
+{
+    struct sim_states_options o = {.max_states = 6, .seed = r->seed + r->op};
+    struct play before = r->play;
+    struct oracle after = {.commits = 0};
+    cubby_options oo;
+    cubby_store *store = NULL;
+    play_options(&r->play, sim_vfs(disk), &oo);
+    oo.flags = flags;
+    if (cubby_open(PLAY_STORE, &oo, &store, NULL) != 0)
+        return;
+    if (dump_store(store, &after.after[0]) == 0) {
+        r->play.oracle = &after;
+        r->play.state.commits = r->play.state.loose = r->play.state.under_way = 0;
+        sim_states(disk, &o, cut_later, r);
+    }
+    cubby_close(&store);
+    dump_free(&after.after[0]);
+    r->play.oracle = before.oracle;
+    r->play.state = before.state;
+}
+
 /* I11: the next process finds all that was done, goes on, and what it is acknowledged survives a power cut. */
 static int kill_and_go_on(struct run *r, struct sim *s)
 {
     struct sim *copy = sim_copy(s);
-    struct play before = r->play;
-    struct oracle after = {.commits = 0};
-    struct sim_states_options o = {.max_states = 6, .seed = r->seed + r->op};
     char why[2500];
     size_t at = strlen(r->where);
     r->state[0] = '\0';
@@ -319,20 +339,21 @@ static int kill_and_go_on(struct run *r, struct sim *s)
     int rc = play_check(&r->play, sim_vfs(copy), CHECK_KILLED | (r->op % 4 ? CHECK_WRITE : CHECK_FULL), why, sizeof why);
     if (rc != 0)
         failed(r, why);
-    cubby_options oo;
-    cubby_store *store = NULL;
-    play_options(&r->play, sim_vfs(copy), &oo);
-    if (rc == 0 && cubby_open(PLAY_STORE, &oo, &store, NULL) == 0) { /* as check_write left it */
-        if (dump_store(store, &after.after[0]) == 0) {
-            r->play.oracle = &after;
-            r->play.state.commits = r->play.state.loose = r->play.state.under_way = 0;
-            sim_states(copy, &o, cut_later, r);
-        }
-        cubby_close(&store);
-    }
-    dump_free(&after.after[0]);
-    r->play.oracle = before.oracle;
-    r->play.state = before.state;
+    else
+        look_and_cut(r, copy, 0); /* as check_write left it */
+    r->where[at] = '\0';
+    sim_free(&copy);
+    return r->failure[0] ? -1 : 0;
+}
+
+/* I3: a client of a reader has seen that uid. */
+static int kill_and_read(struct run *r, struct sim *s)
+{
+    struct sim *copy = sim_copy(s);
+    size_t at = strlen(r->where);
+    r->state[0] = '\0';
+    go(r, at, ", killed, and read");
+    look_and_cut(r, copy, CUBBY_READ_ONLY);
     r->where[at] = '\0';
     sim_free(&copy);
     return r->failure[0] ? -1 : 0;
@@ -353,8 +374,8 @@ static void on_op(void *arg, struct sim *s, const struct sim_op *op)
     go(r, 0, "after operation %llu", (unsigned long long)op->n);
     if (r->o->state)
         sim_print_pending(s, stdout);
-    if (sim_states(s, &o, on_state, r) == 0 && !r->o->state && r->play.state.made == MADE && op->n % 2 == 0)
-        kill_and_go_on(r, s);
+    if (sim_states(s, &o, on_state, r) == 0 && !r->o->state && r->play.state.made == MADE)
+        op->n % 2 == 0 ? kill_and_go_on(r, s) : kill_and_read(r, s);
 }
 
 /* ---- a scenario ---- */
