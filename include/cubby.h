@@ -168,8 +168,8 @@ CUBBY_EXTERN int cubby_is_read_only(const cubby_store *store);
 /* Copies the detail of the last error on this store by any thread. */
 CUBBY_EXTERN void cubby_last_error(cubby_store *store, cubby_error *out);
 
-/* Makes every commit so far that this handle can see durable, lazy ones too. Not by a thread that has a transaction open; likewise cubby_checkpoint and cubby_close. EIO,
- * EBUSY. */
+/* Makes every commit so far that this handle can see durable, lazy ones too. Not by a thread that has a transaction open; likewise cubby_checkpoint
+ * and cubby_close. EIO, EBUSY. */
 CUBBY_EXTERN int cubby_sync(cubby_store *store);
 
 /* Makes the index durable now, so that the next open replays nothing. Never needed for safety. EIO, EBUSY, EACCES. */
@@ -575,8 +575,8 @@ typedef struct cubby_check_result {
 } cubby_check_result;
 
 /* Reads every segment and compares the index with one built anew from them; changes nothing. Returns 0 whatever it found; negative
- * only if the check itself could not go on; *result counts as far as it came. Runs beside readers and writers. flags: CUBBY_CHECK_FULL or 0; fn, result and err may be NULL.
- * options->progress is told how many segments, and then messages, have been looked at, each time from 1 on. */
+ * only if the check itself could not go on; *result counts as far as it came. Runs beside readers and writers. flags: CUBBY_CHECK_FULL or 0; fn,
+ * result and err may be NULL. options->progress is told how many segments, and then messages, have been looked at, each time from 1 on. */
 CUBBY_EXTERN int cubby_check(const char *path, const cubby_options *options, unsigned flags, cubby_finding_fn fn, void *arg, cubby_check_result *result,
                              cubby_error *err);
 

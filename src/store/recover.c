@@ -182,9 +182,10 @@ static int begin_segment(struct cubby__replay *r, const struct cubby__seg_header
     if (follows)
         return 0;
     if (!r->rebuild)
-        return cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "segment %u, behind its end, does not follow segment %u", h->number, h->pred);
-    cubby__notice(r->s, "damage: segment %u does not follow the segment %u that is there, but another: these are of two copies of this store, see `cubby fsck`", h->number,
-                  h->pred);
+        return cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "segment %u, behind its end, does not follow segment %u",
+                           h->number, h->pred);
+    cubby__notice(r->s, "damage: segment %u does not follow the segment %u that is there, but another: these are of two copies of this store, see `cubby fsck`",
+                  h->number, h->pred);
     return 1;
 }
 

@@ -313,8 +313,8 @@ static int check_order(struct walk *w)
     w->lies = rc > 0 && !cubby__seg_header_names(h, &c->before);
     if (rc != 0)
         return rc < 0 ? rc : 0;
-    return tell(c, &p, "it does not follow the segment %u that is there, but another: they are of two copies of this store that went on apart, and their numbers mean "
-                "different mail", h->pred);
+    return tell(c, &p, "it does not follow the segment %u that is there, but another: they are of two copies of this store that went on apart, "
+                "and their numbers mean different mail", h->pred);
 }
 
 static int check_segment(struct cubby__segcheck *c, const uint32_t *numbers, size_t i, size_t count)
