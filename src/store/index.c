@@ -266,7 +266,7 @@ int cubby__index_publish_recovered(struct cubby__store *s, cubby_error *err)
     return rc;
 }
 
-/* Renames `index` to DIR/NAME, which is made if need be. */
+/* Renames `index` to DIR/NAME, which is made if need be, for good: before another takes the name, of which a power cut might leave just that. */
 static int move_index(struct cubby__store *s, const char *dir, const char *name)
 {
     char *from = cubby__path_join(s->path, CUBBY__FILE_INDEX), *in = cubby__path_join(s->path, dir), *to = in ? cubby__path_join(in, name) : NULL;
@@ -275,6 +275,8 @@ static int move_index(struct cubby__store *s, const char *dir, const char *name)
         rc = s->vfs->mkdir(s->vfs->ctx, in);
     if (rc == 0 || rc == -EEXIST)
         rc = s->vfs->rename(s->vfs->ctx, from, to);
+    if (rc == 0)
+        rc = s->vfs->dirsync(s->vfs->ctx, in);
     cubby__free(from);
     cubby__free(in);
     cubby__free(to);
