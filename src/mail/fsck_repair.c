@@ -363,6 +363,16 @@ static int plan(struct repair *r)
     return cubby__plan_make(r->s, r->spy.broken, r->spy.broken_count, fragment, r, &r->plan, r->err);
 }
 
+/* Without room for a recovery, what the index knows cannot be asked now, and it is not to be thrown away for that. DONE: it never can. */
+static int why_read_only(struct repair *r)
+{
+    struct cubby__txn *txn;
+    int rc = cubby__txn_begin(r->s, 0, &txn, r->err);
+    if (rc == CUBBY_OK)
+        cubby__txn_abort(&txn);
+    return rc == CUBBY_ENOSPC ? rc : CUBBY_DONE;
+}
+
 /* Headers come first: what is readable again need not be known by the index. *damaged: what is left is. */
 static int open_and_mend(struct repair *r, int *damaged)
 {
@@ -372,7 +382,7 @@ static int open_and_mend(struct repair *r, int *damaged)
         rc = cubby__store_open(r->path, &r->o, &cubby__mail_handlers, &r->s, r->err);
         if (rc)
             return rc;
-        rc = cubby__store_read_only(r->s) ? CUBBY_DONE : plan(r);
+        rc = cubby__store_read_only(r->s) ? why_read_only(r) : plan(r);
         if (!rc) {
             *damaged = !cubby__plan_empty(r->plan);
             rc = cubby__plan_mend_headers(r->s, r->plan, &r->told, r->err);
