@@ -84,9 +84,10 @@ struct breakage {
     const char *how;
     void (*hurt)(struct bed *b);
     int note;     /* it is a note: nothing to repair */
-    int lost;     /* messages that may be lost at most */
+    int lost;     /* messages that a repair cannot bring back: so many, no more and no less */
     unsigned flags;
     int exact;    /* 1: the state must be as it was: uids, flags, names, uidvalidity. 2: INBOX must have a new uidvalidity */
+    int more;     /* so many more, at most, when the power is cut or the disk full: what processes share, or the index, was all that knew of them */
 };
 extern const struct breakage breakages[];
 extern const size_t breakage_count;

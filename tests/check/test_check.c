@@ -84,8 +84,8 @@ static void check_one(struct bed *b, const struct breakage *x, int whole, uint64
     int left = bed_compare(b, why);
     if (!*why)
         ask_clients(b, why);
-    if (*why || left < whole - x->lost) {
-        result(0, x, "%s, %ld messages of %ld are as they were", why, left, whole);
+    if (*why || left != whole - x->lost) { /* fewer lost: then the table has to say so */
+        result(0, x, "%s, %ld messages of %ld are not as they were", why, whole - left, whole);
         return;
     }
     if (x->exact == 2 && bed_uidvalidity(b, "INBOX") <= uidvalidity) {

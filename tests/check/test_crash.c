@@ -10,6 +10,7 @@
 
 struct run {
     const struct breakage *x;
+    int more; /* the power was cut, or the disk full */
     struct bed *broken;
     int whole;
     uint64_t op;
@@ -61,12 +62,12 @@ static int judge(void *arg, struct sim *image, const char *id)
         return 0;
     }
     int left = bed_compare(&b, why);
-    if (*why || left < r->whole - r->x->lost)
+    if (*why || left < r->whole - r->x->lost - (r->more ? r->x->more : 0))
         bad(r, id, *why ? why : "messages are lost", left);
     return 0;
 }
 
-/* A repair that has returned has happened: no disk that a power cut may leave now has findings. */
+/* A repair that has returned has happened: no disk that a power cut may leave now has findings, and none has lost more. */
 static int judge_finished(void *arg, struct sim *image, const char *id)
 {
     struct run *r = arg;
@@ -76,8 +77,14 @@ static int judge_finished(void *arg, struct sim *image, const char *id)
     b.disk = image;
     r->tried++;
     struct findings f = bed_check(&b, CUBBY_CHECK_FULL, &rc);
-    if (rc || f.count)
+    if (rc || f.count) {
         bad(r, id, rc ? "no check" : f.codes, rc ? rc : f.count);
+        return 0;
+    }
+    char why[200] = "";
+    int left = bed_compare(&b, why);
+    if (*why || left > r->whole - r->x->lost || left < r->whole - r->x->lost - r->x->more)
+        bad(r, id, *why ? why : "messages are lost, or more are there than the table says", left);
     return 0;
 }
 
@@ -113,7 +120,9 @@ static void crash_at(struct run *r, uint64_t n, int full)
     judge(r, died, "alive");
     sim_free(&died);
     struct sim_states_options so = {.max_states = full ? 16 : 3, .seed = n};
+    r->more = 1;
     sim_states(b.disk, &so, judge, r);
+    r->more = 0;
     bed_free(&b);
 }
 
@@ -135,7 +144,9 @@ static void fail_at(struct run *r, uint64_t n)
     if (sim_open_files(b.disk))
         bad(r, "failed once", "files are left open", (long)sim_open_files(b.disk));
     struct sim *died = sim_copy(b.disk);
+    r->more = n % 3 == 0;
     judge(r, died, "failed");
+    r->more = 0;
     sim_free(&died);
     bed_free(&b);
 }

@@ -50,8 +50,8 @@ static void one(const struct bed *sound, const struct breakage *x, int whole)
     if (rc || r.left || check_rc || then.count) {
         snprintf(why, sizeof why, "repair %d, check %d, left:%.150s", rc, check_rc, then.codes);
     } else {
-        if (bed_compare(&b, why) < whole - x->lost && !*why)
-            snprintf(why, sizeof why, "messages are missing");
+        if (bed_compare(&b, why) != whole - x->lost && !*why)
+            snprintf(why, sizeof why, "not those messages are left that one repair leaves");
         cubby_store *s = bed_open(&b);
         for (int i = 0; i < 2 && !*why; i++)
             client_follow(&b.clients[i], s, why);
