@@ -43,6 +43,8 @@ static void check(const cubby_vfs *vfs, struct verdict *v, const char *what)
     v->check_rc = cubby_check(STORE, &o, CUBBY_CHECK_FULL, on_finding, v, &r, &e);
     if (v->check_rc != 0 && (e.code != v->check_rc || !*e.message))
         die("corrupt: %s: the check fails and does not say why: %d", what, v->check_rc);
+    if (v->check_rc != 0 && v->check_rc != CUBBY_ENOTSTORE && v->check_rc != CUBBY_ECORRUPT && v->check_rc != CUBBY_EVERSION)
+        die("corrupt: %s: nothing of the system has failed, and the check says so: %d %s", what, v->check_rc, e.message);
 }
 
 /* Rule 1. Only these refuse: no sound identity, no segment with a sound header. */

@@ -6,7 +6,7 @@
  * usage: test_corrupt [-s SEED] [-n COUNT]          a sample of about COUNT (CUBBY_SEED; 16000)
  *        test_corrupt -a bytes|bits [-p K/N]        all of them, with one bit of each byte flipped, or every bit; the Kth of N shares
  *                     [-r FILE]                     ... going on where FILE says that the last run ended
- *                     [-R EVERY]                 every so many of them are also repaired (32; 0: none)
+ *                     [-R EVERY]                 every so many of them are also repaired (32; 0: none), and all of a kind of which there are few
  *        test_corrupt -o SCENE:KIND:NUMBER          one, verbosely
  * CUBBY_CORRUPT=bytes or bits in the environment is -a. */
 #include "corrupt/damage.h"
@@ -15,7 +15,7 @@
 #include "model/common.h"
 #include "sweep.h"
 
-enum { SCENES = 4, CHUNK = 4096, HANG_S = 60 };
+enum { SCENES = 4, CHUNK = 4096, HANG_S = 60, FEW = 100 };
 
 static const char *const scene_names[SCENES] = {"killed", "stopped", "killed-no-index", "stopped-no-index"};
 
@@ -75,7 +75,8 @@ static void one(int scene, enum damage_kind kind, uint64_t n, int verbose)
         rest.due = NOTED;
     judge(&b, &d.im, &rest, what, &v);
     int other_id = kind == D_FOREIGN && rest.id_changed; /* sound, and says that every segment is another store's: whose it is, no repair can know */
-    if (repair_every && !other_id && (verbose || n % repair_every == 0)) {
+    int few = damage_count(&scenes[scene], kind) <= FEW;
+    if (repair_every && !other_id && (verbose || few || n % repair_every == 0)) {
         judge_repair(&b, &d.im, &rest, what);
         repaired++;
     }

@@ -1,4 +1,7 @@
 /* test_places.c - what else may stand where a store should be: on a real disk. */
+#include <grp.h>
+#include <sys/wait.h>
+
 #include "cubby.h"
 #include "model/common.h"
 
@@ -28,6 +31,38 @@ static void expect(const char *path, unsigned flags, int want, const char *what)
         exit(1);
     }
     printf("ok - corrupt/places: %s: %s\n", what, cubby_strerror(rc));
+}
+
+static int become_nobody(void)
+{
+    enum { NOBODY = 65534 };
+    return geteuid() != 0 || (setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0) ? 0 : -1;
+}
+
+/* Root may do everything: this is for a child that is somebody else. The scratch folder may be in one that only root can search: paths are relative. */
+static void no_permission(const char *dir)
+{
+    char path[240], command[300];
+    int status;
+    snprintf(path, sizeof path, "%s/locked", dir);
+    MUST(NULL, cubby_create(path, NULL, NULL));
+    if (chmod(path, 0) != 0 || chmod(dir, 0755) != 0)
+        die("corrupt/places: chmod: %d", errno);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(dir) != 0 || become_nobody() != 0 || access(".", X_OK) != 0)
+            die("corrupt/places: becoming somebody else: %d", errno);
+        expect("locked", 0, CUBBY_EACCES, "a directory without permission");
+        expect("locked", CUBBY_READ_ONLY, CUBBY_EACCES, "a directory without permission, read-only");
+        _exit(0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        exit(1); /* it has said why */
+    chmod(path, 0700);
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    if (system(command) != 0)
+        die("corrupt/places: rm: %d", 0);
 }
 
 static void strange_places(void)
@@ -76,19 +111,7 @@ static void strange_places(void)
         die("corrupt/places: a file instead of a directory: %d", rc);
     printf("ok - corrupt/places: a file instead of a directory: %s\n", cubby_strerror(rc));
     unlink(path);
-    if (geteuid() == 0) {
-        printf("skip - corrupt/places: a directory without permission: root may do everything\n");
-    } else {
-        snprintf(path, sizeof path, "%s/locked", dir);
-        MUST(NULL, cubby_create(path, NULL, NULL));
-        chmod(path, 0);
-        expect(path, 0, CUBBY_EACCES, "a directory without permission");
-        chmod(path, 0700);
-        char command[300];
-        snprintf(command, sizeof command, "rm -rf '%s'", path);
-        if (system(command) != 0)
-            die("corrupt/places: rm: %d", 0);
-    }
+    no_permission(dir);
     rmdir(dir);
 }
 
