@@ -6,8 +6,9 @@
 # CUBBY_SOAK_FUZZERS  how many fuzz targets run at the same time (2)
 #
 # A layer is a function below, soak_LAYER. What it runs finds both variables in its environment, prints ok and not ok lines, and adds what it did to
-# $CUBBY_SOAK_DIR/LAYER.state, lines of a name and a number (tests/soak.h does that for programs in C). A program that knows nothing of this is run
-# with one seed after another by `seeds`, or again and again by `until_over` if it keeps its own place in a file.
+# $CUBBY_SOAK_DIR/LAYER.state, lines of a name and a number (tests/soak.h does that for programs in C), under the lock LAYER.lock: soaks may share the folder.
+# A program that has no place of its own is run with one seed after another by `seeds`, or again and again by `until_over` if it keeps one in a file.
+# Totals survive changes of the code: LAYER.commit says at which commit something was last added (+: with changes that are not committed).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export BUILD=${BUILD:-build} CUBBY="$PWD/${BUILD:-build}/cubby"
@@ -17,11 +18,19 @@ trap 'rm -rf "$TEST_TMP"' EXIT
 mkdir -p "$CUBBY_SOAK_DIR"
 layers='crash fault corrupt kill reads churn fuzz'
 
+commit=$(git rev-parse --short HEAD 2>/dev/null) || commit=
+[ -z "$commit" ] || git --no-optional-locks diff --quiet HEAD 2>/dev/null || commit+=+
+
 state() { awk -v n="$2" '$1 == n { v = $2 } END { print v + 0 }' "$CUBBY_SOAK_DIR/$1.state" 2>/dev/null || echo 0; }
+mark() { [ -z "$commit" ] || echo "$commit" >"$CUBBY_SOAK_DIR/$1.commit"; }
 add() { # LAYER NAME NUMBER: added to the total of that name
     local file=$CUBBY_SOAK_DIR/$1.state
-    touch "$file"
-    awk -v n="$2" -v d="$3" '$1 == n { $2 += d; found = 1 } { print } END { if (!found) print n, d }' "$file" >"$file.tmp" && mv "$file.tmp" "$file"
+    {
+        flock 9
+        touch "$file"
+        awk -v n="$2" -v d="$3" '$1 == n { $2 += d; found = 1 } { print } END { if (!found) print n, d }' "$file" >"$file.tmp" && mv "$file.tmp" "$file"
+    } 9>"$CUBBY_SOAK_DIR/$1.lock"
+    mark "$1"
 }
 left() { echo $((layer_end - SECONDS)); }
 
@@ -29,8 +38,8 @@ seeds() { # LAYER PROGRAM [ARGUMENT...]: PROGRAM SEED ARGUMENT..., for as many s
     local layer=$1 program=$2 seed out=$TEST_TMP/out
     shift 2
     while [ "$(left)" -gt 0 ]; do
-        seed=$(($(state "$layer" seed) + 1))
-        add "$layer" seed 1
+        add "$layer" seed 1 # one of two soaks over one folder may skip a seed
+        seed=$(state "$layer" seed)
         add "$layer" runs 1
         if timeout 600 "$BUILD/tests/$program" "$seed" "$@" >"$out" 2>&1; then continue; fi
         add "$layer" failures 1
@@ -39,16 +48,24 @@ seeds() { # LAYER PROGRAM [ARGUMENT...]: PROGRAM SEED ARGUMENT..., for as many s
     done
 }
 until_over() { # LAYER PROGRAM ARGUMENT...: a program that can be stopped at any time
-    local layer=$1 program=$2 out=$TEST_TMP/out status
+    local layer=$1 program=$2 out=$TEST_TMP/out status begun=$SECONDS
     shift 2
     timeout -s TERM "$(left)" "$BUILD/tests/$program" "$@" >"$out" 2>&1
     status=$?
-    add "$layer" seconds "$CUBBY_SOAK_SECONDS"
+    add "$layer" seconds $((SECONDS - begun))
     grep -E '^(ok|not ok|#)' "$out" | tail -n 20
     [ $status -eq 124 ] || [ $status -eq 0 ] && ! grep -q '^not ok' "$out" || add "$layer" failures 1
 }
 
-soak_crash() { "$BUILD/tests/crash/test_crash" | grep -vE '^ok - crash/'; }
+soak_crash() { # what it did it adds itself
+    local out=$TEST_TMP/out status
+    "$BUILD/tests/crash/test_crash" >"$out" 2>&1
+    status=$?
+    grep -vE '^ok - crash/' "$out"
+    [ $status -eq 0 ] && return
+    echo "not ok - soak/crash: test_crash ended with status $status"
+    add crash failures 1
+}
 soak_fault() { until_over fault fault/test_fault -a all -r "$CUBBY_SOAK_DIR/fault.place"; }
 soak_corrupt() { # its place is the number of the next damaged store; behind the last one it begins anew
     local place=$CUBBY_SOAK_DIR/corrupt.place before after
@@ -57,7 +74,7 @@ soak_corrupt() { # its place is the number of the next damaged store; behind the
     after=$(cat "$place" 2>/dev/null || echo "$before")
     add corrupt damaged $((after < before ? after : after - before))
 }
-soak_kill() { seeds kill model/test_kill 10; }
+soak_kill() { seeds kill model/test_kill 10; } # ... and the next two add what they did themselves, beside their runs
 soak_reads() { seeds reads model/test_threads 10; }
 soak_churn() { "$BUILD/tests/model/test_churn" || add churn failures 1; }
 # Each target's CPU time is counted over all runs (cpu_seconds_fuzz_NAME), and those that have had least come first, CUBBY_SOAK_FUZZERS (2) at a time.
@@ -100,9 +117,12 @@ for layer; do
     layer_end=$((SECONDS + CUBBY_SOAK_SECONDS))
     echo "== $layer, $CUBBY_SOAK_SECONDS s"
     before=$(($(state "$layer" failures) + $(state "$layer" violations)))
+    was=$(cat "$CUBBY_SOAK_DIR/$layer.state" 2>/dev/null)
     "soak_$layer"
+    [ "$(cat "$CUBBY_SOAK_DIR/$layer.state" 2>/dev/null)" = "$was" ] || mark "$layer"
     now=$(($(state "$layer" failures) + $(state "$layer" violations)))
     [ "$now" -eq "$before" ] || failed=1
-    echo "total $layer: $(paste -sd' ' "$CUBBY_SOAK_DIR/$layer.state" 2>/dev/null)"
+    at=$(cat "$CUBBY_SOAK_DIR/$layer.commit" 2>/dev/null)
+    echo "total $layer${at:+, last added to at $at}: $(paste -sd' ' "$CUBBY_SOAK_DIR/$layer.state" 2>/dev/null)"
 done
 exit $failed

@@ -50,6 +50,7 @@ static struct board *board;
 static char store_dir[800], index_file[820];
 static struct state known;
 static uint64_t base_seed, rng, kills, inbox;
+static uint64_t under_way, compared; /* for the record: commits without an answer, whose writer was killed; messages that were read and are what came in */
 static struct mail mail;
 static uint64_t (*clock_of_notes)(void);
 static int power_cut; /* not a kill: lazy commits that no sync followed may be gone */
@@ -264,6 +265,7 @@ static uint32_t other_content(cubby_store *s, const struct state *st)
         MUST(s, cubby_reader_read(reader, 0, buf, sizeof buf, &got));
         if (got != mail.len || (got && memcmp(buf, mail.data, got) != 0))
             uid = st->row[i].uid;
+        compared++;
         cubby_reader_close(&reader);
     }
     cubby_snapshot_end(&snap);
@@ -326,6 +328,7 @@ static void must_follow(cubby_store *s, const char *mode)
         if (!apply(&want, some, n) || !same(&want, &got) || (uid = other_content(s, &want)) != 0)
             continue; /* two that were killed may have been about to do much the same */
         known = want;
+        under_way += open_count;
         atomic_store(&board->count, 0);
         return;
     }

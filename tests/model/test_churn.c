@@ -609,6 +609,25 @@ static void report(const struct toll *t)
            atomic_load(&board->held), atomic_load(&board->revoked), atomic_load(&board->commits), t->kills, t->stops, index_bytes >> 10);
 }
 
+/* Has all happened that this program is about? Under a sanitizer too little is committed while a snapshot is held. */
+static int saw_all(const struct toll *t)
+{
+    return t->kills && t->stops && atomic_load(&board->held) && (SANITIZED || atomic_load(&board->revoked));
+}
+
+/* Rounds until the time is up, or so many rows were read; and then a few more, should one of these things not have happened yet. */
+static void rounds(uint64_t *rng, double until, double at_most, uint64_t reads, struct toll *t)
+{
+    int more = 1;
+    while (more) {
+        double now = seconds(), end = now + ROUND_SECONDS;
+        one_round(rng, !reads && now < until && end > until ? until : end, reads, t);
+        more = reads ? atomic_load(&board->reads) < reads : seconds() < until || (!saw_all(t) && seconds() < at_most);
+    }
+    CHECK(reads || saw_all(t), "seed %" PRIu64 ": %" PRIu64 " kills, %" PRIu64 " stops, %" PRIuFAST64 " snapshots held, %" PRIuFAST64 " revoked: none of one kind", base_seed,
+          t->kills, t->stops, atomic_load(&board->held), atomic_load(&board->revoked));
+}
+
 static void remember(struct soak *k, const struct toll *t)
 {
     *soak_total(k, "verified_reads") += atomic_load(&board->reads);
@@ -639,11 +658,8 @@ int main(int argc, char **argv)
         CHECK(soak_save(&soak) == 0, "cannot write %s", soak.path);
     }
     make_mails();
-    for (int n = 0; n == 0 || (reads ? atomic_load(&board->reads) < reads : seconds() < start + span * 4 / 5); n++) {
-        double end = seconds() + ROUND_SECONDS;
-        one_round(&rng, !reads && end > start + span * 4 / 5 ? start + span * 4 / 5 : end, reads, &toll);
-    }
-    printf("ok - churn: processes stopped, killed and replaced\n");
+    rounds(&rng, start + span * 4 / 5, start + span * 4 / 5 + 30, reads, &toll);
+    printf("ok - churn: processes stopped, killed and replaced, snapshots held and revoked\n");
     threads_alone(&rng, span / 5 > 5 ? 5 : span / 5); /* last: a child of a process with threads may only exec */
     report(&toll);
     if (soaking)

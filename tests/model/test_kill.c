@@ -1,8 +1,9 @@
 /* test_kill.c - writers that are killed at any moment. What was acknowledged is there, to the byte; what was not is there whole or not at all; no uid and
  * no modseq is given twice; the index adds nothing that the segments do not say.
  *
- * test_kill [SEED [SECONDS]], or CUBBY_SEED. */
+ * test_kill [SEED [SECONDS]], or CUBBY_SEED. What it did is added to the totals of a soak. */
 #include "model/notes.h"
+#include "soak.h"
 
 static const char *dir;
 
@@ -185,8 +186,24 @@ static void rounds(const char *name, void (*round)(void), double until)
             renew();
     }
     renew();
+    CHECK(kills > before, "%s: nobody was killed", name);
     printf("ok - %s: %" PRIu64 " kills in %d rounds\n", name, kills - before, n);
     fflush(stdout);
+}
+
+static void report(void)
+{
+    struct soak soak;
+    uint64_t reads = (uint64_t)atomic_load(&board->reads);
+    printf("# %" PRIu64 " of %" PRIu64 " kills hit a commit under way; %" PRIu64 " messages compared; %" PRIu64 " snapshots read beside\n", under_way, kills, compared,
+           reads);
+    if (!soak_begin(&soak, "kill"))
+        return;
+    *soak_total(&soak, "kills") += kills;
+    *soak_total(&soak, "kills_within_commits") += under_way;
+    *soak_total(&soak, "verified_reads") += compared;
+    *soak_total(&soak, "snapshots") += reads;
+    CHECK(soak_save(&soak) == 0, "cannot write %s", soak.path);
 }
 
 int main(int argc, char **argv)
@@ -201,7 +218,7 @@ int main(int argc, char **argv)
     rounds("one writer killed", one_writer, now + span / 3);
     rounds("writers killed beside a reader", with_reader, now + span * 2 / 3);
     rounds("two writers killed", two_writers, now + span);
-    printf("# %d reads beside\n", atomic_load(&board->reads));
+    report();
     remove_tree(dir);
     return 0;
 }
