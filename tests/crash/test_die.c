@@ -34,6 +34,7 @@ struct shared {
 };
 
 static const cubby_vfs *posix;
+static uint64_t died;
 
 static void remove_tree(const char *path)
 {
@@ -201,6 +202,7 @@ static int one(const struct scenario *sc, const struct oracle *o, struct shared 
     struct play p = sh->play; /* of it only what is known is looked at: its pointers are those of a dead process */
     p.vfs = &below_dir.vfs;
     int rc = 0;
+    died += !ended;
     if (ended && p.rc)
         snprintf(why, sizeof why, "%s: %d %s", p.step, p.rc, p.wrong);
     if (p.wrong[0] || p.rc)
@@ -213,7 +215,7 @@ static int one(const struct scenario *sc, const struct oracle *o, struct shared 
     return rc;
 }
 
-static int all(const struct scenario *sc, struct shared *sh, uint64_t kills, uint64_t only, uint64_t *done)
+static int all(const struct scenario *sc, struct shared *sh, uint64_t kills, uint64_t only)
 {
     char why[1500];
     struct oracle *o = oracle_record(sc, 7, why, sizeof why);
@@ -222,12 +224,15 @@ static int all(const struct scenario *sc, struct shared *sh, uint64_t kills, uin
         return -1;
     }
     int rc = only ? 0 : one(sc, o, sh, UINT64_MAX); /* to the end: how many calls there are */
-    uint64_t calls = sh->calls, n = 0, step = kills < calls ? kills : calls;
+    uint64_t calls = sh->calls, n = 0, before = died, step = kills < calls ? kills : calls;
     for (uint64_t i = 0; rc == 0 && i < (only ? 1 : step); i++, n++)
         rc = one(sc, o, sh, only ? only : 1 + i * calls / step + (i * 7 + kills) % (calls / step));
+    if (rc == 0 && died - before != n) {
+        printf("not ok - die/%s: %llu were to die, and %llu did\n", sc->name, (unsigned long long)n, (unsigned long long)(died - before));
+        rc = -1;
+    }
     if (rc == 0)
         printf("ok - die/%s: killed at %llu of %llu calls\n", sc->name, (unsigned long long)n, (unsigned long long)calls);
-    *done += n;
     oracle_free(&o);
     return rc;
 }
@@ -235,7 +240,7 @@ static int all(const struct scenario *sc, struct shared *sh, uint64_t kills, uin
 int main(int argc, char **argv)
 {
     const char *env = getenv("CUBBY_DIE"), *only = NULL;
-    uint64_t kills = env ? strtoull(env, NULL, 10) : KILLS, call = 0, done = 0;
+    uint64_t kills = env ? strtoull(env, NULL, 10) : KILLS, call = 0;
     size_t count;
     const struct scenario *table = scenario_table(&count);
     int failed = 0;
@@ -254,8 +259,8 @@ int main(int argc, char **argv)
     make_table();
     for (size_t i = 0; i < count; i++)
         if (!only || strcmp(only, table[i].name) == 0)
-            failed |= all(&table[i], sh, kills, call, &done);
+            failed |= all(&table[i], sh, kills, call);
     remove_tree(below_dir.dir);
-    printf("# %llu processes died\n", (unsigned long long)done);
+    printf("# %llu processes died\n", (unsigned long long)died);
     return failed != 0;
 }

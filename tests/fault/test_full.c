@@ -16,7 +16,7 @@
 #include "cubby.h"
 #include "sweep.h"
 
-enum { MAIL_MAX = 600, HANG_S = 60, MORE = 4 };
+enum { MAIL_MAX = 4000, HANG_S = 60, MORE = 4 };
 
 static int verbose;
 static uint64_t unclear; /* commits on the full disk whose outcome was unknown */
@@ -191,7 +191,9 @@ static void fill(struct bed *b)
     unclear += rc == CUBBY_EUNKNOWN;
     if (verbose)
         printf("# %u messages, then %d: %s %s\n", b->last, rc, b->e.path, b->e.message);
-    if (rc != 0 && rc != CUBBY_ENOSPC && rc != CUBBY_EUNKNOWN)
+    if (rc == 0)
+        wrong("%u messages, and the disk is not full", b->last);
+    if (rc != CUBBY_ENOSPC && rc != CUBBY_EUNKNOWN)
         wrong("message %u is refused with %d: %s %s", b->last + 1, rc, b->e.path, b->e.message);
     compare(b, "on the full disk");
 }
