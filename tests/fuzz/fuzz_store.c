@@ -2,7 +2,7 @@
  *
  * The input is a list of changes to a small store that is always the same: bytes written over, a file cut, emptied, removed, or copied over another. The first
  * byte says whether all checksums are put right afterwards, so that decoders are reached. With them left as they were, a message that is
- * served is one that came in, and a repair leaves no damage and loses none of them; with forged ones nothing may crash, hang or take memory without bound. */
+ * served is one that came in, in its folder and under its uid, and a repair leaves no damage and loses none of them; with forged ones nothing may crash, hang or take memory without bound. */
 #include <errno.h>
 
 #include "base/bytes.h"
@@ -14,7 +14,7 @@
 #include "log/segscan.h"
 #include "os/vfs_mem.h"
 
-enum { FILES = 16, MESSAGES = 24, PAGE = CUBBY__PAGE_SIZE, FRAMES = 4096 };
+enum { FILES = 16, MESSAGES = 24, PAGE = CUBBY__PAGE_SIZE, FRAMES = 4096, FOLDERS = 3, PLACES = 64 };
 
 struct file {
     char path[48];
@@ -37,6 +37,18 @@ static struct frame_at frames[FRAMES];
 static size_t frame_count;
 static uint8_t hashes[MESSAGES + 1][16]; /* of all messages that can be there; the last is write_some's */
 static struct cubby__ident ident;
+
+/* Where each of them was, ever. */
+static struct {
+    uint64_t folder;
+    uint32_t uid;
+    int message;
+} places[PLACES];
+static size_t place_count;
+static struct {
+    uint64_t id;
+    uint32_t uidvalidity;
+} folders[FOLDERS];
 
 /* ---- the store that is always the same ---- */
 
@@ -64,6 +76,22 @@ static void load(const cubby_vfs *v, struct image *im)
     }
 }
 
+static void note_place(uint64_t folder, uint32_t uid, int message)
+{
+    must(place_count < PLACES);
+    places[place_count].folder = folder;
+    places[place_count].uid = uid;
+    places[place_count++].message = message;
+}
+
+static uint32_t message_at(uint64_t folder, uint32_t uid)
+{
+    for (size_t i = 0; i < place_count; i++)
+        if (places[i].folder == folder && places[i].uid == uid)
+            return 1u << places[i].message;
+    return 0;
+}
+
 static void add_message(cubby_store *s, uint64_t folder, int n)
 {
     static const char *const keywords[] = {"$Forwarded", "Work"};
@@ -83,18 +111,37 @@ static void add_message(cubby_store *s, uint64_t folder, int n)
     o.flags = (uint32_t)n % 32;
     o.keywords = keywords;
     o.keyword_count = (size_t)n % 3;
-    must(cubby_txn_begin(s, 0, &txn) == 0 && cubby_add(txn, folder, m, &o, NULL) == 0 && cubby_txn_commit(&txn, NULL) == 0);
+    uint32_t uid;
+    must(cubby_txn_begin(s, 0, &txn) == 0 && cubby_add(txn, folder, m, &o, &uid) == 0 && cubby_txn_commit(&txn, NULL) == 0);
     cubby_message_free(&m);
+    note_place(folder, uid, n);
 }
 
+/* The uids of copies come in the order of those of the originals. */
 static void change_some(cubby_store *s, uint64_t a, uint64_t b)
 {
+    static const uint32_t uids[] = {1, 2, 3, 7};
     cubby_uidset *set;
     cubby_txn *txn;
     must(cubby_uidset_parse("1:3,7", 20, &set) == 0 && cubby_txn_begin(s, 0, &txn) == 0);
     must(cubby_flag(txn, a, set, CUBBY_FLAGS_ADD, CUBBY_SEEN, NULL, 0, NULL) == 0 && cubby_copy(txn, a, set, b, NULL, NULL) == 0);
     must(cubby_expunge(txn, a, set, 0, NULL) == 0 && cubby_subscribe(txn, "a\0b", 4, 1) == 0 && cubby_txn_commit(&txn, NULL) == 0);
     cubby_uidset_free(&set);
+    for (uint32_t i = 0; i < 4; i++)
+        note_place(b, 1 + i, __builtin_ctz(message_at(a, uids[i])));
+}
+
+static void note_folders(cubby_store *s, const uint64_t ids[FOLDERS])
+{
+    cubby_snapshot *snap;
+    cubby_folder f;
+    must(cubby_snapshot_begin(s, &snap) == 0);
+    for (int i = 0; i < FOLDERS; i++) {
+        must(cubby_folder_get(snap, ids[i], &f) == 0);
+        folders[i].id = ids[i];
+        folders[i].uidvalidity = f.uidvalidity;
+    }
+    cubby_snapshot_end(&snap);
 }
 
 static void find_frames(const cubby_vfs *v)
@@ -138,6 +185,7 @@ static void prepare(void)
             must(cubby_checkpoint(s) == 0);
         }
     }
+    note_folders(s, (const uint64_t[FOLDERS]){1, a, b});
     load(v, &base); /* while it is open: with an unproven tail */
     must(cubby_close(&s) == 0);
     find_frames(v);
@@ -255,13 +303,23 @@ static void fix(struct image *im)
 static int forged;
 static uint32_t served; /* bit n: message n, whole */
 
-/* saved: one that a repair may have made */
-static void read_message(cubby_snapshot *snap, uint64_t folder, uint32_t uid, int saved)
+/* Uids of this folder mean what they meant: no repair has given it a new uidvalidity. */
+static int is_as_it_was(const cubby_folder *f)
 {
+    for (int i = 0; i < FOLDERS; i++)
+        if (folders[i].id == f->id)
+            return folders[i].uidvalidity == f->uidvalidity;
+    return 0;
+}
+
+/* saved: one that a repair may have made */
+static void read_message(cubby_snapshot *snap, const cubby_folder *f, uint32_t uid)
+{
+    int saved = f->name_len == 10 && memcmp(f->name, "lost+found", 10) == 0;
     cubby_reader *r;
     uint8_t buf[1024];
     size_t got;
-    if (cubby_reader_open(snap, folder, uid, &r) != 0)
+    if (cubby_reader_open(snap, f->id, uid, &r) != 0)
         return;
     uint64_t size = cubby_reader_size(r);
     uint32_t which = 0;
@@ -269,6 +327,7 @@ static void read_message(cubby_snapshot *snap, uint64_t folder, uint32_t uid, in
         which |= (uint32_t)!memcmp(hashes[i], cubby_reader_hash(r), 16) << i;
     if (cubby_reader_verify(r) == 0) {
         must(forged || which || saved);
+        must(forged || !is_as_it_was(f) || which & (message_at(f->id, uid) | 1u << MESSAGES));
         served |= which;
     }
     for (uint64_t at = 0; at < size && at < 20000 && cubby_reader_read(r, at, buf, sizeof buf, &got) == 0 && got; at += got)
@@ -293,7 +352,7 @@ static void read_folder(cubby_snapshot *snap, const cubby_folder *f)
         cubby_scan_close(&scan);
     }
     while (n > 0)
-        read_message(snap, f->id, uids[--n], f->name_len == 10 && memcmp(f->name, "lost+found", 10) == 0);
+        read_message(snap, f, uids[--n]);
     if (cubby_changes_open(snap, f->id, 3, &changes) == 0) {
         for (int i = 0; i < 2000 && cubby_changes_next(changes, &change) == 0; i++)
             ;
