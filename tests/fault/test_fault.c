@@ -101,7 +101,8 @@ static int in_doubt(const struct point *x, const char *step, const char *what, i
     if (x->kind == HEAP)
         return 0;
     if (rc == CUBBY_EUNKNOWN)
-        return begins(what, "sync ") || (begins(what, "write ") && (x->mode != ONCE || strcmp(step, "commit") != 0));
+        return begins(what, "sync ") || (begins(what, "write ") && (x->mode != ONCE || strcmp(step, "commit") != 0)) ||
+               (begins(what, "dirsync ") && x->mode != ONCE); /* then the sync behind it failed, too */
     return rc == CUBBY_ELATCHED && (begins(what, "sync ") || begins(what, "dirsync ") || x->mode != ONCE);
 }
 
