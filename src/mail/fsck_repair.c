@@ -366,11 +366,8 @@ static int plan(struct repair *r)
 /* Without room for a recovery, what the index knows cannot be asked now, and it is not to be thrown away for that. DONE: it never can. */
 static int why_read_only(struct repair *r)
 {
-    struct cubby__txn *txn;
-    int rc = cubby__txn_begin(r->s, 0, &txn, r->err);
-    if (rc == CUBBY_OK)
-        cubby__txn_abort(&txn);
-    return rc == CUBBY_ENOSPC ? rc : CUBBY_DONE;
+    struct cubby__txn *none;
+    return cubby__txn_begin(r->s, 0, &none, r->err) == CUBBY_ENOSPC ? CUBBY_ENOSPC : CUBBY_DONE;
 }
 
 /* Headers come first: what is readable again need not be known by the index. *damaged: what is left is. */
