@@ -2,6 +2,7 @@
 #ifndef CUBBY_TESTS_SEGMENT_UTIL_H
 #define CUBBY_TESTS_SEGMENT_UTIL_H
 
+#include "base/hash.h"
 #include "store/repair.h"
 #include "unit/store/store_util.h"
 
@@ -39,6 +40,26 @@ static inline void write_header(struct bed *b, const char *path, struct cubby__s
     MUST(cubby__seg_header_encode(h, &head));
     bed_write(b, path, 0, head.data, head.len);
     cubby__buf_release(&head);
+}
+
+/* A number of `size` bytes in both copies of a header, whose checksums are put right. */
+static inline void forge(struct bed *b, uint32_t seg, size_t at, size_t size, uint64_t value)
+{
+    struct cubby__seg_header h = header_of(b, seg);
+    size_t len = (size_t)h.frames / 2;
+    uint8_t *p = malloc(len);
+    for (uint64_t copy = 0; copy < 2; copy++) {
+        bed_read(b, seg_path(seg), copy * len, p, len);
+        if (size == 4)
+            cubby__put32(p + at, (uint32_t)value);
+        else
+            cubby__put64(p + at, value);
+        uint64_t sum = cubby__hash64(p, CUBBY__SEG_CHECKSUM_OFF, 0);
+        cubby__put64(p + CUBBY__SEG_CHECKSUM_OFF, cubby__hash64(p + CUBBY__SEG_HEADER_FIXED, len - CUBBY__SEG_HEADER_FIXED, sum));
+        bed_write(b, seg_path(seg), copy * len, p, len);
+    }
+    free(p);
+    cubby__seg_header_release(&h);
 }
 
 enum { PLACES_MAX = 2000 };

@@ -91,26 +91,6 @@ static void put_right(struct bed *b)
     b->fault.hook = NULL;
 }
 
-/* A number of `size` bytes in both copies, whose checksums are put right. */
-static void forge(struct bed *b, uint32_t seg, size_t at, size_t size, uint64_t value)
-{
-    struct cubby__seg_header h = header_of(b, seg);
-    size_t len = (size_t)h.frames / 2;
-    uint8_t *p = malloc(len);
-    for (uint64_t copy = 0; copy < 2; copy++) {
-        bed_read(b, seg_path(seg), copy * len, p, len);
-        if (size == 4)
-            cubby__put32(p + at, (uint32_t)value);
-        else
-            cubby__put64(p + at, value);
-        uint64_t sum = cubby__hash64(p, CUBBY__SEG_CHECKSUM_OFF, 0);
-        cubby__put64(p + CUBBY__SEG_CHECKSUM_OFF, cubby__hash64(p + CUBBY__SEG_HEADER_FIXED, len - CUBBY__SEG_HEADER_FIXED, sum));
-        bed_write(b, seg_path(seg), copy * len, p, len);
-    }
-    free(p);
-    cubby__seg_header_release(&h);
-}
-
 static const uint64_t far[] = {1u << 20, (uint64_t)1 << 32, (uint64_t)1 << 40, (uint64_t)1 << 62, UINT64_MAX - 7, UINT64_MAX};
 enum { FAR = sizeof far / sizeof *far };
 
