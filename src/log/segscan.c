@@ -242,13 +242,13 @@ int cubby__segscan_follows(struct cubby__log *log, uint64_t salt, const struct c
 {
     struct cubby__segscan s;
     if (cubby__seg_header_names(h, before))
-        return 1;
+        return CUBBY__FOLLOWS;
     int rc = cubby__segscan_open(&s, log, h->number, h->nonce, salt, h->frames, UINT64_MAX, before->commit, before->chain, err);
     if (rc == 0)
         rc = cubby__segscan_next(&s);
     int follows = rc == CUBBY_DONE || (rc == 0 && !s.adopt);
     cubby__segscan_close(&s);
-    return rc == 0 || rc == CUBBY_DONE || rc == CUBBY_ECORRUPT ? follows : rc;
+    return rc < 0 && rc != CUBBY_ECORRUPT ? rc : follows ? CUBBY__FOLLOWS_UNNAMED : CUBBY__APART;
 }
 
 int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end)

@@ -69,8 +69,9 @@ int cubby__segscan_skip(struct cubby__segscan *s, uint8_t *type);
  * it is the only thing that may never have been synced, and no commit is that short; what the segment was made with is no PROOF. */
 int cubby__segscan_lacks_proof(const struct cubby__segscan *s, const struct cubby__seg_header *h, uint64_t end);
 
-/* Does the segment follow what was found before it? 1: as its header says, or as its first commit does, which is chained to that end, or it has
- * none. 0: both are sound, and of copies of the store that went on apart. */
+/* Does the segment follow what was found before it? As its header says; or as its first commit does, which is chained to that end, or it has none: then
+ * the header is wrong. APART: both are sound, and of copies of the store that went on apart. Else an error. */
+enum { CUBBY__FOLLOWS, CUBBY__FOLLOWS_UNNAMED, CUBBY__APART };
 int cubby__segscan_follows(struct cubby__log *log, uint64_t salt, const struct cubby__seg_header *h, const struct cubby__seg_end *before, cubby_error *err);
 
 /* After CUBBY_ECORRUPT or zeros: 1: too little for a frame before that end (UINT64_MAX: none is known), or nothing. No DAMAGE fits there either; what

@@ -170,16 +170,16 @@ static int next_header(struct cubby__replay *r, const uint32_t *numbers, size_t 
 /* The whole of a segment comes: from the commit on that its header names, if that is not what was reached (R2). 1: it does not follow what is there. */
 static int begin_segment(struct cubby__replay *r, const struct cubby__seg_header *h)
 {
-    int names = cubby__seg_header_names(h, &r->before), follows = cubby__segscan_follows(r->s->log, r->s->ident.salt, h, &r->before, r->err);
-    if (follows < 0)
-        return follows;
+    int how = cubby__segscan_follows(r->s->log, r->s->ident.salt, h, &r->before, r->err);
+    if (how < 0)
+        return how;
     cubby__raise(&r->txn.floors.commit, r->commit);
-    if ((names || !follows) && (h->last_commit || !r->commit)) { /* what a repair has put in the place of a segment names none */
+    if (how != CUBBY__FOLLOWS_UNNAMED && (h->last_commit || !r->commit)) { /* what a repair has put in the place of a segment names none */
         r->commit = h->last_commit;
         r->chain = h->last_chain;
     }
     r->adopt = cubby__seg_header_adopts(h);
-    if (follows)
+    if (how != CUBBY__APART)
         return 0;
     if (!r->rebuild)
         return cubby__fail(r->err, CUBBY_ECORRUPT, CUBBY__FILE_INDEX, CUBBY__NO_OFFSET, "segment %u, behind its end, does not follow segment %u",

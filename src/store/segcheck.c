@@ -310,8 +310,8 @@ static int check_order(struct walk *w)
     struct cubby__segproblem p = {.kind = CUBBY__SEG_BRANCH, .code = "SEGMENT_BRANCH", .severity = CUBBY_ERROR, .seg = w->seg, .from = CUBBY__NO_OFFSET,
                                   .end = UINT64_MAX};
     int rc = cubby__segscan_follows(c->s->log, c->s->ident.salt, h, &c->before, c->err);
-    w->lies = rc > 0 && !cubby__seg_header_names(h, &c->before);
-    if (rc != 0)
+    w->lies = rc == CUBBY__FOLLOWS_UNNAMED;
+    if (rc != CUBBY__APART)
         return rc < 0 ? rc : 0;
     return tell(c, &p, "it does not follow the segment %u that is there, but another: they are of two copies of this store that went on apart, "
                 "and their numbers mean different mail", h->pred);
